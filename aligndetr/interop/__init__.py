@@ -1,0 +1,1 @@
+"""Foreign names, configs and checkpoints."""

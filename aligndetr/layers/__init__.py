@@ -1,0 +1,1 @@
+"""Building blocks without state of their own kind: boxes, embeddings, attention."""

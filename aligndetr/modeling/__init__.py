@@ -1,0 +1,1 @@
+"""The parts of a detector, and the detector."""

@@ -1,0 +1,45 @@
+"""Images of different sizes in one tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class ImageBatch:
+    """Images padded at the bottom and right to the largest height and width.
+
+    Attributes:
+        pixels: (B, C, H, W) float.
+        padding: (B, H, W) bool, True where there is no image.
+        sizes: B times (height, width) in pixels of the unpadded image.
+    """
+
+    pixels: Tensor
+    padding: Tensor
+    sizes: list[tuple[int, int]]
+
+    @staticmethod
+    def from_images(images: Sequence[Tensor]) -> ImageBatch:
+        """Pad images (C, h, w) with zeros to a common size.
+
+        Raises:
+            ValueError: no images, or an image that is not (C, h, w).
+        """
+        if not images:
+            raise ValueError("an empty list of images cannot be batched")
+        for image in images:
+            if image.dim() != 3:
+                raise ValueError(f"an image must have shape (C, h, w), got {tuple(image.shape)}")
+        sizes = [(int(image.shape[1]), int(image.shape[2])) for image in images]
+        height, width = (max(side) for side in zip(*sizes, strict=True))
+        pixels = images[0].new_zeros(len(images), images[0].shape[0], height, width)
+        padding = torch.ones(len(images), height, width, dtype=torch.bool, device=images[0].device)
+        for index, (image, (h, w)) in enumerate(zip(images, sizes, strict=True)):
+            pixels[index, :, :h, :w] = image
+            padding[index, :h, :w] = False
+        return ImageBatch(pixels, padding, sizes)
