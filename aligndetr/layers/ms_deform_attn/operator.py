@@ -1,0 +1,50 @@
+"""The two public functions: attention from locations and weights, and from raw projections."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from aligndetr.layers.ms_deform_attn.reference import fused_reference, sample_reference
+
+
+def ms_deform_attn(
+    value: Tensor,
+    spatial_shapes: Sequence[tuple[int, int]],
+    sampling_locations: Tensor,
+    attention_weights: Tensor,
+) -> Tensor:
+    """Weighted sum of bilinear samples from several feature levels (Deformable DETR, equation 3).
+
+    Args:
+        value (B,S,H,D): tokens of all levels, row by row, one level after the other.
+        spatial_shapes: L pairs (height, width) of Python ints; S is the sum of their products.
+        sampling_locations (B,Q,H,L,P,2): x, y in [0, 1]; pixel centres are at (i + 0.5) / size.
+            Outside of the level the value is zero; a location that is not finite counts as outside.
+        attention_weights (B,Q,H,L,P).
+
+    Returns:
+        Tensor (B,Q,H*D) of the dtype of `value`.
+    """
+    return sample_reference(value, spatial_shapes, sampling_locations, attention_weights)
+
+
+def fused_ms_deform_attn(
+    value: Tensor,
+    spatial_shapes: Sequence[tuple[int, int]],
+    offsets: Tensor,
+    logits: Tensor,
+    reference: Tensor,
+) -> Tensor:
+    """Multi-scale deformable attention straight from the projections of the queries.
+
+    Args:
+        value (B,S,H,D), spatial_shapes: as in `ms_deform_attn`.
+        offsets (B,Q,H,L,P,2): x, y; in pixels of each level for reference points, in halves of
+            the box divided by P for reference boxes.
+        logits (B,Q,H,L,P): the softmax runs over L and P together.
+        reference (B,Q,L,2|4): points x, y or boxes cx, cy, w, h, in [0, 1].
+
+    Returns:
+        Tensor (B,Q,H*D) of the dtype of `value`.
+    """
+    return fused_reference(value, spatial_shapes, offsets, logits, reference)
