@@ -1,0 +1,87 @@
+"""Norm layers: batch norm with constant statistics, and the usual ones by their short names."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+GROUP_NORM_GROUPS = 32
+
+
+class FrozenBatchNorm2d(nn.Module):
+    """Batch normalisation whose statistics and affine parameters are constants.
+
+    Everything is a buffer: nothing is trained, nothing is updated, and training mode changes
+    nothing. Computes `x * scale + shift` with the four tensors folded into two.
+
+    Args:
+        num_channels: C.
+        eps: added to the variance.
+    """
+
+    def __init__(self, num_channels: int, eps: float = 1e-5):
+        super().__init__()
+        self.num_channels = num_channels
+        self.eps = eps
+        self.register_buffer("weight", torch.ones(num_channels))
+        self.register_buffer("bias", torch.zeros(num_channels))
+        self.register_buffer("running_mean", torch.zeros(num_channels))
+        self.register_buffer("running_var", torch.ones(num_channels))
+
+    def scale_shift(self) -> tuple[Tensor, Tensor]:
+        """Return the two vectors (C,) that the layer multiplies by and adds."""
+        scale = self.weight * torch.rsqrt(self.running_var + self.eps)
+        return scale, self.bias - self.running_mean * scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise x (B,C,H,W); dtype and memory format stay."""
+        scale, shift = (vector.to(x.dtype)[:, None, None] for vector in self.scale_shift())
+        return torch.addcmul(shift, x, scale)
+
+    def extra_repr(self) -> str:  # noqa: D102
+        return f"{self.num_channels}, eps={self.eps}"
+
+
+def _group_norm(num_channels: int) -> nn.GroupNorm:
+    # Narrow networks have fewer channels than groups: the largest number that divides both.
+    return nn.GroupNorm(math.gcd(GROUP_NORM_GROUPS, num_channels), num_channels)
+
+
+NORMS = {
+    "FrozenBN": FrozenBatchNorm2d,
+    "BN": nn.BatchNorm2d,
+    "SyncBN": nn.SyncBatchNorm,
+    "GN": _group_norm,
+}
+
+
+def make_norm(name: str, num_channels: int) -> nn.Module:
+    """Build the norm layer of that name ("FrozenBN", "BN", "SyncBN", "GN") for C channels.
+
+    Raises:
+        ValueError: the name is none of these.
+    """
+    if name not in NORMS:
+        raise ValueError(f"unknown norm {name!r}: choose one of {', '.join(NORMS)}")
+    return NORMS[name](num_channels)
+
+
+def freeze_batch_norm(module: nn.Module) -> nn.Module:
+    """Replace every batch norm in `module` by a FrozenBatchNorm2d with its present values.
+
+    Returns:
+        `module` itself changed in place, or its replacement if it is a batch norm.
+    """
+    if isinstance(module, _BatchNorm):
+        frozen = FrozenBatchNorm2d(module.num_features, module.eps)
+        for name, buffer in frozen.named_buffers():
+            value = getattr(module, name)
+            if value is not None:
+                frozen._buffers[name] = value.detach().clone().to(buffer.dtype)
+        return frozen
+    for name, child in module.named_children():
+        setattr(module, name, freeze_batch_norm(child))
+    return module

@@ -1,0 +1,104 @@
+"""The pieces of a residual network: convolution with norm, stem, and the two residual blocks."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from aligndetr.layers.norm import FrozenBatchNorm2d, make_norm
+
+
+class ConvNorm(nn.Conv2d):
+    """A convolution without bias followed by a norm; parameters `weight` and `norm.*`.
+
+    A frozen batch norm is folded into the kernel at each call, so it costs no pass over the
+    activations; the gradient with respect to `weight` is the same.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, stride: int, norm: str
+    ):
+        padding = kernel_size // 2
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, bias=False)
+        self.norm = make_norm(norm, out_channels)
+        nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B,in,H,W) to (B,out,H/stride,W/stride)."""
+        if not isinstance(self.norm, FrozenBatchNorm2d):
+            return self.norm(super().forward(x))
+        scale, shift = self.norm.scale_shift()
+        return self._conv_forward(x, self.weight * scale[:, None, None, None], shift)
+
+
+class Stem(nn.Module):
+    """7x7 convolution of stride 2, then 3x3 max pooling of stride 2."""
+
+    stride = 4
+
+    def __init__(self, in_channels: int, out_channels: int, norm: str):
+        super().__init__()
+        self.conv1 = ConvNorm(in_channels, out_channels, 7, stride=2, norm=norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B,in,H,W) to (B,out,H/4,W/4)."""
+        return F.max_pool2d(F.relu_(self.conv1(x)), kernel_size=3, stride=2, padding=1)
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions and a shortcut (He et al. 2016, figure 5 left)."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int, norm: str):
+        super().__init__()
+        self.conv1 = ConvNorm(in_channels, out_channels, 3, stride, norm)
+        self.conv2 = ConvNorm(out_channels, out_channels, 3, 1, norm)
+        self.shortcut = _shortcut(in_channels, out_channels, stride, norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B,in,H,W) to (B,out,H/stride,W/stride)."""
+        residual = x if self.shortcut is None else self.shortcut(x)
+        out = F.relu_(self.conv1(x))
+        return F.relu_(self.conv2(out) + residual)
+
+
+class BottleneckBlock(nn.Module):
+    """1x1, 3x3 and 1x1 convolutions and a shortcut (He et al. 2016, figure 5 right).
+
+    Args:
+        in_channels: channels of the input.
+        inner_channels: channels of the 3x3 convolution.
+        out_channels: channels of the output.
+        stride: spatial reduction.
+        norm: see `make_norm`.
+        stride_in_1x1: reduce in the first 1x1 convolution (MSRA and Caffe2 weights) instead of
+            in the 3x3 one (torchvision's).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        inner_channels: int,
+        out_channels: int,
+        stride: int,
+        norm: str,
+        stride_in_1x1: bool,
+    ):
+        super().__init__()
+        first, second = (stride, 1) if stride_in_1x1 else (1, stride)
+        self.conv1 = ConvNorm(in_channels, inner_channels, 1, first, norm)
+        self.conv2 = ConvNorm(inner_channels, inner_channels, 3, second, norm)
+        self.conv3 = ConvNorm(inner_channels, out_channels, 1, 1, norm)
+        self.shortcut = _shortcut(in_channels, out_channels, stride, norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B,in,H,W) to (B,out,H/stride,W/stride)."""
+        residual = x if self.shortcut is None else self.shortcut(x)
+        out = F.relu_(self.conv1(x))
+        out = F.relu_(self.conv2(out))
+        return F.relu_(self.conv3(out) + residual)
+
+
+def _shortcut(in_channels: int, out_channels: int, stride: int, norm: str) -> ConvNorm | None:
+    if in_channels == out_channels and stride == 1:
+        return None
+    return ConvNorm(in_channels, out_channels, 1, stride, norm)

@@ -1,0 +1,128 @@
+"""Residual networks (He et al., Deep Residual Learning for Image Recognition, 2016)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from aligndetr.layers.norm import freeze_batch_norm
+from aligndetr.modeling.backbone.blocks import BasicBlock, BottleneckBlock, Stem
+from aligndetr.modeling.backbone.registry import BACKBONES
+
+BLOCKS_PER_STAGE = {
+    18: (2, 2, 2, 2),
+    34: (3, 4, 6, 3),
+    50: (3, 4, 6, 3),
+    101: (3, 4, 23, 3),
+    152: (3, 8, 36, 3),
+}
+STAGES = ("res2", "res3", "res4", "res5")
+BOTTLENECK_EXPANSION = 4
+
+
+@BACKBONES.register()
+class ResNet(nn.Module):
+    """ResNet that returns the feature maps of chosen stages.
+
+    Args:
+        depth: 18, 34 (basic blocks), 50, 101 or 152 (bottlenecks); table 1 of the paper.
+        width: channels of the stem; the paper's networks have 64.
+        norm: "FrozenBN", "BN", "SyncBN" or "GN".
+        freeze_at: train nothing of the first so many parts: 0 freezes nothing, 1 the stem,
+            2 the stem and res2, ..., 5 everything. Their batch norms become constants.
+        out_features: names among "stem", "res2", ..., "res5"; later stages are not built.
+        stride_in_1x1: where bottlenecks reduce the resolution; True for MSRA and Caffe2 weights.
+        in_channels: channels of the image.
+
+    Attributes:
+        channels: channels of each output by name.
+        strides: input pixels per output pixel, by name.
+
+    Raises:
+        ValueError: unknown depth, norm, output name or freeze_at.
+    """
+
+    def __init__(
+        self,
+        depth: int = 50,
+        width: int = 64,
+        norm: str = "FrozenBN",
+        freeze_at: int = 1,
+        out_features: Sequence[str] = ("res3", "res4", "res5"),
+        stride_in_1x1: bool = False,
+        in_channels: int = 3,
+    ):
+        super().__init__()
+        _check(depth, freeze_at, out_features)
+        self.out_features = tuple(out_features)
+        self.stem = Stem(in_channels, width, norm)
+        self.stage_names = _stages_up_to(out_features)
+        channels, strides = {"stem": width}, {"stem": Stem.stride}
+        previous = width
+        for index, name in enumerate(self.stage_names):
+            stride = 1 if index == 0 else 2
+            blocks = BLOCKS_PER_STAGE[depth][index]
+            inner = width * 2**index
+            if depth < 50:
+                stage, previous = _basic_stage(previous, inner, blocks, stride, norm), inner
+            else:
+                stage = _bottleneck_stage(previous, inner, blocks, stride, norm, stride_in_1x1)
+                previous = inner * BOTTLENECK_EXPANSION
+            self.add_module(name, stage)
+            channels[name], strides[name] = previous, Stem.stride * 2**index
+        self.channels = {name: channels[name] for name in self.out_features}
+        self.strides = {name: strides[name] for name in self.out_features}
+        self._freeze(freeze_at)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Compute the chosen feature maps.
+
+        Args:
+            images: (B,in_channels,H,W), normalised.
+
+        Returns:
+            name -> (B, channels[name], ceil(H / strides[name]), ceil(W / strides[name])).
+        """
+        x = self.stem(images)
+        maps = {"stem": x}
+        for name in self.stage_names:
+            maps[name] = x = getattr(self, name)(x)
+        return {name: maps[name] for name in self.out_features}
+
+    def _freeze(self, freeze_at: int) -> None:
+        for name in ("stem", *self.stage_names)[:freeze_at]:
+            part = freeze_batch_norm(getattr(self, name))
+            part.requires_grad_(False)
+
+
+def _check(depth: int, freeze_at: int, out_features: Sequence[str]) -> None:
+    if depth not in BLOCKS_PER_STAGE:
+        depths = ", ".join(map(str, BLOCKS_PER_STAGE))
+        raise ValueError(f"no ResNet of depth {depth}: choose one of {depths}")
+    unknown = [name for name in out_features if name not in ("stem", *STAGES)]
+    if unknown or not out_features:
+        raise ValueError(f"out_features {list(out_features)}: give names among stem, res2..res5")
+    if not 0 <= freeze_at <= 5:
+        raise ValueError(f"freeze_at is {freeze_at}: give 0 (nothing) to 5 (stem and res2..res5)")
+
+
+def _stages_up_to(out_features: Sequence[str]) -> tuple[str, ...]:
+    return STAGES[: max(("stem", *STAGES).index(name) for name in out_features)]
+
+
+def _basic_stage(
+    in_channels: int, channels: int, blocks: int, stride: int, norm: str
+) -> nn.Sequential:
+    first = BasicBlock(in_channels, channels, stride, norm)
+    rest = (BasicBlock(channels, channels, 1, norm) for _ in range(blocks - 1))
+    return nn.Sequential(first, *rest)
+
+
+def _bottleneck_stage(
+    in_channels: int, inner: int, blocks: int, stride: int, norm: str, stride_in_1x1: bool
+) -> nn.Sequential:
+    out = inner * BOTTLENECK_EXPANSION
+    first = BottleneckBlock(in_channels, inner, out, stride, norm, stride_in_1x1)
+    rest = (BottleneckBlock(out, inner, out, 1, norm, stride_in_1x1) for _ in range(blocks - 1))
+    return nn.Sequential(first, *rest)

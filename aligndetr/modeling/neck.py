@@ -1,0 +1,104 @@
+"""The neck: feature maps of any width to a pyramid of one width."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor, nn
+
+
+class ConvGroupNorm(nn.Module):
+    """Convolution with bias, group norm, and an optional activation."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int,
+        num_groups: int,
+        activation: nn.Module | None,
+    ):
+        super().__init__()
+        padding = kernel_size // 2
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding)
+        self.norm = nn.GroupNorm(num_groups, out_channels)
+        self.activation = activation
+        nn.init.xavier_uniform_(self.conv.weight)
+        nn.init.zeros_(self.conv.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B,in,H,W) to (B,out,H/stride,W/stride)."""
+        x = self.norm(self.conv(x))
+        return x if self.activation is None else self.activation(x)
+
+
+class ChannelMapper(nn.Module):
+    """Map each backbone level to C channels and append coarser levels.
+
+    The appended levels are 3x3 convolutions of stride 2: the first reads the last backbone level
+    (not its mapped version), each further one its predecessor (Deformable DETR, appendix A.2).
+
+    Args:
+        in_channels: channels of the levels used, finest first: a mapping from backbone output
+            names, or a sequence when the input's own order is meant.
+        out_channels: C.
+        num_outs: L, at least the number of levels used.
+        kernel_size: of the convolutions on the backbone levels.
+        num_groups: of the group norms.
+        activation: applied after each norm; none in the published detectors.
+
+    Raises:
+        ValueError: no input level, fewer outputs than inputs, or C not divisible by the groups.
+    """
+
+    def __init__(
+        self,
+        in_channels: Mapping[str, int] | Sequence[int],
+        out_channels: int,
+        num_outs: int,
+        kernel_size: int = 1,
+        num_groups: int = 32,
+        activation: nn.Module | None = None,
+    ):
+        super().__init__()
+        named = isinstance(in_channels, Mapping)
+        self.in_features = tuple(in_channels) if named else None
+        widths = list(in_channels.values()) if named else list(in_channels)
+        _check(len(widths), out_channels, num_outs, num_groups)
+        self.num_outs = num_outs
+        self.convs = nn.ModuleList(
+            ConvGroupNorm(width, out_channels, kernel_size, 1, num_groups, activation)
+            for width in widths
+        )
+        extra_widths = [widths[-1]] + [out_channels] * (num_outs - len(widths) - 1)
+        self.extra_convs = nn.ModuleList(
+            ConvGroupNorm(width, out_channels, 3, 2, num_groups, activation)
+            for width in extra_widths[: num_outs - len(widths)]
+        )
+
+    def forward(self, features: Mapping[str, Tensor]) -> list[Tensor]:
+        """Build the pyramid.
+
+        Args:
+            features: backbone outputs, name -> (B,C_l,H_l,W_l).
+
+        Returns:
+            L maps (B,C,H_l,W_l), finest first.
+        """
+        inputs = [features[name] for name in self.in_features or features]
+        outputs = [conv(x) for conv, x in zip(self.convs, inputs, strict=True)]
+        coarsest = inputs[-1]
+        for conv in self.extra_convs:
+            coarsest = conv(coarsest)
+            outputs.append(coarsest)
+        return outputs
+
+
+def _check(num_inputs: int, out_channels: int, num_outs: int, num_groups: int) -> None:
+    if num_inputs == 0:
+        raise ValueError("in_channels is empty: name at least one backbone level")
+    if num_outs < num_inputs:
+        raise ValueError(f"num_outs is {num_outs}, fewer than the {num_inputs} levels given")
+    if out_channels % num_groups:
+        raise ValueError(f"out_channels {out_channels} is no multiple of num_groups {num_groups}")
