@@ -41,11 +41,9 @@ class TransformersBackbone(nn.Module):
         freeze: Sequence[str] = (),
     ):
         super().__init__()
-        self.out_features = tuple(out_features)
-        resolved = _resolve_config(name_or_config, self.out_features, dict(config or {}))
+        resolved = _resolve_config(name_or_config, list(out_features), dict(config or {}))
         self.model = _build(name_or_config, resolved, pretrained)
-        self.channels = dict(zip(self.model.out_features, self.model.channels, strict=True))
-        self.strides = _probe_strides(resolved)
+        self.channels, self.strides = _probe(resolved)
         _freeze(self.model, freeze)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
@@ -70,17 +68,15 @@ def _library():
     return transformers
 
 
-def _resolve_config(name: str, out_features: tuple[str, ...], overrides: dict[str, Any]):
+def _resolve_config(name: str, out_features: list[str], overrides: dict[str, Any]):
     transformers = _library()
-    overrides["out_features"] = list(out_features)
+    overrides["out_features"] = out_features
     try:
         if name in transformers.CONFIG_MAPPING:
             return transformers.AutoConfig.for_model(name, **overrides)
         return transformers.AutoConfig.from_pretrained(name, **overrides)
     except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"backbone {name!r}, out_features {list(out_features)}: {error}"
-        ) from error
+        raise ConfigError(f"backbone {name!r}, out_features {out_features}: {error}") from error
 
 
 def _build(name: str, config, pretrained: bool) -> nn.Module:
@@ -89,23 +85,29 @@ def _build(name: str, config, pretrained: bool) -> nn.Module:
         if pretrained and name in transformers.CONFIG_MAPPING:
             raise ValueError("a model type has no weights; give a hub name or a folder")
         if pretrained:
-            return transformers.AutoBackbone.from_pretrained(name, config=config)
+            # The class first: AutoBackbone itself cannot read local folders.
+            with torch.device("meta"):
+                model_class = type(transformers.AutoBackbone.from_config(config))
+            return model_class.from_pretrained(name, config=config)
         return transformers.AutoBackbone.from_config(config)
     except (OSError, ValueError) as error:
         raise ConfigError(f"backbone {name!r}: {error}") from error
 
 
-def _probe_strides(config) -> dict[str, int]:
-    """Read the strides off the shapes that a weightless copy produces."""
+def _probe(config) -> tuple[dict[str, int], dict[str, int]]:
+    """Read channels and strides off the shapes that a weightless copy produces.
+
+    Not off the configuration: it has no strides, and some models report other channels than they
+    return (FocalNet's maps are those after the stage's downsampling).
+    """
     size = getattr(config, "image_size", None) or 224
     size = size if isinstance(size, int) else size[0]
     with torch.device("meta"):
         probe = _library().AutoBackbone.from_config(config).eval()
         maps = probe(torch.empty(1, config.num_channels, size, size)).feature_maps
-    return {
-        name: round(size / features.shape[-1])
-        for name, features in zip(probe.out_features, maps, strict=True)
-    }
+    shapes = dict(zip(probe.out_features, (m.shape for m in maps), strict=True))
+    channels = {name: shape[1] for name, shape in shapes.items()}
+    return channels, {name: round(size / shape[-1]) for name, shape in shapes.items()}
 
 
 def _freeze(model: nn.Module, prefixes: Sequence[str]) -> None:
