@@ -67,7 +67,7 @@ class Golden:
 
     def get(self, name: str, default: Any = None) -> Any:
         """The array, or `default` where the file has none."""
-        return self[name] if name in self else default
+        return self[name] if self.prefix + name in _arrays(self.path) else default
 
     def ints(self, name: str) -> list[int]:
         """An array of integers as plain Python ones."""

@@ -22,9 +22,6 @@ def test_outputs_and_gradients(case, compare):
         sorted(case["keys"]),
     )
     fill_like(backbone)
-    mean, std = (
-        torch.tensor(v, dtype=torch.float64)[:, None, None] for v in (PIXEL_MEAN, PIXEL_STD)
-    )
     levels = backbone(((case["image"].double() - PIXEL_MEAN) / PIXEL_STD)[None])
     for name in LEVELS:
         x = levels[name].detach()
