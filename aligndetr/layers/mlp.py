@@ -1,0 +1,61 @@
+"""Small fully connected networks."""
+
+from __future__ import annotations
+
+import itertools
+
+from torch import Tensor, nn
+
+
+class MLP(nn.Module):
+    """Linear layers with ReLU between them.
+
+    Args:
+        in_dim, hidden_dim, out_dim: features of the input, of hidden layers and of the output.
+        num_layers: linear layers, at least 1.
+    """
+
+    def __init__(self, in_dim: int, hidden_dim: int, out_dim: int, num_layers: int) -> None:
+        super().__init__()
+        sizes = [in_dim] + [hidden_dim] * (num_layers - 1) + [out_dim]
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., in_dim) -> (..., out_dim)."""
+        for layer in self.layers[:-1]:
+            x = layer(x).relu()
+        return self.layers[-1](x)
+
+
+class FeedForward(nn.Module):
+    """The feed-forward block of a transformer layer, without the residual.
+
+    Args:
+        embed_dim: C.
+        feedforward_dim: hidden features.
+        dropout: after the activation and at the end.
+        activation: module between the two linear layers; ReLU when None.
+    """
+
+    def __init__(
+        self,
+        embed_dim: int,
+        feedforward_dim: int,
+        dropout: float = 0.0,
+        activation: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.linear1 = nn.Linear(embed_dim, feedforward_dim)
+        self.activation = nn.ReLU(inplace=True) if activation is None else activation
+        self.linear2 = nn.Linear(feedforward_dim, embed_dim)
+        self.dropout = nn.Dropout(dropout)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Xavier-uniform weights."""
+        nn.init.xavier_uniform_(self.linear1.weight)
+        nn.init.xavier_uniform_(self.linear2.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., C) -> (..., C)."""
+        return self.dropout(self.linear2(self.dropout(self.activation(self.linear1(x)))))

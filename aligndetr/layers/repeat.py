@@ -1,0 +1,16 @@
+"""Stacks of equal layers."""
+
+from __future__ import annotations
+
+import copy
+
+from torch import nn
+
+
+def repeat(layer: nn.Module, times: int) -> nn.ModuleList:
+    """`times` independent copies of a layer, each with its own fresh initial weights."""
+    copies = nn.ModuleList(copy.deepcopy(layer) for _ in range(times))
+    for module in reversed(list(copies.modules())):  # parents last: they refine their children
+        if hasattr(module, "reset_parameters"):
+            module.reset_parameters()
+    return copies

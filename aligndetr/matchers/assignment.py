@@ -1,0 +1,74 @@
+"""Which query answers for which object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class Assignment:
+    """M pairs of a query and an object, over all layers and images of a batch.
+
+    The candidates of one object compete with each other within a layer and a group.
+
+    Attributes:
+        layer: (M,) int64 index of the layer.
+        image: (M,) int64 index of the image in the batch.
+        query: (M,) int64 index of the query.
+        target: (M,) int64 index of the object among all objects of the batch.
+        group: (M,) int64 index of the denoising group; 0 for matching queries.
+    """
+
+    layer: Tensor
+    image: Tensor
+    query: Tensor
+    target: Tensor
+    group: Tensor
+
+    def __len__(self) -> int:
+        return len(self.layer)
+
+    @property
+    def where(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Index of the matched entries of an (I, B, Q, ...) tensor."""
+        return self.layer, self.image, self.query
+
+    def ranks(self, quality: Tensor) -> Tensor:
+        """Place of every candidate among those of its object: 0 for the highest quality.
+
+        Args:
+            quality: (M,); of equals, the lower query index comes first.
+
+        Returns:
+            (M,) int64.
+        """
+        order = self.query.argsort(stable=True)
+        order = order[quality[order].argsort(stable=True, descending=True)]
+        for key in (self.target, self.group, self.layer):
+            order = order[key[order].argsort(stable=True)]
+        bag = torch.stack([self.layer, self.group, self.target])[:, order]
+        place = torch.arange(len(self), device=order.device)
+        starts = torch.ones_like(place, dtype=torch.bool)
+        starts[1:] = (bag[:, 1:] != bag[:, :-1]).any(0)
+        first = torch.where(starts, place, 0).cummax(0).values
+        return torch.empty_like(place).index_put((order,), place - first)
+
+    @staticmethod
+    def from_rows(
+        rows: list[tuple[int, int, int, Tensor, Tensor]], device: torch.device
+    ) -> Assignment:
+        """Join partial results and move them to `device` in one transfer.
+
+        Args:
+            rows: (layer, image, group, queries, targets) with host tensors of equal length.
+            device: where the predictions are.
+        """
+        layer, image, group = (
+            torch.cat([torch.full_like(row[3], row[i]) for row in rows]) for i in range(3)
+        )
+        query, target = (torch.cat([row[i] for row in rows]) for i in (3, 4))
+        columns = torch.stack([layer, image, query, target, group])
+        return Assignment(*columns.to(device, non_blocking=True))

@@ -1,0 +1,169 @@
+"""The detector: one class for the whole family, its variants are its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from aligndetr.criterions import DenoisedPredictions
+from aligndetr.layers.boxes import xyxy_to_cxcywh
+from aligndetr.structures import ImageBatch, Predictions, Targets
+
+
+class Detector(nn.Module):
+    """Images in; losses (training) or objects (evaluation) out.
+
+    Args:
+        backbone: (B, 3, H, W) -> feature maps by name.
+        neck: feature maps by name -> L maps (B, C, H_l, W_l), finest first.
+        pyramid: see `PyramidBuilder`.
+        encoder: see `Encoder`.
+        query_source: see `TwoStageQueries`.
+        denoiser: see `ContrastiveDenoiser`; None trains without denoising.
+        decoder: see `Decoder`.
+        criterion: see `SetCriterion`.
+        postprocess: see `TopKPostprocess`.
+        num_classes: K; stated here so that a config names it once.
+        num_queries: Q, likewise.
+        embed_dim: C, likewise.
+        pixel_mean, pixel_std: of the input's three channels, 0 to 255, in the order of the
+            mapper's image format.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        neck: nn.Module,
+        pyramid: nn.Module,
+        encoder: nn.Module,
+        query_source: nn.Module,
+        decoder: nn.Module,
+        criterion: nn.Module,
+        postprocess,
+        num_classes: int,
+        num_queries: int,
+        embed_dim: int,
+        denoiser: nn.Module | None = None,
+        pixel_mean: Sequence[float] = (123.675, 116.28, 103.53),
+        pixel_std: Sequence[float] = (58.395, 57.12, 57.375),
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.neck = neck
+        self.pyramid = pyramid
+        self.encoder = encoder
+        self.query_source = query_source
+        self.denoiser = denoiser
+        self.decoder = decoder
+        self.criterion = criterion
+        self.postprocess = postprocess
+        self.num_classes = num_classes
+        self.num_queries = num_queries
+        self.embed_dim = embed_dim
+        self.class_names: list[str] | None = None
+        self.register_buffer("pixel_mean", torch.tensor(pixel_mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("pixel_std", torch.tensor(pixel_std).view(3, 1, 1), persistent=False)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.pixel_mean.device
+
+    def forward(
+        self, batched_inputs: list[dict], num_boxes: Tensor | float | None = None
+    ) -> dict[str, Tensor] | list[dict]:
+        """Train or detect.
+
+        Args:
+            batched_inputs: a dict an image, in detectron2's format: `image` (3, h, w), 0 to 255;
+                `height`, `width` of the image that detections should refer to (default: h, w);
+                in training `instances` with `gt_boxes` (xyxy pixels of `image`) and `gt_classes`.
+            num_boxes: what losses are divided by; None counts the objects of this batch on all
+                processes. A trainer that accumulates gradients gives the count of the whole batch.
+
+        Returns:
+            In training weighted scalar losses by name, whose sum is the objective; in evaluation
+            a dict an image with `instances`: `pred_boxes`, `scores`, `pred_classes`.
+
+        Raises:
+            ValueError: an image is not (3, h, w) or a class is not below `num_classes`.
+        """
+        images = self.preprocess(batched_inputs)
+        if not self.training:
+            predictions, _, _ = self.detect(images)
+            sizes = [
+                (item.get("height", h), item.get("width", w))
+                for item, (h, w) in zip(batched_inputs, images.sizes, strict=True)
+            ]
+            results = self.postprocess(predictions.logits[-1], predictions.boxes[-1], sizes)
+            return [{"instances": instances} for instances in results]
+        targets = self.targets(batched_inputs)
+        if num_boxes is None:
+            num_boxes = count_boxes(targets.num_boxes, self.device)
+        matching, proposals, denoised = self.detect(images, targets)
+        return self.criterion(matching, targets, num_boxes, proposals, denoised)
+
+    def preprocess(self, batched_inputs: list[dict]) -> ImageBatch:
+        """Normalise images and pad them to a common size, after which padding is zero."""
+        images = [item["image"].to(self.device, non_blocking=True) for item in batched_inputs]
+        return ImageBatch.from_images([(x - self.pixel_mean) / self.pixel_std for x in images])
+
+    def targets(self, batched_inputs: list[dict]) -> Targets:
+        """Ground truth in the model's coordinates; works with any object that looks like ours."""
+        labels, boxes = [], []
+        for item in batched_inputs:
+            instances = item["instances"]
+            height, width = instances.image_size
+            scale = self.pixel_mean.new_tensor([width, height, width, height])
+            label = instances.gt_classes.to(self.device, non_blocking=True)
+            box = instances.gt_boxes.tensor.to(scale, non_blocking=True)
+            labels.append(label)
+            boxes.append(xyxy_to_cxcywh(box / scale))
+        return Targets(labels, boxes)
+
+    def detect(
+        self, images: ImageBatch, targets: Targets | None = None
+    ) -> tuple[Predictions, Predictions | None, DenoisedPredictions | None]:
+        """Everything between pixels and losses.
+
+        Args:
+            images: normalised and padded.
+            targets: with them, and a denoiser, denoising queries run along.
+
+        Returns:
+            Predictions of the matching queries, of the encoder, and of the denoising queries.
+        """
+        is_padded = any(size != tuple(images.pixels.shape[-2:]) for size in images.sizes)
+        levels = self.neck(self.backbone(images.pixels))
+        pyramid = self.pyramid(levels, images.padding, is_padded)
+        memory = self.encoder(pyramid)
+        queries = self.query_source(memory, pyramid)
+        if self.denoiser is None or targets is None:
+            matching = self.decoder(queries.content, queries.anchors, memory, pyramid)
+            return matching, queries.proposals, None
+        noised = self.denoiser(targets)
+        predictions = self.decoder(
+            torch.cat([noised.content, queries.content], dim=1),
+            torch.cat([noised.anchors, queries.anchors], dim=1),
+            memory,
+            pyramid,
+            noised.blocked(queries.content.shape[1]),
+        )
+        denoised, matching = predictions.split(noised.content.shape[1])
+        groups = DenoisedPredictions(denoised, noised.num_groups, noised.slots_per_group)
+        return matching, queries.proposals, groups
+
+
+def count_boxes(local: int, device: torch.device) -> Tensor:
+    """What to divide losses by: objects of all processes, at least 1, per process.
+
+    Every process averages gradients over the others, hence the division by their number.
+    """
+    total = torch.tensor(float(local), device=device)
+    if not (dist.is_available() and dist.is_initialized()):
+        return total.clamp(min=1)
+    dist.all_reduce(total)
+    return total.clamp(min=1) / dist.get_world_size()

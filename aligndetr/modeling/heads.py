@@ -1,0 +1,46 @@
+"""Prediction heads."""
+
+from __future__ import annotations
+
+import math
+
+from torch import nn
+
+from aligndetr.layers.mlp import MLP
+
+
+class ClassHead(nn.Linear):
+    """Class logits, biased so that every class starts with probability `prior`.
+
+    Args:
+        embed_dim: C.
+        num_classes: K.
+        prior: initial probability (Focal Loss, section 4.1).
+    """
+
+    def __init__(self, embed_dim: int, num_classes: int, prior: float = 0.01) -> None:
+        self.prior = prior
+        super().__init__(embed_dim, num_classes)
+
+    def reset_parameters(self) -> None:
+        """As `nn.Linear`, then the prior."""
+        super().reset_parameters()
+        nn.init.constant_(self.bias, -math.log((1 - self.prior) / self.prior))
+
+
+class BoxHead(MLP):
+    """Box corrections in logit space, zero at first, so that training starts at the anchors.
+
+    Args:
+        embed_dim: C, also of the hidden layers.
+        num_layers: linear layers.
+    """
+
+    def __init__(self, embed_dim: int, num_layers: int = 3) -> None:
+        super().__init__(embed_dim, embed_dim, 4, num_layers)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Zero the last layer."""
+        nn.init.zeros_(self.layers[-1].weight)
+        nn.init.zeros_(self.layers[-1].bias)

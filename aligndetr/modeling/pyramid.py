@@ -1,0 +1,116 @@
+"""Feature maps of several levels as one sequence of tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@dataclass
+class Pyramid:
+    """L feature maps of a batch, flattened level by level and row by row into S tokens.
+
+    Attributes:
+        tokens: (B, S, C).
+        position: (B, S, C) position embedding plus the embedding of the level.
+        padding: (B, S) bool, True where a token is padding; None when nothing is padded.
+        shapes: L times (H_l, W_l).
+        centers: (B, S, 2) x, y of token centres, normalised to the unpadded image.
+        valid_ratios: (B, L, 2) unpadded share of the width and of the height.
+    """
+
+    tokens: Tensor
+    position: Tensor
+    padding: Tensor | None
+    shapes: list[tuple[int, int]]
+    centers: Tensor
+    valid_ratios: Tensor
+
+    def reference(self, points_or_boxes: Tensor) -> Tensor:
+        """Where (B, Q, 2|4) points or boxes of the unpadded image lie in each padded level.
+
+        Returns:
+            (B, Q, L, 2|4), normalised to the padded map (Deformable-DETR, appendix A.1).
+        """
+        repeats = points_or_boxes.shape[-1] // 2
+        return points_or_boxes.unsqueeze(2) * self.valid_ratios.repeat(1, 1, repeats).unsqueeze(1)
+
+
+class PyramidBuilder(nn.Module):
+    """Flattens feature maps and adds what the transformer needs to know of their geometry.
+
+    Args:
+        position_embedding: (B, H, W) padding, dtype -> (B, H, W, C).
+        num_levels: L.
+        embed_dim: C.
+    """
+
+    def __init__(self, position_embedding: nn.Module, num_levels: int, embed_dim: int) -> None:
+        super().__init__()
+        self.position_embedding = position_embedding
+        self.level_embedding = nn.Parameter(torch.empty(num_levels, embed_dim))
+        nn.init.normal_(self.level_embedding)
+
+    def forward(self, levels: Sequence[Tensor], padding: Tensor, is_padded: bool) -> Pyramid:
+        """Flatten L maps (B, C, H_l, W_l).
+
+        Args:
+            levels: the maps, finest first.
+            padding: (B, H, W) bool of the images, True = padding.
+            is_padded: whether any of it is True; known on the host, where asking costs nothing.
+
+        Raises:
+            ValueError: the number of maps is not `num_levels`.
+        """
+        if len(levels) != len(self.level_embedding):
+            raise ValueError(
+                f"{len(levels)} feature maps for {len(self.level_embedding)} level embeddings; "
+                "num_levels must equal the neck's num_outs"
+            )
+        dtype = self.level_embedding.dtype
+        geometry = padding if is_padded else padding[:1]  # equal for all images: computed once
+        masks = [_resize(geometry, level.shape[-2:], dtype) for level in levels]
+        position = [
+            self.position_embedding(mask, dtype) + embedding
+            for mask, embedding in zip(masks, self.level_embedding, strict=True)
+        ]
+        batch = levels[0].shape[0]
+        return Pyramid(
+            tokens=torch.cat([level.flatten(2).transpose(1, 2) for level in levels], dim=1),
+            position=torch.cat([p.flatten(1, 2) for p in position], dim=1).expand(batch, -1, -1),
+            padding=torch.cat([mask.flatten(1) for mask in masks], dim=1) if is_padded else None,
+            shapes=[(int(level.shape[-2]), int(level.shape[-1])) for level in levels],
+            centers=torch.cat([_centers(m, dtype) for m in masks], dim=1).expand(batch, -1, -1),
+            valid_ratios=torch.stack(
+                [_valid_size(m, dtype) / _size(m, dtype) for m in masks], 1
+            ).expand(batch, -1, -1),
+        )
+
+
+def _resize(padding: Tensor, size: torch.Size, dtype: torch.dtype) -> Tensor:
+    """Nearest-neighbour (B, H, W) -> (B, H_l, W_l) bool."""
+    return F.interpolate(padding[None].to(dtype), size=size)[0].bool()
+
+
+def _size(padding: Tensor, dtype: torch.dtype) -> Tensor:
+    """(2,) width and height of the map."""
+    return torch.tensor(padding.shape[:0:-1], dtype=dtype, device=padding.device)
+
+
+def _valid_size(padding: Tensor, dtype: torch.dtype) -> Tensor:
+    """(B, 2) width and height of what is not padding."""
+    inside = ~padding
+    return torch.stack([inside[:, 0, :].sum(1), inside[:, :, 0].sum(1)], dim=1).to(dtype)
+
+
+def _centers(padding: Tensor, dtype: torch.dtype) -> Tensor:
+    """(B, H*W, 2) pixel centres divided by the unpadded width and height."""
+    height, width = padding.shape[1:]
+    y = torch.arange(height, dtype=dtype, device=padding.device) + 0.5
+    x = torch.arange(width, dtype=dtype, device=padding.device) + 0.5
+    grid = torch.stack([x.expand(height, width), y[:, None].expand(height, width)], dim=-1)
+    return grid.flatten(0, 1) / _valid_size(padding, dtype).unsqueeze(1)
