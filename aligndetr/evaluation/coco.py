@@ -15,6 +15,7 @@ import numpy as np
 from aligndetr.errors import DataError
 from aligndetr.evaluation.detections import DetectionCollector, Detections
 from aligndetr.evaluation.evaluator import DatasetEvaluator, Results
+from aligndetr.evaluation.ground_truth import load_ground_truth
 from aligndetr.evaluation.report import copypaste_lines, results_table
 from aligndetr.files import atomic_write
 
@@ -27,8 +28,8 @@ class COCOEvaluator(DatasetEvaluator):
     """The twelve numbers of COCO (Lin et al. 2014), and the AP of each class, in percent.
 
     Computed by faster-coco-eval, whose numbers are those of pycocotools. Ground truth comes from
-    the dataset's json, so that crowd regions count as COCO wants it, restricted to the
-    images and classes of the dataset.
+    the dataset's json, crowd regions included, restricted to the images and classes of the
+    dataset.
 
     Args:
         dataset: a `DetectionDataset`: `json_file`, `class_names`, `category_ids` and records
@@ -101,35 +102,6 @@ class COCOEvaluator(DatasetEvaluator):
     @cached_property
     def _ground_truth(self) -> dict[str, list[dict]]:
         return load_ground_truth(self.dataset, self._image_ids)
-
-
-def load_ground_truth(dataset, image_ids: set[int]) -> dict[str, list[dict]]:
-    """The dataset's json, reduced to its images and classes and to what box metrics need.
-
-    Annotations are numbered from 1, as COCO's matching reads 0 as "not matched".
-
-    Raises:
-        DataError: the json cannot be read.
-    """
-    try:
-        content = json.loads(Path(dataset.json_file).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot read the annotations {dataset.json_file}: {error}") from error
-    classes = dict(zip(dataset.category_ids, dataset.class_names, strict=True))
-    annotations = []
-    for annotation in content["annotations"]:
-        if annotation["image_id"] in image_ids and annotation["category_id"] in classes:
-            width, height = annotation["bbox"][2:]
-            kept = {key: annotation[key] for key in ("image_id", "category_id", "bbox")}
-            kept["iscrowd"] = int(annotation.get("iscrowd", 0))
-            kept["area"] = annotation.get("area", width * height)
-            kept["id"] = len(annotations) + 1
-            annotations.append(kept)
-    return {
-        "images": [{"id": image_id} for image_id in sorted(image_ids)],
-        "annotations": annotations,
-        "categories": [{"id": index, "name": name} for index, name in classes.items()],
-    }
 
 
 def coco_annotations(detections: Detections, category_ids: Sequence[int]) -> list[dict]:

@@ -15,7 +15,7 @@ class ToyDataset:
 
     def __init__(self, json_file, image_ids, class_names, category_ids, records=None):
         self.name = "toy"
-        self.json_file = str(json_file)
+        self.json_file = json_file and str(json_file)
         self.image_ids = image_ids
         self.class_names = class_names
         self.category_ids = category_ids

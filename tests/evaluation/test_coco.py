@@ -80,6 +80,21 @@ def test_only_the_images_of_the_dataset_count(random_coco, make_dataset):
     np.testing.assert_allclose([results[name] for name in SUMMARY], expected, rtol=1e-12)
 
 
+def test_records_give_the_same_as_the_json(random_coco, make_dataset):
+    """A dataset that joins several files has no json of its own."""
+    records = [{"image_id": image_id, "annotations": []} for image_id in random_coco.outputs]
+    of_image = {record["image_id"]: record["annotations"] for record in records}
+    for annotation in random_coco.content["annotations"]:
+        index = random_coco.dataset.category_ids.index(annotation["category_id"])
+        of_image[annotation["image_id"]].append({**annotation, "category_id": index})
+    dataset = make_dataset(None, list(of_image), list("abcd"), [9, 2, 30, 5], records)
+    expected = evaluate(random_coco.dataset, random_coco.outputs)
+    np.testing.assert_equal(evaluate(dataset, random_coco.outputs), expected)
+    dataset.records.append(records[0])
+    with pytest.raises(DataError, match="1 image ids appear more than once"):
+        evaluate(dataset, random_coco.outputs)
+
+
 def test_unseen_images_count_as_missed(random_coco, caplog):
     outputs = {image_id: random_coco.outputs[image_id] for image_id in (100, 104)}
     results = evaluate(random_coco.dataset, outputs)
@@ -101,7 +116,7 @@ def test_one_box_by_hand(tmp_path, make_dataset, make_instances):
     # Truth 0,0 40x50 = 2000 px2 (medium), prediction 0,0 40x40: IoU = 1600 / 2000 = 0.8, a hit at
     # the 7 thresholds 0.5 ... 0.8 of 10: AP = 70; AP50 = AP75 = 100; nothing small or large.
     content = {
-        "images": [{"id": 7, "height": 100, "width": 100}],
+        "images": [{"id": 7, "file_name": "7.png", "height": 100, "width": 100}],
         "annotations": [{"id": 0, "image_id": 7, "category_id": 18, "bbox": [0, 0, 40, 50]}],
         "categories": [{"id": 18, "name": "dog"}],
     }
@@ -117,7 +132,7 @@ def test_crowd_absorbs_detections(tmp_path, make_dataset, make_instances):
     # Two detections lie in the crowd region, with better scores than the hit. Ignored: AP = 100.
     # Would the crowd not count, precision at the hit would be 1/3.
     content = {
-        "images": [{"id": 1, "height": 100, "width": 100}],
+        "images": [{"id": 1, "file_name": "1.png", "height": 100, "width": 100}],
         "annotations": [
             {"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 20, 20]},
             {"id": 2, "image_id": 1, "category_id": 1, "bbox": [40, 40, 60, 60], "iscrowd": 1},

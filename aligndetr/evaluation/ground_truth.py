@@ -1,0 +1,51 @@
+"""The objects of a dataset in the form that COCO's metrics read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from aligndetr.data.coco import read_coco_json
+from aligndetr.errors import DataError
+
+
+def load_ground_truth(dataset, image_ids: set[int]) -> dict[str, list[dict]]:
+    """The dataset's objects as a COCO dict, reduced to what box metrics need.
+
+    They come from the json, restricted to the dataset's images and classes; from the records
+    when the dataset joins several files. Annotations are numbered from 1, as COCO's matching reads
+    0 as "not matched".
+
+    Raises:
+        DataError: the json cannot be read, or joined files share image ids.
+    """
+    if len(image_ids) != len(dataset):
+        raise DataError(
+            f"{dataset.name}: {len(dataset) - len(image_ids)} image ids appear more than once; "
+            "evaluate joined datasets one by one"
+        )
+    classes = dict(zip(dataset.category_ids, dataset.class_names, strict=True))
+    annotations = []
+    for annotation in _annotations(dataset):
+        if annotation["image_id"] in image_ids and annotation["category_id"] in classes:
+            width, height = annotation["bbox"][2:]
+            kept = {key: annotation[key] for key in ("image_id", "category_id", "bbox")}
+            kept["iscrowd"] = int(annotation.get("iscrowd", 0))
+            kept["area"] = annotation.get("area", width * height)
+            kept["id"] = len(annotations) + 1
+            annotations.append(kept)
+    return {
+        "images": [{"id": image_id} for image_id in sorted(image_ids)],
+        "annotations": annotations,
+        "categories": [{"id": index, "name": name} for index, name in classes.items()],
+    }
+
+
+def _annotations(dataset) -> Iterator[dict]:
+    """Annotations with `image_id` and the json's own category ids."""
+    if dataset.json_file is not None:
+        yield from read_coco_json(dataset.json_file)["annotations"]
+        return
+    for record in (dataset[index] for index in range(len(dataset))):
+        for annotation in record["annotations"]:
+            category_id = dataset.category_ids[annotation["category_id"]]
+            yield {**annotation, "image_id": record["image_id"], "category_id": category_id}
