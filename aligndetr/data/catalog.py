@@ -1,0 +1,96 @@
+"""Names of datasets, and where their files are."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from aligndetr.errors import DataError
+
+
+@dataclass(frozen=True)
+class CocoSource:
+    """Where a dataset in COCO format lives.
+
+    Attributes:
+        json_file: the annotation file.
+        image_root: the folder that the file names in it are relative to.
+        epoch_size: images that count as one epoch in schedules; None: as many as there are.
+    """
+
+    json_file: Path
+    image_root: Path
+    epoch_size: int | None = None
+
+
+# A source is made when it is asked for: the dataset root may change after the import, and the
+# demo set is drawn on first use.
+_SOURCES: dict[str, Callable[[], CocoSource]] = {}
+
+
+def dataset_root() -> Path:
+    """The folder of the registered datasets: $DETECTRON2_DATASETS, or ./datasets."""
+    return Path(os.environ.get("DETECTRON2_DATASETS") or "datasets").expanduser()
+
+
+def register_coco_instances(
+    name: str,
+    json_file: str | os.PathLike,
+    image_root: str | os.PathLike,
+    epoch_size: int | None = None,
+) -> None:
+    """Give a COCO-format dataset a name that configs can use.
+
+    Args:
+        name: for example "kitchen_train"; registering it again replaces it.
+        json_file: annotation file.
+        image_root: folder of the images.
+        epoch_size: images that count as one epoch in schedules; None: as many as there are.
+    """
+    source = CocoSource(Path(json_file), Path(image_root), epoch_size)
+    _SOURCES[name] = lambda: source
+
+
+def registered_names() -> list[str]:
+    """All known dataset names, sorted."""
+    return sorted(_SOURCES)
+
+
+def get_source(name: str) -> CocoSource:
+    """The files of a registered dataset; the demo set is drawn when it is not there yet.
+
+    Raises:
+        DataError: the name is unknown; the message names the nearest ones.
+    """
+    if name not in _SOURCES:
+        near = difflib.get_close_matches(name, _SOURCES, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {registered_names()}"
+        raise DataError(
+            f"unknown dataset {name!r}; {hint} "
+            "Own data needs no name: give json_file and image_root"
+        )
+    return _SOURCES[name]()
+
+
+def _coco_2017(split: str, epoch_size: int | None) -> CocoSource:
+    root = dataset_root() / "coco"
+    return CocoSource(
+        root / "annotations" / f"instances_{split}2017.json", root / f"{split}2017", epoch_size
+    )
+
+
+def _shapes(name: str) -> CocoSource:
+    from aligndetr.data.shapes import ensure_shapes
+
+    folder = ensure_shapes(name, dataset_root())
+    return CocoSource(folder / "instances.json", folder / "images")
+
+
+# 120 000: the published "12 epochs" are 90 000 iterations of 16 images.
+_SOURCES["coco_2017_train"] = lambda: _coco_2017("train", 120_000)
+_SOURCES["coco_2017_val"] = lambda: _coco_2017("val", None)
+for _name in ("shapes_train", "shapes_val", "shapes_hard_train", "shapes_hard_val"):
+    _SOURCES[_name] = lambda name=_name: _shapes(name)

@@ -1,0 +1,130 @@
+"""A detection dataset: records of images and their boxes, without the pixels."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from aligndetr.data.catalog import CocoSource, get_source
+from aligndetr.data.coco import CocoContent, Record, read_coco
+from aligndetr.data.records import PackedRecords
+from aligndetr.errors import DataError
+
+
+class DetectionDataset:
+    """Records of one or several COCO-format datasets; `dataset[i]` is a fresh dict.
+
+    A record is dict(file_name, image_id, height, width, annotations), an annotation dict(bbox
+    XYWH in pixels, category_id contiguous, iscrowd, area, id).
+
+    Args:
+        name: what messages and result files call it.
+        content: classes and records.
+        source: the files it came from; None when it was put together from several.
+        epoch_size: images that count as one epoch in schedules; None: as many as there are.
+
+    Attributes:
+        class_names: K names by contiguous index.
+        category_ids: K ids of the annotation file by contiguous index.
+        json_file, image_root: paths as strings, or None.
+        image_sizes: (N, 2) int64, (height, width) of each record.
+        epoch_size: images that count as one epoch.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        content: CocoContent,
+        source: CocoSource | None = None,
+        epoch_size: int | None = None,
+    ) -> None:
+        self.name = name
+        self.class_names = list(content.class_names)
+        self.category_ids = list(content.category_ids)
+        self.json_file = str(source.json_file) if source else None
+        self.image_root = str(source.image_root) if source else None
+        self.epoch_size = epoch_size or len(content.records)
+        sizes = [(record["height"], record["width"]) for record in content.records]
+        self.image_sizes = np.array(sizes, dtype=np.int64).reshape(-1, 2)
+        self._records = PackedRecords(content.records)
+
+    @property
+    def num_classes(self) -> int:
+        """K."""
+        return len(self.class_names)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __getitem__(self, index: int) -> Record:
+        return self._records[index]
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self._records)
+
+    def __repr__(self) -> str:
+        return f"DetectionDataset({self.name}: {len(self)} images, {self.num_classes} classes)"
+
+
+def load_dataset(
+    names: str | Sequence[str] | None,
+    json_file: str | os.PathLike | None = None,
+    image_root: str | os.PathLike | None = None,
+    filter_empty: bool = False,
+) -> DetectionDataset:
+    """Load datasets by name, or any COCO annotation file with its image folder.
+
+    Args:
+        names: a registered name, or several to train on together; with json_file only a label.
+        json_file: annotation file of a dataset that is not registered.
+        image_root: its image folder.
+        filter_empty: leave out images without a box that is not a crowd.
+
+    Raises:
+        DataError: unknown name, missing or broken files, different classes, or nothing left.
+    """
+    if (json_file is None) != (image_root is None):
+        raise DataError("json_file and image_root belong together: give both or none")
+    if json_file is not None:
+        source = CocoSource(Path(json_file), Path(image_root))
+        label = names if isinstance(names, str) else Path(json_file).stem
+        return _load_one(label, source, filter_empty)
+    if isinstance(names, str):
+        return _load_one(names, get_source(names), filter_empty)
+    if not names:
+        raise DataError("no dataset: give a name, or json_file and image_root")
+    return _concatenate([_load_one(name, get_source(name), filter_empty) for name in names])
+
+
+def _load_one(name: str, source: CocoSource, filter_empty: bool) -> DetectionDataset:
+    content = read_coco(source.json_file, source.image_root)
+    if filter_empty:
+        content.records = [record for record in content.records if _has_objects(record)]
+    if not content.records:
+        raise DataError(
+            f"{name}: {source.json_file} has no images" + " with boxes" * bool(filter_empty)
+        )
+    return DetectionDataset(name, content, source, source.epoch_size)
+
+
+def _has_objects(record: Record) -> bool:
+    return any(not annotation["iscrowd"] for annotation in record["annotations"])
+
+
+def _concatenate(datasets: list[DetectionDataset]) -> DetectionDataset:
+    first = datasets[0]
+    if len(datasets) == 1:
+        return first
+    for other in datasets[1:]:
+        if other.class_names != first.class_names:
+            raise DataError(
+                f"{first.name} and {other.name} have different classes and cannot be joined: "
+                f"{first.class_names[:5]}... and {other.class_names[:5]}..."
+            )
+    records = [record for dataset in datasets for record in dataset]
+    content = CocoContent(first.class_names, first.category_ids, records)
+    label = "+".join(dataset.name for dataset in datasets)
+    return DetectionDataset(label, content, epoch_size=sum(d.epoch_size for d in datasets))

@@ -1,0 +1,310 @@
+"""Loaders: endless for training, exactly once for evaluation; both distributed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from aligndetr.data.coco import Record
+from aligndetr.data.dataset import DetectionDataset
+from aligndetr.data.samplers import (
+    InferenceSampler,
+    Sample,
+    TrainingBatches,
+    TrainingSampler,
+    equal_size_batches,
+)
+from aligndetr.errors import DataError
+
+logger = logging.getLogger(__name__)
+
+Mapper = Callable[[Record, np.random.Generator], dict[str, Any]]
+
+
+class LoadedBatch(NamedTuple):
+    """What a worker sends back.
+
+    Attributes:
+        items: mapped records.
+        skipped: why images were left out.
+        error: why the batch could not be made, or None. An exception raised in a worker would
+            reach the user wrapped in a traceback.
+    """
+
+    items: list[dict[str, Any]]
+    skipped: list[str]
+    error: str | None = None
+
+
+class BatchReader:
+    """Turns a list of (epoch, index) into a batch; this is what runs in the workers.
+
+    Args:
+        dataset: records.
+        mapper: from a record and a generator to an item.
+        seed: every item gets a generator seeded by (seed, epoch, index).
+        replace_broken: take another image instead of one that is skipped.
+    """
+
+    def __init__(
+        self, dataset: DetectionDataset, mapper: Mapper, seed: int, replace_broken: bool
+    ) -> None:
+        self.dataset = dataset
+        self.mapper = mapper
+        self.seed = seed
+        self.replace_broken = replace_broken
+
+    def __getitem__(self, samples: Sequence[Sample]) -> LoadedBatch:
+        batch = LoadedBatch([], [])
+        for epoch, index in samples:
+            try:
+                self._read(epoch, index, batch)
+            except DataError as error:
+                return LoadedBatch([], batch.skipped, str(error))
+        return batch
+
+    def _read(self, epoch: int, index: int, batch: LoadedBatch) -> None:
+        rng = np.random.default_rng([self.seed, epoch, index])
+        for _ in range(_MOST_ATTEMPTS):
+            try:
+                batch.items.append(self.mapper(self.dataset[index], rng))
+                return
+            except DataError as error:
+                if not getattr(self.mapper, "skip_broken_images", False):
+                    raise
+                batch.skipped.append(str(error))
+            if not self.replace_broken:
+                return
+            index = int(rng.integers(len(self.dataset)))
+        raise DataError(f"{_MOST_ATTEMPTS} broken images in a row; the last: {batch.skipped[-1]}")
+
+
+_MOST_ATTEMPTS = 20
+
+
+class TrainLoader:
+    """An endless iterable of batches (lists of items) that knows how many were consumed.
+
+    The order of images and every random draw are functions of the seed, so that a loader with a
+    restored state goes on with exactly the batches that would have come next, whatever the
+    number of workers.
+
+    Args:
+        reader: makes batches.
+        total_batch_size: images a step over all processes.
+        num_workers: loading processes; 0 loads in this one.
+        groups: a group number per image, batches are drawn within groups; None: no groups.
+        rank, world_size: this process and how many there are.
+
+    Attributes:
+        dataset: the DetectionDataset.
+        consumed: batches handed out so far (each process hands out its part of a step).
+        skipped: broken images met so far, with reasons; each once.
+    """
+
+    def __init__(
+        self,
+        reader: BatchReader,
+        total_batch_size: int,
+        num_workers: int = 4,
+        groups: Sequence[int] | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.dataset = reader.dataset
+        self.total_batch_size = total_batch_size
+        self.batch_size = total_batch_size // world_size
+        self.num_workers = num_workers
+        self.consumed = 0
+        self.skipped: dict[str, None] = {}
+        self._reader = reader
+        self._groups = groups
+        self._rank = rank
+        self._world_size = world_size
+
+    @property
+    def epoch(self) -> float:
+        """Passes through the dataset so far."""
+        return self.consumed * self.total_batch_size / len(self.dataset)
+
+    def __iter__(self) -> Iterator[list[dict[str, Any]]]:
+        sampler = TrainingSampler(
+            len(self.dataset), self._reader.seed, self._rank, self._world_size
+        )
+        batches = TrainingBatches(sampler, self.batch_size, self._groups, start=self.consumed)
+        seed = np.random.SeedSequence([self._reader.seed, self._rank, self.consumed])
+        for batch in _data_loader(self._reader, batches, self.num_workers, seed):
+            _note_skipped(batch, self.skipped)
+            self.consumed += 1
+            yield batch.items
+
+    def state_dict(self) -> dict[str, int]:
+        """What `load_state_dict` needs to go on after the last consumed batch."""
+        return {"consumed": self.consumed, "seed": self._reader.seed, **self._setting()}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on where another loader stopped; takes effect at the next `iter`.
+
+        With another dataset size, batch size or number of processes the same batches cannot
+        come; then a warning is logged and as many images are passed over as were consumed.
+        """
+        self._reader.seed = state["seed"]
+        self.consumed = state["consumed"]
+        changed = {
+            name: (state[name], value)
+            for name, value in self._setting().items()
+            if state[name] != value
+        }
+        if changed:
+            images = state["consumed"] * state["total_batch_size"]
+            self.consumed = images // self.total_batch_size
+            logger.warning(
+                "the data order is not exactly continued, because these changed: %s",
+                ", ".join(f"{name} {old} -> {new}" for name, (old, new) in changed.items()),
+            )
+
+    def _setting(self) -> dict[str, int]:
+        return {
+            "total_batch_size": self.total_batch_size,
+            "world_size": self._world_size,
+            "num_images": len(self.dataset),
+            "num_groups": 1 if self._groups is None else len(set(self._groups)),
+        }
+
+
+class TestLoader:
+    """Batches (lists of items) of this process's part of a dataset, each image exactly once.
+
+    Args:
+        reader: makes batches.
+        batches: lists of (epoch 0, index).
+        num_workers: loading processes; 0 loads in this one.
+
+    Attributes:
+        dataset: the DetectionDataset.
+        skipped: broken images met so far, with reasons.
+    """
+
+    __test__ = False  # not a test class, whatever its name says to pytest
+
+    def __init__(self, reader: BatchReader, batches: list[list[Sample]], num_workers: int) -> None:
+        self.dataset = reader.dataset
+        self.num_workers = num_workers
+        self.skipped: dict[str, None] = {}
+        self._reader = reader
+        self._batches = batches
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[list[dict[str, Any]]]:
+        seed = np.random.SeedSequence(self._reader.seed)
+        for batch in _data_loader(self._reader, self._batches, self.num_workers, seed):
+            _note_skipped(batch, self.skipped)
+            if batch.items:
+                yield batch.items
+
+
+def build_train_loader(
+    dataset: DetectionDataset,
+    mapper: Mapper,
+    total_batch_size: int,
+    num_workers: int = 4,
+    aspect_ratio_grouping: bool = True,
+    seed: int = 0,
+) -> TrainLoader:
+    """The training loader of this process.
+
+    Args:
+        dataset: records.
+        mapper: from a record and a generator to an item.
+        total_batch_size: images a step over all processes.
+        num_workers: loading processes of this process; 0 loads in this one.
+        aspect_ratio_grouping: a batch holds wide images or the others, which saves padding.
+        seed: everything random is a function of it.
+
+    Raises:
+        DataError: the batch cannot be divided among the processes, or a bad number.
+    """
+    rank, world_size = _rank_and_world_size()
+    if total_batch_size < 1 or total_batch_size % world_size:
+        raise DataError(
+            f"total_batch_size={total_batch_size} cannot be divided among {world_size} processes; "
+            f"use a multiple of {world_size}"
+        )
+    if seed < 0:
+        raise DataError(f"the seed of the loader must not be negative, got {seed}")
+    heights, widths = dataset.image_sizes.T
+    groups = (widths > heights).astype(int).tolist() if aspect_ratio_grouping else None
+    reader = BatchReader(dataset, mapper, seed, replace_broken=True)
+    return TrainLoader(reader, total_batch_size, num_workers, groups, rank, world_size)
+
+
+def build_test_loader(
+    dataset: DetectionDataset,
+    mapper: Mapper,
+    batch_size: int = 1,
+    num_workers: int = 4,
+    group_by_size: bool = True,
+) -> TestLoader:
+    """The evaluation loader of this process.
+
+    Args:
+        dataset: records.
+        mapper: from a record and a generator to an item.
+        batch_size: images a batch on this process.
+        num_workers: loading processes; 0 loads in this one.
+        group_by_size: only images of equal size share a batch, so that nothing is padded and a
+            result does not depend on what it was batched with; False: in the dataset's order.
+    """
+    rank, world_size = _rank_and_world_size()
+    shard = InferenceSampler(len(dataset), rank, world_size)
+    sizes = dataset.image_sizes if group_by_size else np.zeros((len(dataset), 2), dtype=int)
+    batches = equal_size_batches(shard, sizes, batch_size)
+    reader = BatchReader(dataset, mapper, seed=0, replace_broken=False)
+    return TestLoader(reader, batches, num_workers)
+
+
+def _data_loader(
+    reader: BatchReader,
+    batches: Iterable[list[Sample]],
+    num_workers: int,
+    seed: np.random.SeedSequence,
+) -> DataLoader:
+    # A private generator, because a DataLoader otherwise draws its base seed from torch's global
+    # one, and a restored run would no longer be the same.
+    generator = torch.Generator().manual_seed(int(seed.generate_state(1)[0]))
+    return DataLoader(
+        reader,
+        sampler=batches,
+        batch_size=None,
+        collate_fn=_unchanged,
+        num_workers=num_workers,
+        pin_memory=torch.cuda.is_available(),
+        generator=generator,
+    )
+
+
+def _unchanged(batch: LoadedBatch) -> LoadedBatch:
+    return batch
+
+
+def _note_skipped(batch: LoadedBatch, skipped: dict[str, None]) -> None:
+    for reason in batch.skipped:
+        if reason not in skipped:
+            skipped[reason] = None
+            logger.warning("skipped a broken image (%d so far): %s", len(skipped), reason)
+    if batch.error is not None:
+        raise DataError(batch.error)
+
+
+def _rank_and_world_size() -> tuple[int, int]:
+    distributed = torch.distributed
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return 0, 1

@@ -1,0 +1,133 @@
+"""Which images go into which batch, on which process."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+Sample = tuple[int, int]
+"""(epoch, index of the image)."""
+
+
+class TrainingSampler:
+    """An endless stream of shuffled epochs, dealt out to the processes in turn.
+
+    Every process sees every `world_size`-th image of one common stream, so that parts are
+    disjoint and each image comes exactly once an epoch, whatever the number of processes.
+
+    Args:
+        size: images of the dataset.
+        seed: epochs are shuffled by (seed, epoch).
+        rank: this process.
+        world_size: how many processes there are.
+        shuffle: False keeps the order of the dataset.
+    """
+
+    def __init__(
+        self, size: int, seed: int = 0, rank: int = 0, world_size: int = 1, shuffle: bool = True
+    ) -> None:
+        if size <= 0:
+            raise ValueError("cannot sample from an empty dataset")
+        self.size = size
+        self.seed = seed
+        self.rank = rank
+        self.world_size = world_size
+        self.shuffle = shuffle
+
+    def __iter__(self) -> Iterator[Sample]:
+        current = -1
+        for position in itertools.count(self.rank, self.world_size):
+            epoch, offset = divmod(position, self.size)
+            if epoch != current:
+                current, order = epoch, self.order(epoch)
+            yield epoch, order[offset]
+
+    def order(self, epoch: int) -> list[int]:
+        """Indices of one epoch, in the order in which all processes together see them."""
+        if not self.shuffle:
+            return list(range(self.size))
+        return np.random.default_rng([self.seed, epoch]).permutation(self.size).tolist()
+
+
+class TrainingBatches:
+    """Batches from a stream of samples; the images of a batch belong to one group.
+
+    Groups are known before an image is read, so batches are a function of the stream alone and
+    can be replayed to any position.
+
+    Args:
+        samples: the stream.
+        batch_size: samples a batch.
+        groups: a group number per image index; None: all images are of one group.
+        start: batches to leave out at the beginning, for going on where another run stopped.
+    """
+
+    def __init__(
+        self,
+        samples: Iterable[Sample],
+        batch_size: int,
+        groups: Sequence[int] | None = None,
+        start: int = 0,
+    ) -> None:
+        self.samples = samples
+        self.batch_size = batch_size
+        self.groups = groups
+        self.start = start
+
+    def __iter__(self) -> Iterator[list[Sample]]:
+        return itertools.islice(self._all(), self.start, None)
+
+    def _all(self) -> Iterator[list[Sample]]:
+        waiting: dict[int, list[Sample]] = {}
+        for sample in self.samples:
+            group = 0 if self.groups is None else self.groups[sample[1]]
+            batch = waiting.setdefault(group, [])
+            batch.append(sample)
+            if len(batch) == self.batch_size:
+                yield waiting.pop(group)
+
+
+class InferenceSampler:
+    """Every image exactly once: one contiguous part a process, without padding.
+
+    The parts differ in size by at most one image; with more processes than images some are empty.
+
+    Args:
+        size: images of the dataset.
+        rank: this process.
+        world_size: how many processes there are.
+    """
+
+    def __init__(self, size: int, rank: int = 0, world_size: int = 1) -> None:
+        self.indices = range(size * rank // world_size, size * (rank + 1) // world_size)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.indices)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+def equal_size_batches(
+    indices: Iterable[int], image_sizes: np.ndarray, batch_size: int
+) -> list[list[Sample]]:
+    """Batches for evaluation whose images all have the same size, so that none is padded.
+
+    Args:
+        indices: the images of this process.
+        image_sizes: (N, 2), (height, width) of all images.
+        batch_size: the largest batch; smaller ones are left over where sizes are rare.
+
+    Returns:
+        Batches of (epoch 0, index), sizes in order of first appearance.
+    """
+    by_size: dict[tuple[int, ...], list[Sample]] = {}
+    for index in indices:
+        by_size.setdefault(tuple(image_sizes[index]), []).append((0, index))
+    return [
+        group[start : start + batch_size]
+        for group in by_size.values()
+        for start in range(0, len(group), batch_size)
+    ]
