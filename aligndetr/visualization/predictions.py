@@ -1,0 +1,136 @@
+"""Pictures of what a model predicts beside what is there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+
+from aligndetr.data.images import read_image
+from aligndetr.evaluation.inference import evaluation_mode
+from aligndetr.files import atomic_write
+from aligndetr.structures import Boxes, Instances
+from aligndetr.visualization.draw import draw_instances
+from aligndetr.visualization.fonts import label_font, shorten
+
+SHEET_FILE = "predictions.png"
+_PAPER, _INK = (255, 255, 255), (70, 70, 70)
+_GAP = 12
+
+
+def save_prediction_pictures(
+    model: torch.nn.Module | Callable,
+    loader: Iterable[Sequence[dict[str, Any]]],
+    output_dir: str | os.PathLike,
+    count: int = 8,
+    threshold: float = 0.5,
+) -> Path:
+    """Draw ground truth and predictions of the loader's first images side by side.
+
+    Args:
+        model: called with a batch, returns `list[{"instances": ...}]`; its modes are restored.
+        loader: an evaluation loader with its `dataset` (a DetectionDataset) as attribute.
+        output_dir: gets one PNG an image, named by its id, and `predictions.png` with all.
+        count: how many images.
+        threshold: predictions with a lower score are left out.
+
+    Returns:
+        Path of `predictions.png`.
+
+    Raises:
+        ValueError: the loader yields nothing.
+    """
+    output_dir, dataset = Path(output_dir), loader.dataset
+    index_of = {dataset[index]["image_id"]: index for index in range(len(dataset))}
+    captions = ("ground truth", f"predictions, score ≥ {threshold:g}")
+    panels = []
+    for item, found in _predict(model, loader, count):
+        record = dataset[index_of[item["image_id"]]]
+        image = read_image(record["file_name"], (record["height"], record["width"]))
+        pictures = [
+            draw_instances(image, ground_truth(record), dataset.class_names),
+            draw_instances(image, found, dataset.class_names, threshold),
+        ]
+        panels.append(side_by_side(pictures, captions))
+        save_picture(panels[-1], output_dir / f"image_{item['image_id']}.png")
+    if not panels:
+        raise ValueError("the loader yields no images, so there is nothing to draw")
+    path = output_dir / SHEET_FILE
+    save_picture(contact_sheet(panels), path)
+    return path
+
+
+def _predict(model: Callable, loader: Iterable, count: int) -> list[tuple[dict, Any]]:
+    """(item, instances) of the first `count` images."""
+    pairs = []
+    with evaluation_mode(model), torch.inference_mode():
+        for batch in loader:
+            for item, output in zip(batch, model(batch), strict=True):
+                pairs.append((item, output["instances"].to("cpu")))
+            if len(pairs) >= count:
+                break
+    return pairs[:count]
+
+
+def ground_truth(record: dict[str, Any]) -> Instances:
+    """A dataset record's objects without crowds, in pixels of the original image."""
+    objects = [a for a in record["annotations"] if not a.get("iscrowd", 0)]
+    boxes = torch.tensor([a["bbox"] for a in objects], dtype=torch.float32).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    classes = torch.tensor([a["category_id"] for a in objects], dtype=torch.int64)
+    size = (record["height"], record["width"])
+    return Instances(size, gt_boxes=Boxes(boxes), gt_classes=classes)
+
+
+def side_by_side(pictures: Sequence[Image.Image], captions: Sequence[str]) -> Image.Image:
+    """Pictures of equal size in a row, each with its caption above."""
+    width, height = pictures[0].size
+    letters = max(13, round(min(width, height) / 28))
+    font, head = label_font(letters), letters * 2
+    total = len(pictures) * width + (len(pictures) - 1) * _GAP
+    row = Image.new("RGB", (total, height + head), _PAPER)
+    canvas = ImageDraw.Draw(row)
+    for position, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
+        left = position * (width + _GAP)
+        row.paste(picture, (left, head))
+        text = shorten(caption, font, width)
+        canvas.text((left, head // 2), text, font=font, fill=_INK, anchor="lm")
+    return row
+
+
+def contact_sheet(
+    pictures: Sequence[Image.Image], columns: int = 2, cell: tuple[int, int] = (900, 520)
+) -> Image.Image:
+    """All pictures on one sheet, each scaled to fit `cell` = (width, height)."""
+    columns = min(columns, len(pictures))
+    cells = [_scaled(picture, cell) for picture in pictures]
+    rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
+    heights = [max(picture.height for picture in row) for row in rows]
+    step, margin = cell[0] + 2 * _GAP, 2 * _GAP
+    size = (columns * step + margin, sum(heights) + (len(rows) + 1) * margin)
+    sheet = Image.new("RGB", size, _PAPER)
+    top = margin
+    for row, height in zip(rows, heights, strict=True):
+        for column, picture in enumerate(row):
+            sheet.paste(picture, (margin + column * step, top))
+        top += height + margin
+    return sheet
+
+
+def _scaled(picture: Image.Image, cell: tuple[int, int]) -> Image.Image:
+    factor = min(cell[0] / picture.width, cell[1] / picture.height)
+    size = (max(1, int(picture.width * factor)), max(1, int(picture.height * factor)))
+    return picture.resize(size, Image.Resampling.LANCZOS)
+
+
+def save_picture(picture: Image.Image | np.ndarray, path: str | os.PathLike) -> None:
+    """Write a picture whole or not at all; the suffix of `path` says the format."""
+    path = Path(path)
+    kind = {".jpg": "JPEG", ".jpeg": "JPEG"}.get(path.suffix.lower(), "PNG")
+    with atomic_write(path, "wb") as file:
+        picture.save(file, kind, **({"quality": 92} if kind == "JPEG" else {}))
