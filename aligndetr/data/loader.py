@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+import secrets
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
 
-from aligndetr.data.coco import Record
 from aligndetr.data.dataset import DetectionDataset
+from aligndetr.data.reader import BatchReader, Mapper, read_batches
 from aligndetr.data.samplers import (
     InferenceSampler,
     Sample,
@@ -22,69 +22,6 @@ from aligndetr.data.samplers import (
 from aligndetr.errors import DataError
 
 logger = logging.getLogger(__name__)
-
-Mapper = Callable[[Record, np.random.Generator], dict[str, Any]]
-
-
-class LoadedBatch(NamedTuple):
-    """What a worker sends back.
-
-    Attributes:
-        items: mapped records.
-        skipped: why images were left out.
-        error: why the batch could not be made, or None. An exception raised in a worker would
-            reach the user wrapped in a traceback.
-    """
-
-    items: list[dict[str, Any]]
-    skipped: list[str]
-    error: str | None = None
-
-
-class BatchReader:
-    """Turns a list of (epoch, index) into a batch; this is what runs in the workers.
-
-    Args:
-        dataset: records.
-        mapper: from a record and a generator to an item.
-        seed: every item gets a generator seeded by (seed, epoch, index).
-        replace_broken: take another image instead of one that is skipped.
-    """
-
-    def __init__(
-        self, dataset: DetectionDataset, mapper: Mapper, seed: int, replace_broken: bool
-    ) -> None:
-        self.dataset = dataset
-        self.mapper = mapper
-        self.seed = seed
-        self.replace_broken = replace_broken
-
-    def __getitem__(self, samples: Sequence[Sample]) -> LoadedBatch:
-        batch = LoadedBatch([], [])
-        for epoch, index in samples:
-            try:
-                self._read(epoch, index, batch)
-            except DataError as error:
-                return LoadedBatch([], batch.skipped, str(error))
-        return batch
-
-    def _read(self, epoch: int, index: int, batch: LoadedBatch) -> None:
-        rng = np.random.default_rng([self.seed, epoch, index])
-        for _ in range(_MOST_ATTEMPTS):
-            try:
-                batch.items.append(self.mapper(self.dataset[index], rng))
-                return
-            except DataError as error:
-                if not getattr(self.mapper, "skip_broken_images", False):
-                    raise
-                batch.skipped.append(str(error))
-            if not self.replace_broken:
-                return
-            index = int(rng.integers(len(self.dataset)))
-        raise DataError(f"{_MOST_ATTEMPTS} broken images in a row; the last: {batch.skipped[-1]}")
-
-
-_MOST_ATTEMPTS = 20
 
 
 class TrainLoader:
@@ -137,11 +74,10 @@ class TrainLoader:
             len(self.dataset), self._reader.seed, self._rank, self._world_size
         )
         batches = TrainingBatches(sampler, self.batch_size, self._groups, start=self.consumed)
-        seed = np.random.SeedSequence([self._reader.seed, self._rank, self.consumed])
-        for batch in _data_loader(self._reader, batches, self.num_workers, seed):
-            _note_skipped(batch, self.skipped)
+        seed = [self._reader.seed, self._rank, self.consumed]
+        for items in read_batches(self._reader, batches, self.num_workers, self.skipped, seed):
             self.consumed += 1
-            yield batch.items
+            yield items
 
     def state_dict(self) -> dict[str, int]:
         """What `load_state_dict` needs to go on after the last consumed batch."""
@@ -203,11 +139,12 @@ class TestLoader:
         return len(self._batches)
 
     def __iter__(self) -> Iterator[list[dict[str, Any]]]:
-        seed = np.random.SeedSequence(self._reader.seed)
-        for batch in _data_loader(self._reader, self._batches, self.num_workers, seed):
-            _note_skipped(batch, self.skipped)
-            if batch.items:
-                yield batch.items
+        seed = [self._reader.seed]
+        for items in read_batches(
+            self._reader, self._batches, self.num_workers, self.skipped, seed
+        ):
+            if items:
+                yield items
 
 
 def build_train_loader(
@@ -216,7 +153,7 @@ def build_train_loader(
     total_batch_size: int,
     num_workers: int = 4,
     aspect_ratio_grouping: bool = True,
-    seed: int = 0,
+    seed: int | None = 0,
 ) -> TrainLoader:
     """The training loader of this process.
 
@@ -226,10 +163,11 @@ def build_train_loader(
         total_batch_size: images a step over all processes.
         num_workers: loading processes of this process; 0 loads in this one.
         aspect_ratio_grouping: a batch holds wide images or the others, which saves padding.
-        seed: everything random is a function of it.
+        seed: everything random is a function of it; None or a negative number draws one, which
+            travels with the loader's state.
 
     Raises:
-        DataError: the batch cannot be divided among the processes, or a bad number.
+        DataError: the batch cannot be divided among the processes.
     """
     rank, world_size = _rank_and_world_size()
     if total_batch_size < 1 or total_batch_size % world_size:
@@ -237,8 +175,8 @@ def build_train_loader(
             f"total_batch_size={total_batch_size} cannot be divided among {world_size} processes; "
             f"use a multiple of {world_size}"
         )
-    if seed < 0:
-        raise DataError(f"the seed of the loader must not be negative, got {seed}")
+    if seed is None or seed < 0:
+        seed = _common_random_seed()
     heights, widths = dataset.image_sizes.T
     groups = (widths > heights).astype(int).tolist() if aspect_ratio_grouping else None
     reader = BatchReader(dataset, mapper, seed, replace_broken=True)
@@ -270,41 +208,16 @@ def build_test_loader(
     return TestLoader(reader, batches, num_workers)
 
 
-def _data_loader(
-    reader: BatchReader,
-    batches: Iterable[list[Sample]],
-    num_workers: int,
-    seed: np.random.SeedSequence,
-) -> DataLoader:
-    # A private generator, because a DataLoader otherwise draws its base seed from torch's global
-    # one, and a restored run would no longer be the same.
-    generator = torch.Generator().manual_seed(int(seed.generate_state(1)[0]))
-    return DataLoader(
-        reader,
-        sampler=batches,
-        batch_size=None,
-        collate_fn=_unchanged,
-        num_workers=num_workers,
-        pin_memory=torch.cuda.is_available(),
-        generator=generator,
-    )
-
-
-def _unchanged(batch: LoadedBatch) -> LoadedBatch:
-    return batch
-
-
-def _note_skipped(batch: LoadedBatch, skipped: dict[str, None]) -> None:
-    for reason in batch.skipped:
-        if reason not in skipped:
-            skipped[reason] = None
-            logger.warning("skipped a broken image (%d so far): %s", len(skipped), reason)
-    if batch.error is not None:
-        raise DataError(batch.error)
-
-
 def _rank_and_world_size() -> tuple[int, int]:
     distributed = torch.distributed
     if distributed.is_available() and distributed.is_initialized():
         return distributed.get_rank(), distributed.get_world_size()
     return 0, 1
+
+
+def _common_random_seed() -> int:
+    """A seed nobody chose, the same on all processes."""
+    seeds = [secrets.randbits(31)]
+    if _rank_and_world_size()[1] > 1:
+        torch.distributed.broadcast_object_list(seeds)
+    return seeds[0]
