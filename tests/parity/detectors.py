@@ -1,0 +1,164 @@
+"""Our detector with the hyper-parameters of a golden file and its published weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+
+import torch
+
+from aligndetr.criterions import AlignLoss, FocalLoss, SetCriterion
+from aligndetr.layers.attention import SelfAttention
+from aligndetr.layers.deformable_attention import MultiScaleDeformableAttention
+from aligndetr.layers.mlp import FeedForward
+from aligndetr.layers.position_embedding import SinePositionEmbedding
+from aligndetr.matchers import HungarianMatcher, MatchingCost, MixedMatcher
+from aligndetr.modeling.backbone.resnet import ResNet
+from aligndetr.modeling.decoder import AnchorPosition, Decoder, DecoderLayer
+from aligndetr.modeling.denoising import ContrastiveDenoiser
+from aligndetr.modeling.detector import Detector
+from aligndetr.modeling.encoder import Encoder, EncoderLayer
+from aligndetr.modeling.heads import BoxHead, ClassHead
+from aligndetr.modeling.neck import ChannelMapper
+from aligndetr.modeling.postprocess import TopKPostprocess
+from aligndetr.modeling.pyramid import PyramidBuilder
+from aligndetr.modeling.query_source import TwoStageQueries
+from aligndetr.structures import Boxes, Instances
+from tests.parity.golden import Golden
+from tests.parity.test_matcher import CLASS_COSTS
+from tests.parity.weights import load_published
+
+
+@contextmanager
+def double_precision() -> Iterator[None]:
+    """Modules made in this block have float64 parameters and constants."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def is_dino(golden: Golden) -> bool:
+    """Whether the file holds DINO, which has AlignDETR's model and another criterion."""
+    return golden.path.stem.startswith("dino")
+
+
+@lru_cache(maxsize=1)
+def detector(golden: Golden) -> Detector:
+    """The model of a file in float64; kept for the file's next test."""
+    with double_precision():
+        model = build(golden)
+    load_published(model)
+    return model
+
+
+def build(golden: Golden) -> Detector:
+    """The model with every hyper-parameter of the file, freshly initialised."""
+    cfg = Config(golden)
+    backbone = ResNet(
+        depth=cfg.backbone_depth, freeze_at=cfg.freeze_at, out_features=cfg.in_features
+    )
+    return Detector(
+        backbone=backbone,
+        neck=ChannelMapper(backbone.channels, cfg.embed, cfg.levels, num_groups=cfg.gn),
+        pyramid=PyramidBuilder(
+            SinePositionEmbedding(
+                cfg.embed // 2, cfg.pos_temperature, bool(cfg.pos_normalize), cfg.pos_offset
+            ),
+            cfg.levels,
+            cfg.embed,
+        ),
+        encoder=Encoder(
+            EncoderLayer(deformable_attention(cfg), feed_forward(cfg), cfg.embed, cfg.dropout),
+            cfg.enc,
+        ),
+        query_source=TwoStageQueries(
+            ClassHead(cfg.embed, cfg.classes), BoxHead(cfg.embed), cfg.queries, cfg.embed
+        ),
+        decoder=Decoder(
+            DecoderLayer(
+                SelfAttention(cfg.embed, cfg.heads, cfg.dropout),
+                deformable_attention(cfg),
+                feed_forward(cfg),
+                cfg.embed,
+                cfg.dropout,
+            ),
+            cfg.dec,
+            AnchorPosition(cfg.embed),
+            ClassHead(cfg.embed, cfg.classes),
+            BoxHead(cfg.embed),
+            cfg.embed,
+            cfg.inverse_sigmoid_eps,
+        ),
+        criterion=criterion(golden),
+        postprocess=TopKPostprocess(cfg.topk),
+        num_classes=cfg.classes,
+        num_queries=cfg.queries,
+        embed_dim=cfg.embed,
+        denoiser=ContrastiveDenoiser(
+            cfg.classes,
+            cfg.embed,
+            cfg.dn,
+            cfg.label_noise_ratio,
+            cfg.box_noise_scale,
+            cfg.inverse_sigmoid_eps,
+        ),
+        pixel_mean=cfg.pixel_mean.tolist(),
+        pixel_std=cfg.pixel_std.tolist(),
+    )
+
+
+class Config:
+    """The `cfg_` arrays of a file as attributes."""
+
+    def __init__(self, golden: Golden) -> None:
+        self._golden = golden
+
+    def __getattr__(self, name: str):
+        return self._golden[f"cfg_{name}"]
+
+
+def deformable_attention(cfg: Config) -> MultiScaleDeformableAttention:
+    return MultiScaleDeformableAttention(cfg.embed, cfg.heads, cfg.levels, cfg.points)
+
+
+def feed_forward(cfg: Config) -> FeedForward:
+    return FeedForward(cfg.embed, cfg.ffn, cfg.dropout)
+
+
+def criterion(golden: Golden) -> SetCriterion:
+    """DINO's for the DINO files, else AlignDETR's; the loss has its own alpha and gamma."""
+    cfg = Config(golden)
+    class_cost = CLASS_COSTS[cfg.cost_type](*cfg.matcher_alpha_gamma.tolist())
+    cost = MatchingCost(class_cost, *cfg.matcher_weights.tolist())
+    weights = dict(zip(("class", "bbox", "giou"), cfg.loss_weights.tolist(), strict=True))
+    alpha, gamma = cfg.loss_alpha_gamma.tolist()
+    if is_dino(golden):
+        return SetCriterion(HungarianMatcher(cost), FocalLoss(alpha, gamma), weights)
+    loss = AlignLoss(alpha, gamma, cfg.tau)
+    return SetCriterion(MixedMatcher(cost), loss, weights, cfg.match.tolist())
+
+
+def inputs(case: Golden, training: bool) -> list[dict]:
+    """The images of a case (`{prefix}img0`, ...) in the detector's input format."""
+    items = []
+    for index in range(len(case["spec"])):
+        image = case[f"img{index}"]
+        size = (int(image.shape[1]), int(image.shape[2]))
+        item = {"image": image, "height": size[0], "width": size[1]}
+        if training:
+            item["instances"] = Instances(
+                size,
+                gt_boxes=Boxes(case[f"boxes{index}"].reshape(-1, 4)),
+                gt_classes=case[f"classes{index}"],
+            )
+        items.append(item)
+    return items
+
+
+def losses_of(case: Golden) -> dict[str, float]:
+    """Published weighted losses by name."""
+    return dict(zip(case["loss_keys"], case["losses"].tolist(), strict=True))
