@@ -1,0 +1,107 @@
+"""Which parameter gets which learning rate and weight decay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
+
+from aligndetr.errors import ConfigError
+
+NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.LocalResponseNorm, nn.RMSNorm)
+
+
+def parameter_groups(
+    model: nn.Module,
+    base_lr: float,
+    weight_decay: float | None = None,
+    weight_decay_norm: float | None = 0.0,
+    lr_factor: Mapping[str, float] | Callable[[str], float] | None = None,
+    weight_decay_overrides: Mapping[str, float] | None = None,
+) -> list[dict[str, Any]]:
+    """Optimizer groups: one for each distinct pair of learning rate and weight decay.
+
+    Parameters without gradient are left out; one that is shared by modules counts once, under its
+    first name. A pattern is one or more whole components of a parameter's dotted name: `backbone`
+    matches `backbone.stem.conv1.weight`, `sampling_offsets` matches it in every layer, `bias` all
+    biases. Where several patterns match, learning rate factors multiply and the last weight decay
+    holds.
+
+    Args:
+        model: the model; in a config it is put in just before the optimizer is built.
+        base_lr: learning rate before factors.
+        weight_decay: None leaves it to the optimizer's own argument.
+        weight_decay_norm: weight decay of normalisation layers; None: as for all others.
+        lr_factor: factor by pattern, such as {"backbone": 0.1}, or a function of the full name.
+        weight_decay_overrides: weight decay by pattern, such as {"bias": 0.0}.
+
+    Raises:
+        ConfigError: a pattern matches no trained parameter, or there is nothing to train.
+    """
+    names = [name for name, _, _ in _trained(model)]
+    factor_of = _lr_factor_function(lr_factor, names)
+    overrides = dict(weight_decay_overrides or {})
+    _check_patterns(overrides, names, "weight_decay_overrides")
+
+    groups: dict[tuple[float, float | None], dict[str, Any]] = {}
+    for name, parameter, module in _trained(model):
+        decay = weight_decay
+        if isinstance(module, NORMS) and weight_decay_norm is not None:
+            decay = weight_decay_norm
+        for pattern, value in overrides.items():
+            decay = value if _matches(pattern, name) else decay
+        lr = base_lr * factor_of(name)
+        group = groups.setdefault((lr, decay), _new_group(lr, decay))
+        group["params"].append(parameter)
+    if not groups:
+        raise ConfigError("the model has no parameter that requires a gradient: nothing to train")
+    return list(groups.values())
+
+
+def _new_group(lr: float, decay: float | None) -> dict[str, Any]:
+    group: dict[str, Any] = {"params": [], "lr": lr}
+    if decay is not None:
+        group["weight_decay"] = decay
+    return group
+
+
+def _trained(model: nn.Module) -> Iterator[tuple[str, nn.Parameter, nn.Module]]:
+    seen = set()
+    for prefix, module in model.named_modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            if parameter.requires_grad and parameter not in seen:
+                seen.add(parameter)
+                yield f"{prefix}.{name}" if prefix else name, parameter, module
+
+
+def _lr_factor_function(
+    lr_factor: Mapping[str, float] | Callable[[str], float] | None, names: list[str]
+) -> Callable[[str], float]:
+    if callable(lr_factor):
+        return lr_factor
+    factors = dict(lr_factor or {})
+    _check_patterns(factors, names, "lr_factor")
+
+    def product(name: str) -> float:
+        result = 1.0
+        for pattern, factor in factors.items():
+            result *= factor if _matches(pattern, name) else 1.0
+        return result
+
+    return product
+
+
+def _matches(pattern: str, name: str) -> bool:
+    return f".{pattern}." in f".{name}."
+
+
+def _check_patterns(patterns: Mapping[str, float], names: list[str], argument: str) -> None:
+    for pattern in patterns:
+        if not any(_matches(pattern, name) for name in names):
+            modules = sorted({name.split(".")[0] for name in names})
+            raise ConfigError(
+                f"{argument}: {pattern!r} matches no trained parameter; a pattern is made of whole "
+                f"components of a name, whose first ones here are {', '.join(modules)}"
+            )
