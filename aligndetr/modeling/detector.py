@@ -116,6 +116,7 @@ class Detector(nn.Module):
         labels, boxes = [], []
         for item in batched_inputs:
             instances = item["instances"]
+            self._check_labels(instances.gt_classes)
             height, width = instances.image_size
             scale = self.pixel_mean.new_tensor([width, height, width, height])
             label = instances.gt_classes.to(self.device, non_blocking=True)
@@ -123,6 +124,14 @@ class Detector(nn.Module):
             labels.append(label)
             boxes.append(xyxy_to_cxcywh(box / scale))
         return Targets(labels, boxes)
+
+    def _check_labels(self, labels: Tensor) -> None:
+        """On the host only: elsewhere asking would wait for the device."""
+        if labels.device.type == "cpu" and len(labels) and int(labels.max()) >= self.num_classes:
+            raise ValueError(
+                f"an object has class {int(labels.max())}, but model.num_classes is "
+                f"{self.num_classes}; classes count from 0"
+            )
 
     def detect(
         self, images: ImageBatch, targets: Targets | None = None

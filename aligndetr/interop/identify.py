@@ -1,0 +1,105 @@
+"""From a file's own names to ours."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from aligndetr.errors import CheckpointError
+from aligndetr.interop.class_rows import drop_extra_label
+from aligndetr.interop.names import fits_any, to_ours, translate
+from aligndetr.interop.reader import RawCheckpoint
+from aligndetr.interop.source import Source, Traits
+from aligndetr.interop.sources import OURS, SOURCES
+from aligndetr.interop.sources.torchvision import SOURCE as TORCHVISION
+
+
+@dataclass
+class Imported:
+    """A checkpoint under our names.
+
+    Attributes:
+        source: what it was recognised as.
+        tensors: by our name; those of a classifier lack the prefix "backbone.".
+        unknown: their names that have no counterpart here.
+        ignored: their names that a detector has no use for.
+    """
+
+    source: Source
+    tensors: dict[str, Tensor]
+    unknown: list[str]
+    ignored: list[str]
+
+
+def identify(checkpoint: RawCheckpoint, model_names: Collection[str] = ()) -> Source:
+    """Recognise the source of a checkpoint by its names.
+
+    Args:
+        checkpoint: the file's content.
+        model_names: of the model to load into; a file that shares most of them is our own.
+
+    Raises:
+        CheckpointError: no source has such names.
+    """
+    names = checkpoint.tensors
+    source = next((source for source in SOURCES if source.recognises(names)), None)
+    if source is None and 2 * len(set(names) & set(model_names)) >= len(names):
+        source = OURS
+    if source is None:
+        known = "; ".join(source.name for source in SOURCES)
+        raise CheckpointError(
+            f"{checkpoint.path}: names such as {', '.join(list(names)[:4])} belong to no known "
+            f"source. Known are: {known}"
+        )
+    if source is OURS:
+        return replace(source, traits=Traits(**checkpoint.traits))
+    if source.backbone_only and checkpoint.author == "torchvision":
+        return replace(source, traits=TORCHVISION.traits)
+    return source
+
+
+def import_state(tensors: Mapping[str, Tensor], source: Source) -> Imported:
+    """Translate a state dict of that source to our names.
+
+    Raises:
+        CheckpointError: two names of the same tensor hold different values, or two tensors
+            would get the same name.
+    """
+    kept = {name: t for name, t in tensors.items() if not fits_any(name, source.ignored)}
+    kept = resolve_aliases(source.prepare(kept), source)
+    table = source.table(kept)
+    renamed: dict[str, Tensor] = {}
+    unknown = []
+    for name, tensor in kept.items():
+        ours = to_ours(name, table)
+        if ours is None:
+            unknown.append(name)
+        elif ours in renamed:
+            raise CheckpointError(f"{name} and another tensor both mean {ours}: a mixed-up file")
+        else:
+            renamed[ours] = tensor
+    ignored = [name for name in tensors if fits_any(name, source.ignored)]
+    return Imported(source, drop_extra_label(renamed), unknown, ignored)
+
+
+def resolve_aliases(tensors: dict[str, Tensor], source: Source) -> dict[str, Tensor]:
+    """Keep each tensor once, under its first name.
+
+    Raises:
+        CheckpointError: an alias differs from what it repeats.
+    """
+    resolved: dict[str, Tensor] = {}
+    aliases = source.aliases(tensors)
+    for name, tensor in tensors.items():
+        candidates = (translate(name, alias, repeated) for alias, repeated in aliases)
+        first = next((found for found in candidates if found), name)
+        if first in tensors and not torch.equal(tensors[first], tensor):
+            raise CheckpointError(
+                f"{name} differs from {first}, though in {source.name} both are one tensor: "
+                "the file is damaged or was edited"
+            )
+        resolved[first] = tensor
+    return resolved

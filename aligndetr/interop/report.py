@@ -1,0 +1,77 @@
+"""What became of a checkpoint's tensors."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from dataclasses import dataclass, field
+
+WIDTH = 80
+SHOWN = 6
+COLUMNS = ("loaded", "re-init", "missing", "unexpected", "shape")
+
+
+@dataclass
+class Report:
+    """The outcome of loading a checkpoint; `print(report)` fits 80 columns.
+
+    Attributes:
+        path: the file.
+        source: what it was recognised as.
+        verified: whether that source is tested numerically against its own implementation.
+        loaded: our names whose values come from the file.
+        reinitialised: class heads and label embeddings kept as the model made them, but for the
+            rows of classes that both sides name.
+        copied_classes: those classes.
+        missing: our names that the file has nothing for.
+        unexpected: names of the file that the model has nothing for.
+        mismatched: our names with another shape in the file -> "(their shape) in the checkpoint".
+        notes: what else was done or should be known.
+    """
+
+    path: str
+    source: str
+    verified: bool
+    loaded: list[str] = field(default_factory=list)
+    reinitialised: list[str] = field(default_factory=list)
+    copied_classes: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
+    mismatched: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def is_complete(self) -> bool:
+        """Every tensor of the file went into the model, and every one of the model was filled."""
+        return not (self.reinitialised or self.missing or self.unexpected or self.mismatched)
+
+    def __str__(self) -> str:
+        trust = "verified" if self.verified else "unverified: from public code and key lists only"
+        lines = [f"checkpoint  {self.path}", f"source      {self.source} ({trust})", *self._table()]
+        if self.copied_classes:
+            lines += _listing("class rows copied by name", self.copied_classes)
+        lines += _listing("re-initialised", self.reinitialised)
+        lines += _listing("missing", self.missing)
+        lines += _listing("unexpected", self.unexpected)
+        lines += _listing("shape", [f"{name} {why}" for name, why in self.mismatched.items()])
+        for note in self.notes:
+            lines += textwrap.wrap(f"note: {note}", WIDTH, subsequent_indent="  ")
+        return "\n".join(lines)
+
+    def _table(self) -> list[str]:
+        kinds = (self.loaded, self.reinitialised, self.missing, self.unexpected, self.mismatched)
+        counts = [Counter(name.split(".")[0] for name in names) for names in kinds]
+        modules = list(dict.fromkeys(module for counter in counts for module in counter))
+        rows = [(module, [counter[module] for counter in counts]) for module in modules]
+        if len(rows) > 1:
+            rows.append(("total", [counter.total() for counter in counts]))
+        head = f"{'module':<20}" + "".join(f"{column:>12}" for column in COLUMNS)
+        return [head] + [f"{m[:19]:<20}" + "".join(f"{n:>12}" for n in row) for m, row in rows]
+
+
+def _listing(title: str, names: list[str]) -> list[str]:
+    if not names:
+        return []
+    more = f", and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    text = f"{title} ({len(names)}): {', '.join(names[:SHOWN])}{more}"
+    return textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)

@@ -1,0 +1,82 @@
+"""fundamentalvision/Deformable-DETR: the names that most research code grew from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from aligndetr.interop.names import Pair, count, with_prefix
+from aligndetr.interop.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
+from aligndetr.interop.sources.detrex import DECODER_LAYERS, decoder_head_aliases, heads
+from aligndetr.interop.sources.torchvision import RESNET
+
+ENCODER_LAYER: list[Pair] = [
+    ("self_attn.{rest}", "self_attention.{rest}"),
+    ("linear1.{rest}", "ffn.linear1.{rest}"),
+    ("linear2.{rest}", "ffn.linear2.{rest}"),
+    ("norm{n}.{rest}", "norm{n}.{rest}"),
+]
+# Its norm1 follows the cross-attention and its norm2 the self-attention, which comes first.
+DECODER_LAYER: list[Pair] = [
+    ("self_attn.{rest}", "self_attention.{rest}"),
+    ("cross_attn.{rest}", "cross_attention.{rest}"),
+    ("linear1.{rest}", "ffn.linear1.{rest}"),
+    ("linear2.{rest}", "ffn.linear2.{rest}"),
+    ("norm2.{rest}", "norm1.{rest}"),
+    ("norm1.{rest}", "norm2.{rest}"),
+    ("norm3.{rest}", "norm3.{rest}"),
+]
+AROUND_LAYERS: list[Pair] = [
+    ("transformer.level_embed", "pyramid.level_embedding"),
+    ("transformer.enc_output.{rest}", "query_source.memory_proj.{rest}"),
+    ("transformer.enc_output_norm.{rest}", "query_source.memory_norm.{rest}"),
+]
+CONVOLUTION: list[Pair] = [("0.{rest}", "conv.{rest}"), ("1.{rest}", "norm.{rest}")]
+
+
+def input_projections(names: Collection[str], prefix: str = "") -> list[Pair]:
+    """The neck: one list there, backbone levels and the appended one here.
+
+    Names do not tell where the backbone's levels end; every published model appends one level.
+    """
+    last = max(count(names, prefix + "input_proj.{i}.{rest}") - 1, 1)
+    appended = with_prefix(CONVOLUTION, f"{prefix}input_proj.{last}.", "neck.extra_convs.0.")
+    return appended + with_prefix(CONVOLUTION, prefix + "input_proj.{i}.", "neck.convs.{i}.")
+
+
+def transformer_layers() -> list[Pair]:
+    """The layers of encoder and decoder."""
+    return [
+        *with_prefix(ENCODER_LAYER, "transformer.encoder.layers.{i}.", "encoder.layers.{i}."),
+        *with_prefix(DECODER_LAYER, "transformer.decoder.layers.{i}.", "decoder.layers.{i}."),
+    ]
+
+
+def _table(names: Collection[str]) -> Sequence[Pair]:
+    return [
+        *with_prefix(RESNET, "backbone.0.body.", "backbone."),
+        *input_projections(names),
+        *AROUND_LAYERS,
+        *transformer_layers(),
+        *heads(last=count(names, *DECODER_LAYERS)),
+    ]
+
+
+SOURCE = Source(
+    name="fundamentalvision/Deformable-DETR",
+    verified=False,
+    markers=(
+        "transformer.encoder.layers.{i}.self_attn.sampling_offsets.weight",
+        "input_proj.0.0.weight",
+    ),
+    table=_table,
+    aliases=decoder_head_aliases,
+    traits=Traits(
+        pixel_mean=IMAGENET_MEAN,
+        pixel_std=IMAGENET_STD,
+        stride_in_1x1=False,
+        position_temperature=10000.0,
+        position_offset=-0.5,
+        inverse_sigmoid_eps=1e-5,
+        coco_slots=True,
+    ),
+)

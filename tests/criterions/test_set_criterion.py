@@ -1,0 +1,129 @@
+import pytest
+import torch
+
+from aligndetr.criterions import AlignLoss, DenoisedPredictions, FocalLoss, SetCriterion
+from aligndetr.criterions.set_criterion import denoising_assignment
+from aligndetr.matchers import FocalCost, HungarianMatcher, MatchingCost, MixedMatcher
+from aligndetr.structures import Predictions, Targets
+
+WEIGHTS = {"class": 1.0, "bbox": 5.0, "giou": 2.0}
+
+
+def make(match_num=None, classification=None, **kwargs):
+    matcher = MixedMatcher(MatchingCost(FocalCost()))
+    return SetCriterion(matcher, classification or AlignLoss(), WEIGHTS, match_num, **kwargs)
+
+
+def predictions(num_layers, num_queries, batch=2, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    shape = (num_layers, batch, num_queries)
+    return Predictions(
+        torch.randn(*shape, 3, generator=generator).requires_grad_(),
+        (torch.rand(*shape, 4, generator=generator) * 0.4 + 0.2).requires_grad_(),
+    )
+
+
+def two_images(sizes=(2, 1)):
+    generator = torch.Generator().manual_seed(5)
+    return Targets(
+        [torch.randint(0, 3, (n,), generator=generator) for n in sizes],
+        [torch.rand(n, 4, generator=generator) * 0.4 + 0.2 for n in sizes],
+    )
+
+
+def test_names():
+    denoised = DenoisedPredictions(predictions(3, 8), num_groups=2, slots_per_group=4)
+    losses = make()(predictions(3, 9), two_images(), 3.0, predictions(1, 9), denoised)
+    suffixes = ["", "_0", "_1", "_enc", "_dn", "_dn_0", "_dn_1"]
+    terms = ("class", "bbox", "giou")
+    assert set(losses) == {f"loss_{term}{suffix}" for term in terms for suffix in suffixes}
+    assert all(value.shape == () for value in losses.values())
+
+
+def test_box_losses_by_hand():
+    box = torch.tensor([0.5, 0.5, 0.2, 0.2], dtype=torch.float64)
+    moved = torch.tensor([0.6, 0.5, 0.2, 0.2], dtype=torch.float64)
+    one = Predictions(torch.zeros(1, 1, 1, 2, dtype=torch.float64), box.view(1, 1, 1, 4))
+    criterion = make(classification=FocalLoss())
+    losses = criterion(one, Targets([torch.tensor([0])], [moved.view(1, 4)]), num_boxes=2.0)
+    # L1 0.1, weight 5, two objects to divide by; giou 1/3 (see the matcher's test), weight 2
+    assert losses["loss_bbox"].item() == pytest.approx(5 * 0.1 / 2)
+    assert losses["loss_giou"].item() == pytest.approx(2 * (1 - 1 / 3) / 2, abs=1e-4)
+
+
+def test_rank_weights_scale_box_losses():
+    boxes = torch.tensor([[0.5, 0.5, 0.2, 0.2], [0.6, 0.5, 0.2, 0.2]], dtype=torch.float64)
+    both = Predictions(torch.zeros(1, 1, 2, 1, dtype=torch.float64), boxes.view(1, 1, 2, 4))
+    targets = Targets([torch.tensor([0])], [boxes[:1]])
+    losses = make([1, 2], AlignLoss(tau=0.5))(both, targets, 1.0)
+    # two queries for one object need Q >= 2 G k = 4 queries, so only one is taken: loss 0
+    assert losses["loss_bbox"].item() == 0.0
+    far = torch.tensor([[0.1, 0.1, 0.1, 0.1]], dtype=torch.float64).expand(2, 4)
+    four = Predictions(
+        torch.zeros(1, 1, 4, 1, dtype=torch.float64), torch.cat([boxes, far]).view(1, 1, 4, 4)
+    )
+    losses = make([1, 2], AlignLoss(tau=0.5))(four, targets, 1.0)
+    # the exact box has rank 0 and L1 0; the moved one rank 1, weight exp(-1 / 0.5), L1 0.1
+    weight = torch.exp(torch.tensor(-2.0)).item()
+    assert losses["loss_bbox"].item() == pytest.approx(5 * weight * 0.1)
+
+
+def test_layers_are_independent():
+    stack, targets = predictions(3, 9), two_images()
+    together = make([1, 2, 2, 1])(stack, targets, 3.0)
+    for layer, (k, name) in enumerate([(2, "_0"), (2, "_1"), (1, "")]):
+        alone = Predictions(stack.logits[[layer]], stack.boxes[[layer]])
+        single = make([1, k])(alone, targets, 3.0)
+        for term in ("class", "bbox", "giou"):
+            expected = single[f"loss_{term}"].item()
+            assert together[f"loss_{term}{name}"].item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_agnostic_proposals_leave_labels_alone():
+    targets = two_images()
+    before = [labels.clone() for labels in targets.labels]
+    losses = make(class_agnostic_proposals=True)(
+        predictions(1, 9), targets, 3.0, predictions(1, 9, seed=1)
+    )
+    zeroed = Targets([torch.zeros_like(x) for x in targets.labels], targets.boxes)
+    expected = make()(predictions(1, 9), zeroed, 3.0, predictions(1, 9, seed=1))
+    assert losses["loss_class_enc"].item() == pytest.approx(expected["loss_class_enc"].item())
+    assert all(torch.equal(a, b) for a, b in zip(before, targets.labels, strict=True))
+
+
+def test_denoising_slots_by_hand():
+    # 2 groups, up to 3 objects an image: group g of an image starts at slot 6 g
+    denoised = DenoisedPredictions(predictions(2, 12), num_groups=2, slots_per_group=6)
+    assignment = denoising_assignment(denoised, two_images((1, 3)))
+    first = assignment.layer == 0
+    assert assignment.image[first].tolist() == [0, 1, 1, 1, 0, 1, 1, 1]
+    assert assignment.query[first].tolist() == [0, 0, 1, 2, 6, 6, 7, 8]
+    assert assignment.target[first].tolist() == [0, 1, 2, 3, 0, 1, 2, 3]
+    assert torch.equal(assignment.query[~first], assignment.query[first])
+
+
+@pytest.mark.parametrize("sizes", [(0, 0), (0, 2)])
+def test_empty_images_give_finite_losses_and_all_gradients(sizes):
+    stack, proposals = predictions(2, 9), predictions(1, 9, seed=1)
+    slots = 2 * max(sizes)
+    denoised = DenoisedPredictions(predictions(2, slots, seed=2), 1, slots)
+    losses = make([2, 2, 1])(stack, two_images(sizes), 1.0, proposals, denoised)
+    sum(losses.values()).backward()
+    for part in (stack, proposals, denoised.predictions):
+        for tensor in (part.logits, part.boxes):
+            assert tensor.grad is not None
+            assert torch.isfinite(tensor.grad).all()
+
+
+def test_half_precision_predictions_are_compared_in_float32():
+    stack = predictions(1, 9)
+    half = Predictions(stack.logits.to(torch.bfloat16), stack.boxes.to(torch.bfloat16))
+    losses = make()(half, two_images(), 3.0)
+    assert all(value.dtype == torch.float32 for value in losses.values())
+
+
+def test_wrong_arguments_are_named():
+    with pytest.raises(ValueError, match=r"must have 3 entries.*2 decoder layers"):
+        make([2, 1])(predictions(2, 9), two_images(), 1.0)
+    with pytest.raises(ValueError, match="class, bbox and giou"):
+        SetCriterion(HungarianMatcher(MatchingCost(FocalCost())), FocalLoss(), {"class": 1.0})
