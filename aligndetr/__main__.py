@@ -1,0 +1,7 @@
+"""`python -m aligndetr` is `aligndetr`."""
+
+import sys
+
+from aligndetr.cli import main
+
+sys.exit(main())

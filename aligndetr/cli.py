@@ -1,0 +1,103 @@
+"""The command line: `aligndetr COMMAND ...`.
+
+Each command lives in `aligndetr/commands/<name>.py` as `add_arguments(parser)` and
+`run(args) -> int` and is imported only when it is used, so that help stays instant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+
+from aligndetr import __version__
+from aligndetr.errors import UserError
+
+COMMANDS = {
+    "train": "train a config and evaluate the result",
+    "eval": "evaluate a checkpoint",
+    "predict": "detect objects in images and draw them",
+    "configs": "list the configs that come with the package",
+    "config": "print a resolved config and what set each value",
+    "doctor": "check a dataset or the environment before training",
+    "convert": "convert a checkpoint between toolboxes",
+}
+BROKEN_PIPE, INTERRUPTED, USER_ERROR = 141, 130, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: the words after the program's name; None takes them from the command line.
+
+    Returns:
+        the exit status: 0, the command's own, 2 after an error the user can act on (printed
+        without a traceback unless ALIGNDETR_TRACEBACK is set), 130 after Ctrl-C, 141 when the
+        reader of the output has gone.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    warnings.formatwarning = _format_warning
+    try:
+        status = _dispatch(words)
+        sys.stdout.flush()
+        return status
+    except UserError as error:
+        if os.environ.get("ALIGNDETR_TRACEBACK"):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Python flushes stdout again at exit; give it somewhere to go
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0
+    if words[0] == "--version":
+        print(f"aligndetr {__version__}")
+        return 0
+    name = words[0]
+    if name not in COMMANDS:
+        close = difflib.get_close_matches(name, COMMANDS, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(COMMANDS)}"
+        raise UserError(f"no command {name!r}; {hint}")
+    command = importlib.import_module(f"aligndetr.commands.{name}")
+    parser = argparse.ArgumentParser(
+        prog=f"aligndetr {name}",
+        description=command.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_arguments(parser)
+    return command.run(parser.parse_intermixed_args(words[1:]))
+
+
+def _overview() -> str:
+    lines = [f"  {name:<9} {text}" for name, text in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: aligndetr COMMAND ...",
+            "",
+            *lines,
+            "",
+            "aligndetr COMMAND --help says more; aligndetr --version prints the version.",
+        ]
+    )
+
+
+def _format_warning(message, category, filename, lineno, line=None) -> str:
+    return f"warning: {message}\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""How commands take a config: `CONFIG [key=value ...]` or `--config-file CONFIG [key=value ...]`."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aligndetr.errors import ConfigError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+_OVERRIDE = re.compile(r"\+{0,2}[A-Za-z_][\w.\-]*=|[+~][A-Za-z_]", re.ASCII)
+
+
+@dataclass
+class ConfigChoice:
+    """What the command line says: the config's name or path, overrides, and everything else."""
+
+    config: str | None
+    overrides: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+
+
+def add_config_arguments(parser: argparse.ArgumentParser, others: str | None = None) -> None:
+    """Add the config, its overrides, and what else the command takes without a dash.
+
+    Args:
+        parser: the command's parser.
+        others: shown in the help as what may follow, such as "image or folder".
+    """
+    tail = f"{others}, or key=value" if others else "key=value"
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="CONFIG",
+        help="config file, or name from `aligndetr configs` (unless --config-file names it); then "
+        f"{tail}: key=value changes, +key=value adds and ~key deletes a config key",
+    )
+    parser.add_argument("--config-file", metavar="CONFIG", help="the config, by name or path")
+
+
+def is_override(word: str) -> bool:
+    """Whether a word looks like key=value, +key=value or ~key, and is no existing file."""
+    return bool(_OVERRIDE.match(word)) and not Path(word).exists()
+
+
+def split_words(
+    args: argparse.Namespace, is_other: Callable[[str], bool] | None = None
+) -> ConfigChoice:
+    """Tell config, overrides and other words apart.
+
+    Args:
+        args: parsed arguments of a parser with `add_config_arguments`.
+        is_other: whether a word belongs to the command itself; the default knows none. A command
+            with inputs passes `lambda word: not is_override(word)`.
+    """
+    words = list(args.words)
+    config = args.config_file
+    if config is None and words and not (_OVERRIDE.match(words[0]) and not Path(words[0]).exists()):
+        config = words.pop(0)
+    choice = ConfigChoice(config)
+    for word in words:
+        (choice.others if is_other and is_other(word) else choice.overrides).append(word)
+    return choice
+
+
+def load_config(
+    args: argparse.Namespace, is_other: Callable[[str], bool] | None = None
+) -> DictConfig:
+    """Find, load and override the config that the command line names.
+
+    Args:
+        args: parsed arguments of a parser with `add_config_arguments`.
+        is_other: see `split_words`.
+
+    Returns:
+        the config, overrides applied.
+
+    Raises:
+        ConfigError: no config is given or found, it is broken, or an override does not apply.
+    """
+    from aligndetr.config import LazyConfig
+
+    choice = split_words(args, is_other)
+    config = LazyConfig.load(config_path(choice))
+    return LazyConfig.apply_overrides(config, choice.overrides)
+
+
+def config_path(choice: ConfigChoice) -> Path:
+    """The file of the chosen config; configs of other toolboxes become readable.
+
+    Raises:
+        ConfigError: none is given, or it does not exist.
+    """
+    from aligndetr.config.resolve import resolve_config
+
+    if choice.config is None:
+        raise ConfigError("no config given; name one that `aligndetr configs` lists, or a file")
+    path = resolve_config(choice.config)
+    _read_foreign_configs()
+    return path
+
+
+def _read_foreign_configs() -> None:
+    """Let `aligndetr.interop`, if it offers that, teach the config system foreign names."""
+    from aligndetr import interop
+
+    enable = getattr(interop, "enable_foreign_configs", None)
+    if enable is not None:
+        enable()

@@ -1,0 +1,94 @@
+"""Import paths: from a dotted name to the object and back."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from enum import Enum
+
+from aligndetr.config.dialect import find_foreign_target
+from aligndetr.errors import ConfigError
+
+_DOTTED_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+
+
+def locate(name: str) -> object:
+    """Import the object that a dotted name such as `torch.optim.AdamW` stands for.
+
+    Args:
+        name: module path followed by one or more attributes, or a module path alone.
+
+    Returns:
+        the object; where nothing of that name is installed, what a registered dialect offers.
+
+    Raises:
+        ConfigError: the name cannot be imported; the message says which part failed.
+    """
+    try:
+        return _import_dotted(name)
+    except ConfigError:
+        foreign = find_foreign_target(name)
+        if foreign is None:
+            raise
+        return foreign
+
+
+def _import_dotted(name: str) -> object:
+    if not _DOTTED_NAME.fullmatch(name):
+        raise ConfigError(f"cannot import {name!r}: not a dotted Python name")
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):
+        module_name = ".".join(parts[:count])
+        try:
+            found: object = importlib.import_module(module_name)
+        except ModuleNotFoundError as error:
+            if error.name and f"{module_name}.".startswith(f"{error.name}."):
+                continue  # this prefix is not a module; a shorter one may be
+            raise ConfigError(f"cannot import {name!r}: {error}") from error
+        except Exception as error:
+            text = f"{type(error).__name__}: {error}"
+            raise ConfigError(f"cannot import {name!r}: {text}") from error
+        if count == len(parts) > 1:  # a function may carry the name of the module it lives in
+            return getattr(sys.modules[module_name.rpartition(".")[0]], parts[-1], found)
+        return _attribute(found, name, parts[:count], parts[count:])
+    raise ConfigError(f"cannot import {name!r}: no module named {parts[0]!r} is installed")
+
+
+def import_path(item: object) -> str | None:
+    """The shortest dotted name under which an object can be imported again.
+
+    Returns:
+        the name, or None when there is none: lambdas, functions defined inside functions or in a
+        config file or in `__main__`, and instances.
+    """
+    if isinstance(item, Enum):
+        return _same_object(f"{type(item).__module__}.{type(item).__qualname__}.{item.name}", item)
+    module, name = getattr(item, "__module__", None), getattr(item, "__qualname__", None)
+    if not (isinstance(module, str) and isinstance(name, str)):
+        return _same_object(repr(item), item)  # torch.float16 and its like print their own path
+    parts = module.split(".")
+    for count in range(1, len(parts) + 1):
+        prefix = ".".join(parts[:count])
+        if prefix in sys.modules and (path := _same_object(f"{prefix}.{name}", item)):
+            return path
+    return None
+
+
+def _attribute(found: object, name: str, done: list[str], rest: list[str]) -> object:
+    for attribute in rest:
+        if not hasattr(found, attribute):
+            owner = ".".join(done)
+            raise ConfigError(f"cannot import {name!r}: {owner} has no {attribute!r}")
+        found = getattr(found, attribute)
+        done = [*done, attribute]
+    return found
+
+
+def _same_object(name: str, item: object) -> str | None:
+    if name.startswith("__main__.") or not _DOTTED_NAME.fullmatch(name):
+        return None
+    try:
+        return name if _import_dotted(name) is item else None
+    except ConfigError:
+        return None

@@ -1,0 +1,151 @@
+"""Lazy calls and the files they live in."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig, ListConfig
+
+from aligndetr.config.dialect import translate
+from aligndetr.config.dotted import import_path
+from aligndetr.config.loader import PACKAGE_FOLDER, current_file, execute
+from aligndetr.config.nodes import TARGET, to_node
+from aligndetr.config.overrides import apply_overrides
+from aligndetr.config.python_text import python_text
+from aligndetr.config.serialize import revive, to_plain
+from aligndetr.config.yaml_file import read_yaml, yaml_text
+from aligndetr.errors import ConfigError
+from aligndetr.files import atomic_write
+
+
+class LazyCall:
+    """A call that is written down now and made by `instantiate` later.
+
+    `LazyCall(torch.nn.Linear)(in_features=4, out_features=2)` is a config node; its arguments can
+    be read, changed and overridden until it is instantiated.
+
+    Args:
+        target: a function or class, its dotted import path, or a node that builds one.
+
+    Raises:
+        ConfigError: the target is none of these.
+    """
+
+    def __init__(self, target: Callable | str | Mapping) -> None:
+        if not (callable(target) or isinstance(target, (str, Mapping))):
+            raise ConfigError(f"LazyCall needs something callable or its import path: {target!r}")
+        self._target = target
+
+    def __call__(self, **arguments: object) -> DictConfig:
+        """Write the call down; positional arguments have no name to override and are not taken."""
+        target = self._target
+        if _is_schema(target):
+            target = import_path(target) or functools.partial(target)
+        return to_node({TARGET: target, **arguments})
+
+
+def _is_schema(target: object) -> bool:
+    """Whether omegaconf would take the class for the type of a section."""
+    is_class = isinstance(target, type)
+    return is_class and (
+        dataclasses.is_dataclass(target) or issubclass(target, (dict, list, tuple))
+    )
+
+
+class LazyConfig:
+    """Reads, overrides and writes config files."""
+
+    @staticmethod
+    def load(filename: str | Path, keys: str | Sequence[str] | None = None) -> object:
+        """Execute a .py config or read a .yaml one; nothing is kept between two loads.
+
+        Args:
+            filename: the file.
+            keys: None for all dicts and lists without a leading underscore, a name for one
+                variable, or several names for a tuple.
+
+        Returns:
+            a DictConfig, the variable, or a tuple of variables.
+
+        Raises:
+            ConfigError: see `aligndetr.config.loader.execute`; or a key is not in the file.
+        """
+        path = Path(filename).expanduser()
+        if path.suffix == ".py":
+            exported = execute(path)
+        elif path.suffix in (".yaml", ".yml"):
+            exported = to_node(revive(read_yaml(path), str(path)))
+        else:
+            raise ConfigError(f"a config file ends in .py or .yaml: {path}")
+        sections = _sections(exported)
+        if current_file.get() is None:  # not from within another config
+            sections = translate(sections, path)
+        if keys is None:
+            return sections
+        exported = {**exported, **{key: sections[key] for key in sections}}
+        if isinstance(keys, str):
+            return _variable(exported, keys, path)
+        return tuple(_variable(exported, key, path) for key in keys)
+
+    @staticmethod
+    def load_rel(filename: str, keys: str | Sequence[str] | None = None) -> object:
+        """`load` a file named relative to the file of the caller."""
+        caller = Path(inspect.stack()[1].filename)
+        if not caller.is_file():
+            raise ConfigError(f"load_rel({filename!r}) must be called from a file")
+        return LazyConfig.load(caller.resolve().parent / filename, keys)
+
+    @staticmethod
+    def apply_overrides(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
+        """Change `config` in place by texts such as `train.max_iter=50`; returns it.
+
+        Raises:
+            ConfigError: see `aligndetr.config.overrides.apply_overrides`.
+        """
+        return apply_overrides(config, overrides)
+
+    @staticmethod
+    def save(config: DictConfig, filename: str | Path) -> None:
+        """Write a config as YAML that `load` reads back and that instantiates to the same."""
+        with atomic_write(filename) as file:
+            file.write(yaml_text(to_plain(config)))
+
+    @staticmethod
+    def to_py(config: DictConfig, prefix: str = "cfg.") -> str:
+        """A config as Python-like text, for people to read and compare."""
+        return python_text(config, prefix)
+
+
+def get_config(name: str) -> DictConfig:
+    """Load a config that comes with the package.
+
+    Args:
+        name: path relative to `aligndetr/configs`, such as `common/data/coco_detr.py`.
+
+    Raises:
+        ConfigError: there is no such config; the message names similar ones.
+    """
+    from aligndetr.config.resolve import find_packaged
+
+    return LazyConfig.load(find_packaged(name, PACKAGE_FOLDER / "configs"))
+
+
+def _sections(exported: Mapping) -> DictConfig:
+    if isinstance(exported, DictConfig):
+        return exported
+    nodes = {
+        name: value
+        for name, value in exported.items()
+        if isinstance(value, (DictConfig, ListConfig))
+    }
+    return DictConfig(nodes, flags={"allow_objects": True})
+
+
+def _variable(exported: Mapping, name: str, path: Path) -> object:
+    if name not in exported:
+        raise ConfigError(f"{path} has no {name!r}; it has {', '.join(map(str, exported))}")
+    return exported[name]

@@ -1,0 +1,98 @@
+"""From the name of a config to its file."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from aligndetr.errors import ConfigError
+
+PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
+SUFFIXES = (".py", ".yaml", ".yml")
+
+
+@dataclass(frozen=True)
+class ShippedConfig:
+    """A config that comes with the package: bare name, file, first line of its docstring."""
+
+    name: str
+    path: Path
+    description: str
+
+
+def resolve_config(name: str) -> Path:
+    """Find the file that a user means.
+
+    Args:
+        name: an existing path; a path relative to the package
+            (`projects/align_detr/configs/x.py`); or the bare name of a shipped config
+            (`aligndetr_tiny`). The suffix `.py` may be left out.
+
+    Raises:
+        ConfigError: nothing is found (with similar names), or a bare name fits two files.
+    """
+    given = Path(name).expanduser()
+    for folder in (Path(), PACKAGE_FOLDER, PACKAGE_FOLDER / "configs"):
+        for path in (folder / given, folder / given.parent / f"{given.name}.py"):
+            if path.is_file():
+                return _with_config_suffix(path)
+    wanted = given.stem if given.suffix in SUFFIXES else given.name
+    fitting = [path for path in shipped_files() if path.stem == wanted]
+    if len(fitting) == 1 and given.parent == Path():
+        return fitting[0]
+    if len(fitting) > 1:
+        paths = ", ".join(str(path.relative_to(PACKAGE_FOLDER)) for path in fitting)
+        raise ConfigError(f"the config name {name!r} fits {paths}; give the path")
+    if given.is_dir():
+        raise ConfigError(f"{name} is a folder; give a config file in it")
+    stems = [path.stem for path in shipped_files()]
+    raise ConfigError(f"no config {name!r}{_did_you_mean(wanted, stems)}")
+
+
+def find_packaged(name: str, folder: Path) -> Path:
+    """A file below one of the package's folders, by its relative path.
+
+    Raises:
+        ConfigError: it is not there; the message names similar files.
+    """
+    path = folder / name
+    if path.is_file():
+        return path
+    known = [file.relative_to(folder).as_posix() for file in sorted(folder.rglob("*.py"))]
+    raise ConfigError(f"no packaged config {name!r} in {folder.name}/{_did_you_mean(name, known)}")
+
+
+def shipped_files() -> Iterator[Path]:
+    """The .py configs of all projects, sorted; names with a leading underscore are private."""
+    for path in sorted(PACKAGE_FOLDER.glob("projects/*/configs/*.py")):
+        if not path.name.startswith("_"):
+            yield path
+
+
+def shipped_configs() -> list[ShippedConfig]:
+    """All shipped configs with a description, read without executing them."""
+    return [ShippedConfig(path.stem, path, _description(path)) for path in shipped_files()]
+
+
+def _description(path: Path) -> str:
+    try:
+        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    except (SyntaxError, ValueError) as error:
+        return f"(not valid Python: {error})"
+    return docstring.partition("\n")[0]
+
+
+def _with_config_suffix(path: Path) -> Path:
+    if path.suffix not in SUFFIXES:
+        raise ConfigError(f"{path}: a config file ends in .py or .yaml")
+    return path
+
+
+def _did_you_mean(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    if close:
+        return f"; did you mean {' or '.join(close)}?"
+    return "; give a file, or one of the names that `aligndetr configs` lists"
