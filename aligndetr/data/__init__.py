@@ -1,1 +1,20 @@
 """Datasets, transforms, loaders."""
+
+from aligndetr.data.catalog import register_coco_instances, registered_names
+from aligndetr.data.dataset import DetectionDataset, load_dataset
+from aligndetr.data.images import read_image
+from aligndetr.data.loader import TestLoader, TrainLoader, build_test_loader, build_train_loader
+from aligndetr.data.mapper import DetrMapper
+
+__all__ = [
+    "DetectionDataset",
+    "DetrMapper",
+    "TestLoader",
+    "TrainLoader",
+    "build_test_loader",
+    "build_train_loader",
+    "load_dataset",
+    "read_image",
+    "register_coco_instances",
+    "registered_names",
+]

@@ -95,6 +95,8 @@ def read_coco_json(json_file: str | os.PathLike) -> dict[str, list[dict[str, Any
     content.setdefault("annotations", [])
     for part, keys in _REQUIRED_KEYS.items():
         _require_keys(content, part, keys, json_file)
+    for part, keys in _WHOLE_NUMBERS.items():
+        _require_whole_numbers(content[part], part, keys, json_file)
     return content
 
 
@@ -103,6 +105,7 @@ _REQUIRED_KEYS = {
     "categories": ("id", "name"),
     "annotations": ("image_id", "category_id", "bbox"),
 }
+_WHOLE_NUMBERS = {"images": ("id", "height", "width"), "categories": ("id",)}
 
 
 def _require_keys(content: dict, part: str, keys: Iterable[str], json_file: Any) -> None:
@@ -116,6 +119,18 @@ def _require_keys(content: dict, part: str, keys: Iterable[str], json_file: Any)
             if isinstance(entry, dict) and "id" in entry:
                 where += f" (id {entry['id']})"
             raise DataError(f"{json_file}: {where} lacks {', '.join(missing)}")
+
+
+def _require_whole_numbers(
+    entries: list[dict], part: str, keys: Iterable[str], json_file: Any
+) -> None:
+    for position, entry in enumerate(entries):
+        for key in keys:
+            value = entry[key]
+            if not isinstance(value, (int, float)) or value != int(value):
+                where = f"{json_file}: {part}[{position}]"
+                raise DataError(f"{where} has {key} {value!r}; it must be a whole number")
+            entry[key] = int(value)
 
 
 def _refuse_repeated(ids: list[int], kind: str, json_file: Any) -> None:

@@ -22,6 +22,10 @@ _BROKEN = (
 )
 
 
+class SizeMismatchError(DataError):
+    """An image has another size than its annotation says, so that boxes would be off."""
+
+
 def read_image(
     path: str | os.PathLike, size: tuple[int, int] | None = None, image_format: str = "RGB"
 ) -> np.ndarray:
@@ -37,7 +41,8 @@ def read_image(
         (H, W, 3) uint8.
 
     Raises:
-        DataError: the file is missing, broken, of an unknown kind, or of another size.
+        DataError: the file is missing, broken or of an unknown kind.
+        SizeMismatchError: its size is another one.
     """
     try:
         with Image.open(path) as image:
@@ -49,7 +54,7 @@ def read_image(
         raise DataError(f"cannot read image {path}: {error}") from error
     if size is not None and array.shape[:2] != tuple(size):
         height, width = array.shape[:2]
-        raise DataError(
+        raise SizeMismatchError(
             f"image {path} is {width}x{height} but its annotation says {size[1]}x{size[0]} "
             "(width x height); boxes would be off"
         )

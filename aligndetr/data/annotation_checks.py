@@ -1,0 +1,136 @@
+"""What can be wrong in a COCO annotation file; each check notes its findings in a report."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from aligndetr.data.findings import Report
+
+Content = dict[str, list[dict[str, Any]]]
+
+_MARGIN = 1.0  # pixels; tools round box edges, so that they stand out a little
+
+
+def check_ids(content: Content, report: Report) -> None:
+    """Ids that are not unique or that refer to nothing, and names that are used twice."""
+    for part, kind in (("images", "image"), ("categories", "category")):
+        ids = [entry["id"] for entry in content[part]]
+        report.add("error", f"{kind} ids are not unique", _repeated(ids, "id {}"))
+    ids = [a["id"] for a in content["annotations"] if "id" in a]
+    report.add("error", "annotation ids are not unique", _repeated(ids, "id {}"))
+    files = [image["file_name"] for image in content["images"]]
+    report.add("warning", "files are listed more than once", _repeated(files, "{}"))
+    names = [category["name"] for category in content["categories"]]
+    report.add("warning", "class names are not unique", _repeated(names, "{}"))
+    images = {image["id"] for image in content["images"]}
+    categories = {category["id"] for category in content["categories"]}
+    for key, known, kind in (
+        ("image_id", images, "image"),
+        ("category_id", categories, "category"),
+    ):
+        strangers = [
+            f"annotation {_identity(a)}: {kind} id {a[key]}"
+            for a in content["annotations"]
+            if a[key] not in known
+        ]
+        report.add("error", f"annotations refer to a {kind} that is not in the file", strangers)
+
+
+def check_boxes(content: Content, report: Report) -> None:
+    """Boxes that are no boxes, have no size, lie outside of their image or come twice."""
+    images = {image["id"]: image for image in content["images"]}
+    found = defaultdict(list)
+    seen: set[tuple] = set()
+    for annotation in content["annotations"]:
+        image = images.get(annotation["image_id"])
+        where = f"annotation {_identity(annotation)}: {annotation['bbox']}"
+        if image is not None:
+            where += f" in {image['file_name']} ({image['width']}x{image['height']})"
+        found[_box_defect(annotation["bbox"], image)].append(where)
+        key = (annotation["image_id"], annotation["category_id"], str(annotation["bbox"]))
+        if key in seen:
+            found["repeated"].append(where)
+        seen.add(key)
+    for defect, (level, title) in _BOX_DEFECTS.items():
+        report.add(level, title, found[defect])
+
+
+def check_contents(content: Content, report: Report) -> None:
+    """Classes without a box, images without one, and images that have only crowds."""
+    used = Counter(annotation["category_id"] for annotation in content["annotations"])
+    unused = [f"{c['name']} (id {c['id']})" for c in content["categories"] if not used[c["id"]]]
+    report.add("warning", "classes have no box at all", unused)
+    crowd_flags = defaultdict(list)
+    for annotation in content["annotations"]:
+        crowd_flags[annotation["image_id"]].append(bool(annotation.get("iscrowd", 0)))
+    empty = [i["file_name"] for i in content["images"] if not crowd_flags.get(i["id"])]
+    report.add("warning", "images have no annotation (kept unless filter_empty=True)", empty)
+    crowds = [
+        i["file_name"]
+        for i in content["images"]
+        if crowd_flags.get(i["id"]) and all(crowd_flags[i["id"]])
+    ]
+    report.add("warning", "images have only crowds (without objects in training)", crowds)
+
+
+def check_num_queries(content: Content, num_queries: int | None, report: Report) -> None:
+    """Images with more boxes than the model has queries to match them with."""
+    if num_queries is None:
+        return
+    files = {image["id"]: image["file_name"] for image in content["images"]}
+    counts = Counter(a["image_id"] for a in content["annotations"] if not a.get("iscrowd", 0))
+    too_many = [
+        f"{files.get(image, image)}: {count} boxes"
+        for image, count in counts.most_common()
+        if count > num_queries
+    ]
+    title = f"images have more boxes than the model has queries ({num_queries})"
+    report.add("error", title, too_many)
+    crowded = [
+        f"{files.get(image, image)}: {count} boxes"
+        for image, count in counts.most_common()
+        if num_queries / 2 < count <= num_queries
+    ]
+    title = f"images have more boxes than half of the queries ({num_queries})"
+    report.add("warning", f"{title}: fewer queries a box there", crowded)
+
+
+_BOX_DEFECTS = {
+    "malformed": ("error", "boxes are not four finite numbers"),
+    "negative": ("error", "boxes have a negative width or height (left out in training)"),
+    "zero": ("warning", "boxes have zero width or height (left out in training)"),
+    "outside": ("error", "boxes lie outside of their image"),
+    "beyond": ("warning", "boxes reach over the image's edge (cut in training)"),
+    "repeated": ("warning", "boxes are annotated twice (same image, class and numbers)"),
+}
+
+
+def _box_defect(box: Any, image: dict[str, Any] | None) -> str | None:
+    """A key of `_BOX_DEFECTS`, or None for a good box."""
+    if not isinstance(box, list) or len(box) != 4:
+        return "malformed"
+    if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in box):
+        return "malformed"
+    x, y, width, height = box
+    if min(width, height) < 0:
+        return "negative"
+    if min(width, height) == 0:
+        return "zero"
+    if image is None:
+        return None
+    if x >= image["width"] or y >= image["height"] or x + width <= 0 or y + height <= 0:
+        return "outside"
+    over = max(-x, -y, x + width - image["width"], y + height - image["height"])
+    return "beyond" if over > _MARGIN else None
+
+
+def _repeated(values: Iterable[Any], text: str) -> list[str]:
+    counts = Counter(values)
+    return [f"{text.format(value)}: {n} times" for value, n in counts.items() if n > 1]
+
+
+def _identity(annotation: dict[str, Any]) -> Any:
+    return annotation.get("id", "without id")

@@ -1,0 +1,94 @@
+"""What can be wrong with image files; findings are noted in a report."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from PIL import ExifTags, Image
+
+from aligndetr.data.findings import Report
+from aligndetr.data.images import SizeMismatchError, read_image
+from aligndetr.errors import DataError
+
+
+def check_images(
+    images: list[dict[str, Any]], image_root: Path, decode: bool, report: Report
+) -> None:
+    """Missing and unreadable files, wrong sizes, and equal pixels under different names.
+
+    Args:
+        images: entries of the annotation file.
+        image_root: folder of the images.
+        decode: read all pixels; False only reads the headers.
+        report: takes the findings and the fingerprints of the pixels.
+    """
+    found: dict[str, list[str]] = defaultdict(list)
+    by_pixels: dict[bytes, list[str]] = defaultdict(list)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding releases the interpreter lock
+        results = pool.map(lambda image: _examine(image, image_root, decode), images)
+        outcomes = _show_progress(results, len(images))
+        for image, (defect, detail, digest) in zip(images, outcomes, strict=True):
+            if defect is not None:
+                found[defect].append(detail)
+            elif digest is not None:
+                by_pixels[digest].append(image["file_name"])
+    for defect, title in _FILE_DEFECTS.items():
+        report.add("error", title, found[defect])
+    same = [" = ".join(sorted(set(files))) for files in by_pixels.values() if len(set(files)) > 1]
+    report.add("warning", "images have the same pixels", same)
+    report.fingerprints = {digest: files[0] for digest, files in by_pixels.items()}
+
+
+_FILE_DEFECTS = {
+    "missing": "images are missing",
+    "broken": "images cannot be read",
+    "size": "images have another size than the annotation file says",
+}
+
+
+class _Outcome(NamedTuple):
+    """A key of `_FILE_DEFECTS` or None, words about it, and a digest of the pixels."""
+
+    defect: str | None
+    detail: str
+    digest: bytes | None = None
+
+
+def _examine(image: dict[str, Any], image_root: Path, decode: bool) -> _Outcome:
+    name, size = image["file_name"], (image["height"], image["width"])
+    path = image_root / name
+    if not path.is_file():
+        return _Outcome("missing", name)
+    try:
+        if not decode:
+            return _examine_header(path, name, size)
+        pixels = read_image(path, size)
+    except SizeMismatchError as error:
+        return _Outcome("size", str(error))
+    except (DataError, OSError, SyntaxError, ValueError) as error:
+        return _Outcome("broken", f"{name}: {error.__cause__ or error}")
+    return _Outcome(None, name, hashlib.blake2b(pixels.tobytes(), digest_size=16).digest())
+
+
+def _examine_header(path: Path, name: str, size: tuple[int, int]) -> _Outcome:
+    with Image.open(path) as file:
+        width, height = file.size
+        turned = (width, height) == size and file.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+    if (height, width) == size or turned:
+        return _Outcome(None, name)
+    return _Outcome("size", f"{name}: {width}x{height}, annotated as {size[1]}x{size[0]}")
+
+
+def _show_progress(results: Any, total: int) -> Any:
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    hidden = not sys.stderr.isatty()
+    return track(results, "reading images", total, transient=True, console=console, disable=hidden)
