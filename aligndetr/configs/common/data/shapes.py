@@ -1,0 +1,17 @@
+"""The embedded demo set: made on first use, 2000 images to learn from and 300 held back."""
+
+from aligndetr.config import LazyCall as L
+from aligndetr.data import transforms as T
+
+from .coco_detr import dataloader
+
+dataloader["train"].dataset.names = "shapes_train"
+dataloader["train"].dataset.filter_empty = False
+dataloader["train"].mapper.augmentation = [L(T.RandomFlip)()]
+dataloader["train"].mapper.augmentation_with_crop = None
+dataloader["train"].total_batch_size = 8
+dataloader["train"].num_workers = 1
+dataloader["test"].dataset.names = "shapes_val"
+dataloader["test"].mapper.augmentation = []
+dataloader["test"].batch_size = 8
+dataloader["test"].num_workers = 1

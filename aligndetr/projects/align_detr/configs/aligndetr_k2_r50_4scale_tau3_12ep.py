@@ -1,0 +1,6 @@
+"""AlignDETR, ResNet-50, 4 scales, k = 2, tau = 3, 12 epochs."""
+
+from .aligndetr_k2_r50_4scale_12ep import dataloader, lr_multiplier, model, optimizer, train
+
+model.criterion.classification.tau = 3.0
+train.output_dir = "./output/aligndetr_k2_r50_4scale_tau3_12ep"
