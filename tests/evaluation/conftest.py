@@ -96,20 +96,3 @@ def random_coco(tmp_path):
     path.write_text(json.dumps(content))
     dataset = ToyDataset(path, image_ids, list("abcd"), category_ids)
     return SimpleNamespace(dataset=dataset, outputs=outputs, path=path, content=content)
-
-
-try:  # until the engine is there
-    import aligndetr.engine.distributed
-except ImportError:
-    import sys
-    import types
-
-    import aligndetr.engine
-
-    stub = types.ModuleType("aligndetr.engine.distributed")
-    stub.is_main, stub.world_size, stub.all_gather_object = (
-        (lambda: True),
-        (lambda: 1),
-        lambda x: [x],
-    )
-    sys.modules["aligndetr.engine.distributed"] = aligndetr.engine.distributed = stub

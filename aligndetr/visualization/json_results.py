@@ -1,0 +1,106 @@
+"""Pictures from a results json, long after the model has gone."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from aligndetr.data.images import read_image
+from aligndetr.errors import DataError
+from aligndetr.structures import Boxes, Instances
+from aligndetr.visualization.draw import draw_instances
+from aligndetr.visualization.predictions import ground_truth, save_picture, side_by_side
+
+
+def draw_json_results(
+    results_json: str | os.PathLike,
+    dataset,
+    output_dir: str | os.PathLike,
+    threshold: float = 0.5,
+    count: int | None = None,
+) -> list[Path]:
+    """Draw ground truth and the predictions of a COCO results json side by side.
+
+    Args:
+        results_json: as `COCOEvaluator` or detectron2 writes it: a list of dict(image_id,
+            category_id of the annotation file, bbox XYWH pixels, score).
+        dataset: the DetectionDataset that was evaluated.
+        output_dir: gets one PNG an image, named as the image file.
+        threshold: predictions with a lower score are left out.
+        count: draw only the first images of the dataset; None: all.
+
+    Returns:
+        The pictures' paths.
+
+    Raises:
+        DataError: the json is missing or broken, or does not belong to the dataset.
+    """
+    found = _by_image(read_results(results_json), dataset)
+    captions = ("ground truth", f"predictions, score ≥ {threshold:g}")
+    paths = []
+    for index in range(len(dataset) if count is None else min(count, len(dataset))):
+        record = dataset[index]
+        size = (record["height"], record["width"])
+        image = read_image(record["file_name"], size)
+        instances = _instances(found.get(record["image_id"], []), size)
+        pictures = [
+            draw_instances(image, ground_truth(record), dataset.class_names),
+            draw_instances(image, instances, dataset.class_names, threshold),
+        ]
+        paths.append(Path(output_dir) / f"{Path(record['file_name']).stem}.png")
+        save_picture(side_by_side(pictures, captions), paths[-1])
+    return paths
+
+
+def read_results(path: str | os.PathLike) -> list[dict[str, Any]]:
+    """Read a COCO results json.
+
+    Raises:
+        DataError: it is missing, no JSON, or no list of detections.
+    """
+    try:
+        results = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise DataError(f"{path} is not valid JSON: {error}") from error
+    keys = {"image_id", "category_id", "bbox", "score"}
+    if not isinstance(results, list):
+        raise DataError(f"{path} is not a COCO results file: a list of detections is expected")
+    for position, entry in enumerate(results):
+        if not isinstance(entry, dict) or not keys <= entry.keys():
+            raise DataError(f"{path}: entry {position} lacks one of {', '.join(sorted(keys))}")
+    return results
+
+
+def _by_image(results: list[dict[str, Any]], dataset) -> dict[int, list[tuple]]:
+    """(box, score, class index) of each image id."""
+    known = {dataset[index]["image_id"] for index in range(len(dataset))}
+    class_of = {category: index for index, category in enumerate(dataset.category_ids)}
+    found = defaultdict(list)
+    for entry in results:
+        if entry["image_id"] not in known or entry["category_id"] not in class_of:
+            raise DataError(
+                f"a prediction for image id {entry['image_id']} and category id "
+                f"{entry['category_id']} does not belong to the dataset {dataset.name!r}; "
+                "give the dataset that was evaluated"
+            )
+        detection = (entry["bbox"], entry["score"], class_of[entry["category_id"]])
+        found[entry["image_id"]].append(detection)
+    return found
+
+
+def _instances(detections: list[tuple], size: tuple[int, int]) -> Instances:
+    boxes = torch.tensor([box for box, _, _ in detections], dtype=torch.float32).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    return Instances(
+        size,
+        pred_boxes=Boxes(boxes),
+        scores=torch.tensor([score for _, score, _ in detections]),
+        pred_classes=torch.tensor([index for _, _, index in detections], dtype=torch.int64),
+    )
