@@ -54,7 +54,7 @@ def identify(checkpoint: RawCheckpoint, model_names: Collection[str] = ()) -> So
             f"{checkpoint.path}: names such as {', '.join(list(names)[:4])} belong to no known "
             f"source. Known are: {known}"
         )
-    if source is OURS:
+    if checkpoint.traits:
         return replace(source, traits=Traits(**checkpoint.traits))
     if source.backbone_only and checkpoint.author == "torchvision":
         return replace(source, traits=TORCHVISION.traits)

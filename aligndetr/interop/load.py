@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from aligndetr.errors import CheckpointError
-from aligndetr.interop.class_rows import (
-    common_rows,
-    drop_unused_slots,
-    has_class_rows,
-    num_classes,
-    row_names,
-)
+from aligndetr.interop.class_rows import drop_unused_slots, num_classes, row_names
+from aligndetr.interop.coco_classes import COCO_SLOTS
 from aligndetr.interop.identify import Imported, identify, import_state
+from aligndetr.interop.placement import BACKBONE, Target, place
 from aligndetr.interop.reader import RawCheckpoint, read_checkpoint
 from aligndetr.interop.report import Report
 from aligndetr.interop.sizes import contradictions
 from aligndetr.interop.sources import OURS
 from aligndetr.interop.traits import differing_traits, fold_pixels, model_traits
-
-BACKBONE = "backbone."
 
 
 def load_checkpoint(
@@ -32,8 +26,8 @@ def load_checkpoint(
     """Load a checkpoint of any known source into a model.
 
     A classifier's weights go into `model.backbone`, a detector's into the whole model; a bare
-    backbone takes either. Class heads of another class count keep the model's values but for the
-    rows of classes that both sides name.
+    backbone takes either. Class heads of other classes than the model's keep the model's values
+    but for the rows of classes that both sides name (`model.class_names`).
 
     Args:
         model: a `Detector` or a backbone.
@@ -43,36 +37,87 @@ def load_checkpoint(
         weights: "model", or "ema" for the averaged weights beside them.
 
     Returns:
-        What went where.
+        What went where; `print` it.
 
     Raises:
         CheckpointError: the file cannot be read or recognised, contradicts the model's
-            hyper-parameters, has nothing for it, or is not complete though `strict`.
+            hyper-parameters, has nothing for it, or does not fit exactly though `strict`.
     """
     return load_state(model, read_checkpoint(path, weights), strict)
 
 
 def load_state(model: nn.Module, checkpoint: RawCheckpoint, strict: bool = False) -> Report:
     """Load what was read from a file; see `load_checkpoint`."""
-    target = model.state_dict()
-    imported = identify_and_import(checkpoint, target)
-    report = Report(checkpoint.path, imported.source.name, imported.source.verified)
-    tensors = _fit_to_model(imported, model, target, report)
-    names = row_names(tensors, checkpoint.class_names, imported.source.name != OURS.name)
-    rows = _class_rows(tensors, target, names, getattr(model, "class_names", None))
-    updates = _sort_out(tensors, target, rows, report)
-    if rows:
-        report.copied_classes = [names[theirs] for theirs, _ in rows]
-    _finish(report, imported, model, target, strict)
-    _check_shared(model, updates, report)
-    model.load_state_dict(updates, strict=False)
+    target = Target(model)
+    imported = import_checkpoint(checkpoint, target.state, num_classes(target.state))
+    source = imported.source
+    report = Report(checkpoint.path, source.name, source.verified, unexpected=imported.unknown)
+    if imported.ignored:
+        report.notes.append(f"{len(imported.ignored)} tensors that a detector does not need")
+    tensors = target.select(imported.tensors, report)
+    _check_sizes(tensors, target, checkpoint)
+    tensors = _reconcile_traits(tensors, imported, model, report)
+    names = row_names(tensors, checkpoint.class_names, source.name != OURS.name)
+    updates = place(tensors, names, target, report)
+    if source.backbone_only:
+        report.missing = [name for name in report.missing if name.startswith(BACKBONE)]
+    if not updates:
+        raise CheckpointError(f"nothing in {checkpoint.path} fits the model\n{report}")
+    if strict and not report.is_complete:
+        raise CheckpointError(f"{checkpoint.path} does not fit the model exactly\n{report}")
+    target.write(updates, source.name)
     return report
 
 
-def identify_and_import(checkpoint: RawCheckpoint, target: Mapping[str, Tensor] = {}) -> Imported:
-    """Recognise a checkpoint and translate it; a classifier's names get the prefix "backbone."."""
-    source = identify(checkpoint, target)
-    imported = import_state(checkpoint.tensors, source)
-    if source.backbone_only:
-        imported.tensors = {BACKBONE + name: t for name, t in imported.tensors.items()}
-    return imported
+def import_checkpoint(
+    checkpoint: RawCheckpoint, model_names: Collection[str] = (), classes: int | None = None
+) -> Imported:
+    """Recognise a checkpoint and translate it to our names.
+
+    Args:
+        checkpoint: the file's content.
+        model_names: of the model to load into, if there is one.
+        classes: of that model; unused rows of COCO heads are kept if it has them too.
+    """
+    imported = import_state(checkpoint.tensors, identify(checkpoint, model_names))
+    tensors = imported.tensors
+    if imported.source.backbone_only:
+        tensors = {BACKBONE + name: tensor for name, tensor in tensors.items()}
+    if imported.source.traits.coco_slots and classes != COCO_SLOTS:
+        tensors = drop_unused_slots(tensors)
+    return replace(imported, tensors=tensors)
+
+
+def checkpoint_classes(path: str | Path, weights: str = "model") -> int | None:
+    """How many classes a checkpoint detects; None for a backbone."""
+    return num_classes(import_checkpoint(read_checkpoint(path, weights)).tensors)
+
+
+def _check_sizes(tensors: dict[str, Tensor], target: Target, checkpoint: RawCheckpoint) -> None:
+    differing = contradictions(tensors, target.state)
+    if differing:
+        raise CheckpointError(
+            f"{checkpoint.path} is of another architecture than the model:\n  "
+            + "\n  ".join(differing)
+        )
+
+
+def _reconcile_traits(
+    tensors: dict[str, Tensor], imported: Imported, model: nn.Module, report: Report
+) -> dict[str, Tensor]:
+    """Fold pixel statistics into the stem, and compare what cannot be folded."""
+    traits, ours = imported.source.traits, model_traits(model)
+    differing = differing_traits(traits, ours)
+    try:
+        if traits.binding:
+            tensors, done = fold_pixels(tensors, traits, ours)
+            report.notes += [done] if done else []
+    except ValueError as error:
+        differing.append(str(error))
+    if differing and traits.binding:
+        raise CheckpointError(
+            f"{report.path} ({report.source}) needs other hyper-parameters than the model's:\n  "
+            + "\n  ".join(differing)
+        )
+    report.notes += [f"{text} (the usual value there; check the config)" for text in differing]
+    return tensors

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor, nn
 
@@ -68,7 +66,9 @@ def fold_pixels(
     elif _close(theirs[::-1], ours):
         order, done = [2, 1, 0], ["BGR to RGB" if theirs[0] < theirs[2] else "RGB to BGR"]
     else:
-        raise ValueError(f"pixel_mean: the checkpoint was trained with {theirs}, the model has {ours}")
+        raise ValueError(
+            f"pixel_mean: the checkpoint was trained with {theirs}, the model has {ours}"
+        )
     scale = [1.0, 1.0, 1.0]
     if checkpoint.pixel_std and model.pixel_std:
         reordered = [checkpoint.pixel_std[channel] for channel in order]
@@ -80,11 +80,6 @@ def fold_pixels(
     stem = tensors[STEM][:, order]
     stem = stem * torch.tensor(scale, dtype=stem.dtype)[:, None, None]
     return {**tensors, STEM: stem}, f"folded into the stem: {', '.join(done)}"
-
-
-def after_folding(checkpoint: Traits, model: Traits) -> Traits:
-    """The traits of weights that now fit the model's pixels."""
-    return replace(checkpoint, pixel_mean=model.pixel_mean, pixel_std=model.pixel_std)
 
 
 def _reach(module: object, *names: str) -> object:

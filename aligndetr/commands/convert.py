@@ -1,0 +1,50 @@
+"""`aligndetr convert`: checkpoints between toolboxes."""
+
+from __future__ import annotations
+
+import argparse
+
+DESCRIPTION = """
+Read a checkpoint of detrex, official AlignDETR, detectron2, torchvision, IDEA-Research/DINO,
+Deformable-DETR, mmdetection, Hugging Face or this toolbox (recognised by its parameter names)
+and write it under our names or detrex'. docs/checkpoints.md says what each conversion covers.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.description = DESCRIPTION
+    parser.add_argument("input", help="file, URL or detectron2:// name")
+    parser.add_argument("output", help="file to write")
+    parser.add_argument("--to", choices=("ours", "detrex"), default="ours", help="names to write")
+    parser.add_argument("--config-file", help="check against this model and write exactly its keys")
+    parser.add_argument(
+        "--weights", choices=("model", "ema"), default="model", help="which to read"
+    )
+    parser.add_argument("--strict", action="store_true", help="an error if anything does not fit")
+    parser.add_argument("overrides", nargs="*", help="key=value changes of the config")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Convert and print the report."""
+    from aligndetr.interop import convert_checkpoint
+
+    model = _build_model(args) if args.config_file else None
+    report = convert_checkpoint(
+        args.input, args.output, args.to, model, strict=args.strict, weights=args.weights
+    )
+    print(report)
+    print(f"-> {args.output}")
+    return 0
+
+
+def _build_model(args: argparse.Namespace):
+    from aligndetr.commands.arguments import ConfigChoice, config_path
+    from aligndetr.config import LazyConfig, instantiate
+    from aligndetr.interop.load import checkpoint_classes
+
+    path = config_path(ConfigChoice(args.config_file))
+    config = LazyConfig.apply_overrides(LazyConfig.load(path), args.overrides)
+    if config.model.num_classes is None:  # left to the dataset, which plays no part here
+        config.model.num_classes = checkpoint_classes(args.input, args.weights)
+    return instantiate(config.model)

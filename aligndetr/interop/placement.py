@@ -1,0 +1,108 @@
+"""Which tensor goes where in a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from aligndetr.errors import CheckpointError
+from aligndetr.interop.class_rows import common_rows, has_class_rows, num_classes
+from aligndetr.interop.report import Report
+
+BACKBONE = "backbone."
+
+
+class Target:
+    """A model's parameters and buffers under a detector's names.
+
+    Args:
+        model: a detector, or a bare backbone, whose names get the prefix "backbone.".
+    """
+
+    def __init__(self, model: nn.Module):
+        self.model = model
+        self.prefix = "" if hasattr(model, "backbone") else BACKBONE
+        self.state = {self.prefix + name: value for name, value in model.state_dict().items()}
+
+    def select(self, tensors: dict[str, Tensor], report: Report) -> dict[str, Tensor]:
+        """Leave out what is not the backbone's if that is all there is to fill."""
+        if not self.prefix:
+            return tensors
+        chosen = {name: value for name, value in tensors.items() if name.startswith(BACKBONE)}
+        if len(chosen) < len(tensors):
+            report.notes.append("only the backbone of this detector is used")
+            report.unexpected = []
+        return chosen
+
+    def write(self, updates: Mapping[str, Tensor], source: str) -> None:
+        """Copy the values into the model.
+
+        Raises:
+            CheckpointError: the model shares a parameter for which there are different values.
+        """
+        self._check_shared(updates, source)
+        own = {name.removeprefix(self.prefix): value for name, value in updates.items()}
+        self.model.load_state_dict(own, strict=False)
+
+    def _check_shared(self, updates: Mapping[str, Tensor], source: str) -> None:
+        first: dict[tuple, str] = {}
+        for name in updates:
+            tensor = self.state[name]
+            twin = first.setdefault((tensor.data_ptr(), tensor.shape, tensor.dtype), name)
+            is_shared = twin != name and tensor.numel() and tensor.device.type != "meta"
+            if is_shared and not torch.equal(updates[twin], updates[name]):
+                raise CheckpointError(
+                    f"the model shares {twin} and {name}, but this {source} checkpoint has "
+                    "separate ones: build the model with separate heads"
+                )
+
+
+def place(
+    tensors: dict[str, Tensor], class_names: list[str] | None, target: Target, report: Report
+) -> dict[str, Tensor]:
+    """Decide what to load, and write all of it down in the report.
+
+    Args:
+        tensors: under our names.
+        class_names: of their class rows, if known.
+        target: the model.
+        report: filled.
+
+    Returns:
+        Values by the model's names.
+    """
+    ours = getattr(target.model, "class_names", None)
+    same_classes = num_classes(tensors) == num_classes(target.state) and (
+        not class_names or not ours or list(class_names) == list(ours)
+    )
+    rows = common_rows(class_names, ours)
+    updates: dict[str, Tensor] = {}
+    for name, value in tensors.items():
+        if name not in target.state:
+            report.unexpected += [] if name.endswith("num_batches_tracked") else [name]
+        elif has_class_rows(name) and not same_classes:
+            updates[name] = _copy_rows(value, target.state[name], rows)
+            report.reinitialised.append(name)
+        elif value.shape != target.state[name].shape:
+            shapes = f"{tuple(value.shape)} in the checkpoint, {tuple(target.state[name].shape)} in"
+            report.mismatched[name] = f"{shapes} the model"
+        else:
+            updates[name] = value
+            report.loaded.append(name)
+    if report.reinitialised:
+        report.copied_classes = [class_names[theirs] for theirs, _ in rows]
+    report.missing = [
+        name
+        for name in target.state
+        if name not in tensors and not name.endswith("num_batches_tracked")
+    ]
+    return updates
+
+
+def _copy_rows(theirs: Tensor, ours: Tensor, rows: list[tuple[int, int]]) -> Tensor:
+    mixed = ours.detach().clone()
+    for source, destination in rows:
+        mixed[destination] = theirs[source].to(mixed)
+    return mixed
