@@ -12,7 +12,7 @@ import importlib
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from aligndetr import __version__
 from aligndetr.errors import UserError
@@ -36,14 +36,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after the program's name; None takes them from the command line.
 
     Returns:
-        the exit status: 0, the command's own, 2 after an error the user can act on (printed
-        without a traceback unless ALIGNDETR_TRACEBACK is set), 130 after Ctrl-C, 141 when the
-        reader of the output has gone.
+        the exit status, see `guarded`.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    return guarded(lambda: _dispatch(words))
+
+
+def guarded(action: Callable[[], int]) -> int:
+    """Run a command-line action; what a user can act on is printed without a traceback.
+
+    Returns:
+        the action's status; 2 after a `UserError` (raised on if ALIGNDETR_TRACEBACK is set), 130
+        after Ctrl-C, 141 when the reader of the output has gone.
+    """
     warnings.formatwarning = _format_warning
     try:
-        status = _dispatch(words)
+        status = action()
         sys.stdout.flush()
         return status
     except UserError as error:

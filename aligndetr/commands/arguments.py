@@ -1,4 +1,4 @@
-"""How commands take a config: `CONFIG [key=value ...]` or `--config-file CONFIG [key=value ...]`."""
+"""How commands take a config: `CONFIG [key=value ...]`, or `--config-file CONFIG` instead."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def split_words(
     """
     words = list(args.words)
     config = args.config_file
-    if config is None and words and not (_OVERRIDE.match(words[0]) and not Path(words[0]).exists()):
+    if config is None and words and not is_override(words[0]):
         config = words.pop(0)
     choice = ConfigChoice(config)
     for word in words:

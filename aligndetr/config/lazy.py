@@ -12,7 +12,7 @@ from omegaconf import DictConfig, ListConfig
 
 from aligndetr.config.dialect import translate
 from aligndetr.config.dotted import import_path
-from aligndetr.config.loader import PACKAGE_FOLDER, current_file, execute
+from aligndetr.config.loader import PACKAGE_FOLDER, execute, is_outermost
 from aligndetr.config.nodes import TARGET, to_node
 from aligndetr.config.overrides import apply_overrides
 from aligndetr.config.python_text import python_text
@@ -82,7 +82,7 @@ class LazyConfig:
         else:
             raise ConfigError(f"a config file ends in .py or .yaml: {path}")
         sections = _sections(exported)
-        if current_file.get() is None:  # not from within another config
+        if is_outermost():
             sections = translate(sections, path)
         if keys is None:
             return sections

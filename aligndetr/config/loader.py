@@ -26,19 +26,29 @@ PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
 
 @dataclass
 class ExecutedFile:
-    """A config file that ran: what it imported, and the leaves it exported when it ended."""
+    """A config file that ran: what it imported, and the leaves it exported when it ended.
 
-    path: Path
+    Without a path it is an observer, put in `current_file` to learn what a load executes.
+    """
+
+    path: Path | None
     parent: ExecutedFile | None = None
     imports: list[ExecutedFile] = field(default_factory=list)
     leaves: dict[str, object] = field(default_factory=dict)
 
     def chain(self) -> list[Path]:
         """The files being executed, outermost first."""
-        return [*(self.parent.chain() if self.parent else []), self.path]
+        outer = self.parent.chain() if self.parent else []
+        return [*outer, self.path] if self.path else outer
 
 
 current_file: ContextVar[ExecutedFile | None] = ContextVar("current_file", default=None)
+
+
+def is_outermost() -> bool:
+    """Whether no config file is being executed in this thread."""
+    running = current_file.get()
+    return running is None or running.path is None
 
 
 def execute(path: Path) -> dict[str, object]:

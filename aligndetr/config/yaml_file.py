@@ -44,6 +44,11 @@ class ConfigDumper(yaml.SafeDumper):
         return True
 
 
+def _represent_list(dumper: yaml.Dumper, items: list) -> yaml.Node:
+    flat = not any(isinstance(item, (dict, list)) for item in items)
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=flat)
+
+
 def _install_rules(cls: type) -> None:
     cls.yaml_implicit_resolvers = {}
     for name, (pattern, first) in _RULES.items():
@@ -67,6 +72,7 @@ def _construct_unknown(loader: yaml.Loader, suffix: str, node: yaml.Node) -> obj
 
 _install_rules(ConfigLoader)
 _install_rules(ConfigDumper)
+ConfigDumper.add_representer(list, _represent_list)
 ConfigLoader.add_constructor("tag:yaml.org,2002:int", _construct_int)
 ConfigLoader.add_multi_constructor("", _construct_unknown)
 
@@ -94,13 +100,13 @@ def read_yaml(path: Path) -> dict:
     return dict(data)
 
 
-def yaml_text(data: object) -> str:
-    """Plain data as YAML that `read_yaml` reads back to the same: short lists stay in one line."""
+def yaml_text(data: object, width: int = 100) -> str:
+    """Plain data as YAML that `read_yaml` reads back to the same, folded at `width` columns."""
     return yaml.dump(
         data,
         Dumper=ConfigDumper,
-        default_flow_style=None,
+        default_flow_style=False,
         sort_keys=False,
         allow_unicode=True,
-        width=100,
+        width=width,
     )

@@ -1,0 +1,162 @@
+"""Print a resolved config as YAML, with the file and line, or the override, that set each value.
+
+A value that is written as an interpolation is shown resolved, with the interpolation beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aligndetr.commands.arguments import add_config_arguments, config_path, split_words
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig, ListConfig
+
+    from aligndetr.config.origins import Origin
+
+_WIDTH, _COMMENT_COLUMN = 80, 44
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Config and overrides."""
+    add_config_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the config."""
+    from aligndetr.config.origins import load_with_origins
+
+    choice = split_words(args)
+    config, origins = load_with_origins(config_path(choice), choice.overrides)
+    names = short_names({origin.file for origin in origins.values() if origin.file})
+    for file, name in sorted(names.items(), key=lambda item: item[1]):
+        line = f"# {name}: {_shown(file)}"
+        print(line if len(line) <= _WIDTH else line.replace(": ", ":\n#   ", 1))
+    for row in _rows(config, "", {key: _comment(origins[key], names) for key in origins}):
+        print("\n".join(_laid_out(row)))
+    return 0
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A line of YAML before it is laid out."""
+
+    indent: int
+    text: str
+    comment: str = ""
+
+
+def _rows(node: DictConfig | ListConfig, path: str, comments: dict[str, str]) -> Iterator[_Row]:
+    from aligndetr.config.nodes import entries, is_mapping
+
+    for key, value in entries(node):
+        label, inner = (f"{key}:" if is_mapping(node) else "-"), f"{path}{key}"
+        if not _has_rows(value):
+            text, note = _value(node, key, value)
+            first = comments.get(inner) or comments.get(f"{inner}.0", "")
+            yield _Row(0, f"{label} {text}", f"{note}{first}")
+            continue
+        children = list(_rows(value, f"{inner}.", comments))
+        if label == "-":  # the first child stands on the line of the dash
+            first_child = children.pop(0)
+            yield replace(first_child, text=f"- {first_child.text}")
+        else:
+            yield _Row(0, label)
+        yield from (replace(child, indent=child.indent + 2) for child in children)
+
+
+def _has_rows(value: object) -> bool:
+    """Whether a value takes lines of its own: a filled dict, or a list that holds containers."""
+    from aligndetr.config.nodes import entries, is_mapping, is_sequence
+
+    if is_mapping(value):
+        return len(value) > 0
+    if not is_sequence(value):
+        return False
+    return any(is_mapping(item) or is_sequence(item) for _, item in entries(value))
+
+
+def _value(node: DictConfig | ListConfig, key: object, value: object) -> tuple[str, str]:
+    """The text of a value, and what its comment says before its origin."""
+    from omegaconf import OmegaConf
+
+    from aligndetr.config.nodes import is_mapping, is_sequence
+
+    if not OmegaConf.is_interpolation(node, key):
+        return _text(value), ""
+    try:
+        resolved = node[key]
+    except Exception:  # omegaconf has several classes for it
+        return _text(value), "not resolved, "
+    if is_mapping(resolved) or is_sequence(resolved):
+        return _text(value), ""
+    return _text(resolved), f"= {value}, "
+
+
+def _text(value: object) -> str:
+    from aligndetr.config.dotted import import_path
+    from aligndetr.config.nodes import is_sequence
+    from aligndetr.config.serialize import source_text, to_plain
+    from aligndetr.config.yaml_file import yaml_text
+
+    if callable(value) or not isinstance(plain := to_plain(value), dict):
+        plain = import_path(value) or source_text(value) if callable(value) else plain
+        text = yaml_text(plain if is_sequence(plain) else [plain], width=10**6).strip()
+        return text if is_sequence(plain) else text[1:-1]
+    return "{}"
+
+
+def _laid_out(row: _Row) -> list[str]:
+    """The lines of a row within 80 columns: its comment beside it, or below where that is full."""
+    line = " " * row.indent + row.text
+    comment = f"# {row.comment}" if row.comment else ""
+    if not comment:
+        return [line]
+    beside = f"{line:<{_COMMENT_COLUMN - 2}}  {comment}"
+    if len(beside) <= _WIDTH:
+        return [beside]
+    beside = f"{line}  {comment}"
+    if len(beside) <= _WIDTH:
+        return [f"{line}{comment:>{_WIDTH - len(line)}}"]
+    pad = " " * (row.indent + 4)
+    wrapped = textwrap.wrap(
+        line, _WIDTH, subsequent_indent=pad, break_long_words=False, break_on_hyphens=False
+    )
+    return [*wrapped, f"{comment:>{_WIDTH}}"]
+
+
+def _comment(origin: Origin, names: dict[Path, str]) -> str:
+    if origin.override is not None:
+        return "override"
+    line = f":{origin.line}" if origin.line else ""
+    return f"{names[origin.file]}{line}"
+
+
+def _shown(file: Path) -> Path:
+    """A file relative to the current folder, or to the folder of the package, if it is below."""
+    from aligndetr.config.resolve import PACKAGE_FOLDER
+
+    for folder in (Path.cwd(), PACKAGE_FOLDER.parent):
+        if file.is_relative_to(folder):
+            return file.relative_to(folder)
+    return file
+
+
+def short_names(files: set[Path]) -> dict[Path, str]:
+    """File names, each with as many folders before it as it takes to tell them apart."""
+    names = {}
+    for file in files:
+        count = 1
+        while any(_tail(other, count) == _tail(file, count) for other in files - {file}):
+            count += 1
+        names[file] = _tail(file, count)
+    return names
+
+
+def _tail(file: Path, count: int) -> str:
+    return "/".join(file.parts[-count:])

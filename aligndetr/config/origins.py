@@ -1,0 +1,148 @@
+"""Where the values of a config come from: which file and line, or which override."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import yaml
+from omegaconf import DictConfig
+
+from aligndetr.config.lazy import LazyConfig
+from aligndetr.config.loader import ExecutedFile, current_file
+from aligndetr.config.nodes import TARGET, leaves
+from aligndetr.config.overrides import apply_overrides, parse_override
+from aligndetr.config.yaml_file import ConfigLoader
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The file and line that set a value, or the override that did."""
+
+    file: Path | None = None
+    line: int | None = None
+    override: str | None = None
+
+
+def load_with_origins(
+    path: Path, overrides: Sequence[str] = ()
+) -> tuple[DictConfig, dict[str, Origin]]:
+    """Load a config and say what set each leaf.
+
+    A leaf comes from the innermost imported file that exported it with its final value. The line
+    is that of the statement or argument that names it, where the file's text shows one.
+
+    Args:
+        path: the config file.
+        overrides: applied in order.
+
+    Returns:
+        the config, and the origin of every leaf by its dotted path.
+
+    Raises:
+        ConfigError: as loading and overriding do.
+    """
+    observer = ExecutedFile(path=None)
+    token = current_file.set(observer)
+    try:
+        config = LazyConfig.load(path)
+    finally:
+        current_file.reset(token)
+    root = observer.imports[0] if observer.imports else ExecutedFile(path)
+    found = {key: _origin(root, key, value) for key, value in leaves(config)}
+    for text in overrides:
+        before = dict(leaves(config))
+        apply_overrides(config, [text])
+        named = parse_override(text).path
+        for key, value in leaves(config):
+            under = f"{key}.".startswith(f"{named}.")
+            if (under and (key not in before or not _same(before[key], value))) or key == named:
+                found[key] = Origin(override=text)
+    return config, {key: found[key] for key, _ in leaves(config)}
+
+
+def _origin(file: ExecutedFile, key: str, value: object) -> Origin:
+    lines = _lines(file.path)
+    if key not in lines:
+        for imported in reversed(file.imports):
+            same = _exported_as(imported, key, value)
+            if same:
+                return _origin(imported, same, value)
+    while key and key not in lines:
+        key = key.rpartition(".")[0]
+    return Origin(file.path, lines.get(key))
+
+
+def _exported_as(file: ExecutedFile, key: str, value: object) -> str | None:
+    """The path under which a file exports a leaf; the variable may have been renamed since."""
+    tail = key.partition(".")[2]
+    candidates = [key, *(name for name in file.leaves if name.partition(".")[2] == tail)]
+    for name in candidates:
+        if name in file.leaves and _same(file.leaves[name], value):
+            return name
+    return None
+
+
+def _same(first: object, second: object) -> bool:
+    return first is second or (type(first) is type(second) and repr(first) == repr(second))
+
+
+@lru_cache(maxsize=64)
+def _lines(path: Path) -> dict[str, int]:
+    """The line of every dotted path that a file's text names."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".py":
+        statements = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Assign)]
+        pairs = (
+            pair
+            for statement in statements
+            for target in statement.targets
+            if (name := _dotted(target))
+            for pair in _python_lines(statement.value, name, statement.lineno)
+        )
+        return dict(pairs)
+    return dict(_yaml_lines(yaml.compose(text, Loader=ConfigLoader), ""))
+
+
+def _dotted(target: ast.expr) -> str:
+    """`train.clip["params"]` as `train.clip.params`; empty for any other expression."""
+    if isinstance(target, ast.Name):
+        return target.id
+    if isinstance(target, ast.Attribute):
+        owner, last = _dotted(target.value), target.attr
+    elif isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant):
+        owner, last = _dotted(target.value), str(target.slice.value)
+    else:
+        return ""
+    return f"{owner}.{last}" if owner else ""
+
+
+def _python_lines(value: ast.expr, name: str, line: int) -> Iterator[tuple[str, int]]:
+    yield name, line
+    if isinstance(value, ast.Call):
+        yield f"{name}.{TARGET}", line
+        for keyword in value.keywords:
+            if keyword.arg:
+                yield from _python_lines(keyword.value, f"{name}.{keyword.arg}", keyword.lineno)
+    elif isinstance(value, ast.Dict):
+        for key, item in zip(value.keys, value.values, strict=True):
+            if isinstance(key, ast.Constant):
+                yield from _python_lines(item, f"{name}.{key.value}", key.lineno)
+    elif isinstance(value, (ast.List, ast.Tuple)):
+        for index, item in enumerate(value.elts):
+            yield from _python_lines(item, f"{name}.{index}", item.lineno)
+
+
+def _yaml_lines(node: yaml.Node | None, prefix: str) -> Iterator[tuple[str, int]]:
+    if isinstance(node, yaml.MappingNode):
+        pairs = [(key.value, key, item) for key, item in node.value]
+    elif isinstance(node, yaml.SequenceNode):
+        pairs = [(index, item, item) for index, item in enumerate(node.value)]
+    else:
+        return
+    for name, start, item in pairs:
+        yield f"{prefix}{name}", start.start_mark.line + 1
+        yield from _yaml_lines(item, f"{prefix}{name}.")
