@@ -1,32 +1,49 @@
-"""What a model costs: parameters, multiply-adds and activations of each module."""
+"""What a model costs: parameters, multiply-adds and activations of each module.
+
+Counts are dicts from module name (as in `named_modules`, "" for the whole model) to a number for
+the module with everything inside it.
+"""
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from io import StringIO
 
 import torch
 from torch import Tensor, nn
 
+from aligndetr.evaluation.inference import evaluation_mode
 from aligndetr.structures import ImageBatch
 
+Counts = Mapping[str, int]
 
-@dataclass
-class ModuleCost:
-    """One module with everything inside it, for one image.
 
-    Attributes:
-        name: as in `named_modules`; "" is the whole model.
-        parameters: learnable or not, shared ones once.
-        flops: multiply-adds, counted as one each, of one evaluation.
-        activations: elements that convolutions and matrix products write.
+def parameter_counts(model: nn.Module) -> Counts:
+    """Parameters, learnable or frozen, shared ones once."""
+    from fvcore.nn import parameter_count
+
+    return parameter_count(model)
+
+
+def flop_counts(model: nn.Module, image_size: tuple[int, int]) -> Counts:
+    """Multiply-adds, counted as one each, of detecting objects in one random image.
+
+    Args:
+        model: a `Detector`; left as it was.
+        image_size: (height, width) in pixels as the model sees it.
     """
+    from fvcore.nn import FlopCountAnalysis
 
-    name: str
-    parameters: int
-    flops: int
-    activations: int
+    return _trace(FlopCountAnalysis, model, image_size)
+
+
+def activation_counts(model: nn.Module, image_size: tuple[int, int]) -> Counts:
+    """Elements that convolutions and matrix products write for one image; see `flop_counts`."""
+    from fvcore.nn import ActivationCountAnalysis
+
+    return _trace(ActivationCountAnalysis, model, image_size)
 
 
 class _Traceable(nn.Module):
@@ -41,59 +58,35 @@ class _Traceable(nn.Module):
         return predictions.logits, predictions.boxes
 
 
-def module_costs(model: nn.Module, image_size: tuple[int, int]) -> list[ModuleCost]:
-    """Costs of all modules for a random image, in the order of `named_modules`.
-
-    Args:
-        model: a `Detector`; left as it was.
-        image_size: (height, width) in pixels as the model sees it.
-    """
-    from fvcore.nn import ActivationCountAnalysis, FlopCountAnalysis, parameter_count
-
-    from aligndetr.evaluation.inference import evaluation_mode
-
+def _trace(analysis: type, model: nn.Module, image_size: tuple[int, int]) -> Counts:
     pixels = torch.rand(3, *image_size, device=next(model.parameters()).device)
     with evaluation_mode(model), torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of tracing: shapes become constants, as they should
-        counts = []
-        for analysis in (FlopCountAnalysis, ActivationCountAnalysis):
-            counter = analysis(_Traceable(model), pixels)
-            counter.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-            counter.tracer_warnings("none")
-            if analysis is FlopCountAnalysis:
-                counter.set_op_handle("aten::scaled_dot_product_attention", _attention_flops)
-            counts.append(counter.by_module())
-    flops, activations = counts
-    parameters = parameter_count(model)
-    costs = []
-    for name, _ in model.named_modules():
-        traced = f"detector.{name}" if name else ""
-        costs.append(ModuleCost(name, parameters[name], flops[traced], activations[traced]))
-    return costs
+        warnings.simplefilter("ignore")  # tracing turns shapes into constants, as it should here
+        counter = analysis(_Traceable(model), pixels)
+        counter.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+        counter.tracer_warnings("none")
+        if analysis.__name__ == "FlopCountAnalysis":
+            counter.set_op_handle("aten::scaled_dot_product_attention", _attention_flops)
+        counts = counter.by_module()
+    return {name: counts[f"detector.{name}" if name else ""] for name, _ in model.named_modules()}
 
 
 def _attention_flops(inputs: Sequence, outputs: Sequence) -> int:
-    """Query times key, and weights times value: (B, H, Q, D) x (B, H, S, D), (B, H, S, D')."""
+    """Query times key, and weights times value: (B, H, Q, D), (B, H, S, D), (B, H, S, D')."""
     from fvcore.nn.jit_handles import get_shape
 
     *batch, queries, features = get_shape(inputs[0])
     *_, keys, value_features = get_shape(inputs[2])
-    heads = 1
-    for size in batch:
-        heads *= size
-    return heads * queries * keys * (features + value_features)
+    return math.prod(batch) * queries * keys * (features + value_features)
 
 
-def cost_table(costs: Sequence[ModuleCost], columns: Sequence[str], depth: int = 2) -> str:
-    """Costs as text, 80 columns wide.
+def cost_table(columns: Mapping[str, Counts], depth: int = 2) -> str:
+    """Counts side by side as text, with their share of the whole, modules indented.
 
     Args:
-        costs: of `module_costs`.
-        columns: of "parameters", "flops", "activations", those to show.
+        columns: counts by heading.
         depth: levels of modules to show.
     """
-    from io import StringIO
-
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -101,17 +94,17 @@ def cost_table(costs: Sequence[ModuleCost], columns: Sequence[str], depth: int =
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("module", no_wrap=True)
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
+    for heading in columns:
+        table.add_column(heading, justify="right", no_wrap=True)
         table.add_column("%", justify="right", no_wrap=True)
-    total = costs[0]
-    for cost in costs:
-        level = cost.name.count(".") + 1 if cost.name else 0
-        values = [(getattr(cost, column), getattr(total, column)) for column in columns]
-        if level <= depth and any(value for value, _ in values):
-            name = Text("  " * level + cost.name.rpartition(".")[2] if level else "all")
-            shares = [(_readable(v), f"{100 * v / whole:.1f}") for v, whole in values if whole]
-            table.add_row(name, *(text for pair in shares for text in pair))
+    for name in next(iter(columns.values())):
+        level = name.count(".") + 1 if name else 0
+        if level <= depth and any(counts[name] for counts in columns.values()):
+            cells = [Text("  " * level + name.rpartition(".")[2] if name else "all")]
+            for counts in columns.values():
+                share = counts[name] / max(counts[""], 1)
+                cells += [Text(_readable(counts[name])), Text(f"{100 * share:.1f}")]
+            table.add_row(*cells)
     console = Console(file=StringIO(), width=80, force_terminal=False)
     console.print(table)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines() if line.strip())

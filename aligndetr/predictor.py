@@ -1,0 +1,112 @@
+"""A trained model applied to pictures, in three lines of Python."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+
+from aligndetr.data.images import read_image, to_array
+from aligndetr.data.transforms import apply_augmentations
+from aligndetr.structures import Instances
+
+
+class Predictor:
+    """Finds objects in images of any size: `Predictor("config.py", "model.pth")("image.jpg")`.
+
+    Images are prepared as the config prepares them for evaluation
+    (`dataloader.test.mapper`). The class names and their number come from the checkpoint, EMA
+    weights are taken when it has them.
+
+    Args:
+        config: a name of a packaged config, a path, or a loaded DictConfig.
+        checkpoint: file or URL of the weights.
+        device: for example "cpu" or "cuda:1"; None follows `train.device` of the config.
+
+    Attributes:
+        model: the detector, in evaluation mode.
+        class_names: names by class index; None when the checkpoint does not say.
+
+    Raises:
+        ConfigError: the config is missing or broken.
+        CheckpointError: the weights are missing, broken, or of another architecture.
+    """
+
+    def __init__(
+        self, config: str | os.PathLike | Mapping, checkpoint: str | os.PathLike, device=None
+    ) -> None:
+        from aligndetr.config import instantiate
+        from aligndetr.engine.checkpoint import load_model_file, load_weights
+
+        config = _loaded(config)
+        content = load_model_file(checkpoint)
+        self.class_names: list[str] | None = content.get("class_names")
+        if self.class_names is not None:
+            config.model.num_classes = len(self.class_names)
+        self.model = instantiate(config.model)
+        load_weights(self.model, content.get("ema") or content["model"], checkpoint)
+        self.model.class_names = self.class_names
+        self.model.to(_device(device or config.train.device)).eval()
+        self._mapper = instantiate(config.dataloader.test.mapper)
+
+    @torch.inference_mode()
+    def __call__(self, image: str | os.PathLike | Image.Image | np.ndarray) -> Instances:
+        """Detect.
+
+        Args:
+            image: a file, a Pillow image (EXIF rotation is applied), or (H, W, 3) uint8 RGB.
+
+        Returns:
+            `pred_boxes` (xyxy pixels of the given image, upright), `scores`, `pred_classes`, on
+            the CPU, best score first.
+
+        Raises:
+            DataError: the file is missing or broken.
+            ValueError: the array is not (H, W, 3) uint8.
+        """
+        original = upright_rgb(image)
+        pixels = original[:, :, ::-1] if self._mapper.image_format == "BGR" else original
+        rng = np.random.default_rng(0)
+        resized, _ = apply_augmentations(self._mapper.augmentation, pixels, rng)
+        tensor = torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1)))
+        item = {"image": tensor, "height": original.shape[0], "width": original.shape[1]}
+        return self.model([item])[0]["instances"].to("cpu")
+
+
+def upright_rgb(image: str | os.PathLike | Image.Image | np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of a file, a Pillow image or an array, turned as EXIF says.
+
+    Raises:
+        DataError: the file is missing or broken.
+        ValueError: the array is not (H, W, 3) uint8.
+    """
+    if isinstance(image, Image.Image):
+        return to_array(ImageOps.exif_transpose(image))
+    if isinstance(image, str | os.PathLike):
+        return read_image(image)
+    image = np.asarray(image)
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        raise ValueError(
+            f"an image array must be (H, W, 3) uint8 RGB, got {image.shape} {image.dtype}"
+        )
+    return image
+
+
+def _loaded(config: str | os.PathLike | Mapping) -> Mapping:
+    """A config of its own, so that the caller's is not changed."""
+    if isinstance(config, Mapping):
+        return copy.deepcopy(config)
+    from aligndetr.config import LazyConfig
+    from aligndetr.config.resolve import resolve_config
+
+    return LazyConfig.load(resolve_config(os.fspath(config)))
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
