@@ -49,7 +49,7 @@ def guarded(action: Callable[[], int]) -> int:
         the action's status; 2 after a `UserError` (raised on if ALIGNDETR_TRACEBACK is set), 130
         after Ctrl-C, 141 when the reader of the output has gone.
     """
-    warnings.formatwarning = _format_warning
+    format_before, warnings.formatwarning = warnings.formatwarning, _format_warning
     try:
         status = action()
         sys.stdout.flush()
@@ -66,6 +66,8 @@ def guarded(action: Callable[[], int]) -> int:
         # Python flushes stdout again at exit; give it somewhere to go
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
+    finally:
+        warnings.formatwarning = format_before
 
 
 def _dispatch(words: list[str]) -> int:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aligndetr.config.origins import Origin
 
 _WIDTH, _COMMENT_COLUMN = 80, 44
+_OVERRIDE = "override"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,8 +59,7 @@ def _rows(node: DictConfig | ListConfig, path: str, comments: dict[str, str]) ->
         label, inner = (f"{key}:" if is_mapping(node) else "-"), f"{path}{key}"
         if not _has_rows(value):
             text, note = _value(node, key, value)
-            first = comments.get(inner) or comments.get(f"{inner}.0", "")
-            yield _Row(0, f"{label} {text}", f"{note}{first}")
+            yield _Row(0, f"{label} {text}", f"{note}{_origin_of(inner, comments)}")
             continue
         children = list(_rows(value, f"{inner}.", comments))
         if label == "-":  # the first child stands on the line of the dash
@@ -68,6 +68,14 @@ def _rows(node: DictConfig | ListConfig, path: str, comments: dict[str, str]) ->
         else:
             yield _Row(0, label)
         yield from (replace(child, indent=child.indent + 2) for child in children)
+
+
+def _origin_of(path: str, comments: dict[str, str]) -> str:
+    """The comment of a leaf, or of the items of a list in one line: an override wins."""
+    if path in comments:
+        return comments[path]
+    items = [text for key, text in comments.items() if key.startswith(f"{path}.")]
+    return _OVERRIDE if _OVERRIDE in items else next(iter(items), "")
 
 
 def _has_rows(value: object) -> bool:
@@ -132,7 +140,7 @@ def _laid_out(row: _Row) -> list[str]:
 
 def _comment(origin: Origin, names: dict[Path, str]) -> str:
     if origin.override is not None:
-        return "override"
+        return _OVERRIDE
     line = f":{origin.line}" if origin.line else ""
     return f"{names[origin.file]}{line}"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import difflib
+import re
 from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -16,12 +17,14 @@ from pathlib import Path
 from types import ModuleType
 
 from omegaconf import DictConfig, ListConfig
+from omegaconf.errors import OmegaConfBaseException
 
 from aligndetr.config.dialect import find_foreign_module
 from aligndetr.config.nodes import leaves, lists_for_tuples, to_node
 from aligndetr.errors import ConfigError, UserError
 
 PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
+_PACKAGED = re.compile(r"aligndetr\.(configs|projects\.\w+\.configs)(\.|$)")
 
 
 @dataclass
@@ -40,6 +43,10 @@ class ExecutedFile:
         """The files being executed, outermost first."""
         outer = self.parent.chain() if self.parent else []
         return [*outer, self.path] if self.path else outer
+
+
+class ConfigFileError(ConfigError):
+    """A config file is broken; the message starts with the file and the line."""
 
 
 current_file: ContextVar[ExecutedFile | None] = ContextVar("current_file", default=None)
@@ -78,23 +85,37 @@ def execute(path: Path) -> dict[str, object]:
     token = current_file.set(record)
     try:
         exec(code, namespace)
-    except UserError:
+    except ConfigFileError:
         raise
     except Exception as error:
-        where = f"{path}:{_line_in(path, error)}"
-        raise ConfigError(f"{where}: {type(error).__name__}: {error}") from error
+        if isinstance(error, UserError) and not isinstance(error, ConfigError):
+            raise
+        raise _located(error, path) from error
     finally:
         current_file.reset(token)
-    exported = {name: _exported(value) for name, value in namespace.items() if name[0] != "_"}
+    exported = {
+        name: _exported(value, name, path) for name, value in namespace.items() if name[0] != "_"
+    }
     if record.parent:
         record.leaves = exported_leaves(exported)
         record.parent.imports.append(record)
     return exported
 
 
-def _exported(value: object) -> object:
-    is_section = isinstance(value, (dict, list, DictConfig, ListConfig))
-    return lists_for_tuples(to_node(value)) if is_section else value
+def _located(error: Exception, path: Path) -> ConfigFileError:
+    reason = str(error) if isinstance(error, ConfigError) else f"{type(error).__name__}: {error}"
+    return ConfigFileError(f"{path}:{_line_in(path, error)}: {reason}")
+
+
+def _exported(value: object, name: str, path: Path) -> object:
+    if not isinstance(value, (dict, list, DictConfig, ListConfig)):
+        return value
+    try:
+        return lists_for_tuples(to_node(value))
+    except OmegaConfBaseException as error:
+        reason = str(error).splitlines()[0]
+        remedy = f"name it _{name} to keep it out of the config"
+        raise ConfigFileError(f"{path}: {name} cannot be a section: {reason}; {remedy}") from error
 
 
 def exported_leaves(exported: dict[str, object]) -> dict[str, object]:
@@ -117,7 +138,7 @@ def _compile(path: Path):
         line = getattr(error, "lineno", None) or 1
         text = (getattr(error, "text", None) or "").strip()
         reason = getattr(error, "msg", str(error))
-        raise ConfigError(f"{path}:{line}: syntax error: {reason}: {text}") from error
+        raise ConfigFileError(f"{path}:{line}: syntax error: {reason}: {text}") from error
 
 
 def _line_in(path: Path, error: BaseException) -> int:
@@ -137,10 +158,8 @@ def _importer(file: Path):
         if level > 0:
             folder = file.parents[level - 1]
             return _import_files(folder.joinpath(*name.split(".")) if name else folder, wanted)
-        if wanted and name.startswith(("aligndetr.configs", "aligndetr.projects")):
-            target = PACKAGE_FOLDER.joinpath(*name.split(".")[1:])
-            if _file_of(target).is_file() or target.parent.name == "configs":
-                return _import_files(target, wanted)
+        if wanted and _PACKAGED.match(name):
+            return _import_files(PACKAGE_FOLDER.joinpath(*name.split(".")[1:]), wanted)
         return _import_installed(name, globals, locals, wanted)
 
     return import_from_config

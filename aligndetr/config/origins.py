@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from aligndetr.config.lazy import LazyConfig
 from aligndetr.config.loader import ExecutedFile, current_file
-from aligndetr.config.nodes import TARGET, leaves
+from aligndetr.config.nodes import TARGET, is_mapping, leaves
 from aligndetr.config.overrides import apply_overrides, parse_override
 from aligndetr.config.yaml_file import ConfigLoader
 
@@ -56,10 +56,11 @@ def load_with_origins(
     for text in overrides:
         before = dict(leaves(config))
         apply_overrides(config, [text])
-        named = parse_override(text).path
+        override = parse_override(text)
+        merged = is_mapping(override.value)
         for key, value in leaves(config):
-            under = f"{key}.".startswith(f"{named}.")
-            if (under and (key not in before or not _same(before[key], value))) or key == named:
+            kept = merged and key in before and _same(before[key], value)
+            if f"{key}.".startswith(f"{override.path}.") and not kept:
                 found[key] = Origin(override=text)
     return config, {key: found[key] for key, _ in leaves(config)}
 

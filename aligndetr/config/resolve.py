@@ -37,8 +37,8 @@ def resolve_config(name: str) -> Path:
     given = Path(name).expanduser()
     for folder in (Path(), PACKAGE_FOLDER, PACKAGE_FOLDER / "configs"):
         for path in (folder / given, folder / given.parent / f"{given.name}.py"):
-            if path.is_file():
-                return _with_config_suffix(path)
+            if path.suffix in SUFFIXES and path.is_file():
+                return path
     wanted = given.stem if given.suffix in SUFFIXES else given.name
     fitting = [path for path in shipped_files() if path.stem == wanted]
     if len(fitting) == 1 and given.parent == Path():
@@ -46,8 +46,9 @@ def resolve_config(name: str) -> Path:
     if len(fitting) > 1:
         paths = ", ".join(str(path.relative_to(PACKAGE_FOLDER)) for path in fitting)
         raise ConfigError(f"the config name {name!r} fits {paths}; give the path")
-    if given.is_dir():
-        raise ConfigError(f"{name} is a folder; give a config file in it")
+    if given.exists():
+        kind = "a folder" if given.is_dir() else "not a config: its name ends in .py or .yaml"
+        raise ConfigError(f"{name} is {kind}")
     stems = [path.stem for path in shipped_files()]
     raise ConfigError(f"no config {name!r}{_did_you_mean(wanted, stems)}")
 
@@ -83,12 +84,6 @@ def _description(path: Path) -> str:
     except (SyntaxError, ValueError) as error:
         return f"(not valid Python: {error})"
     return docstring.partition("\n")[0]
-
-
-def _with_config_suffix(path: Path) -> Path:
-    if path.suffix not in SUFFIXES:
-        raise ConfigError(f"{path}: a config file ends in .py or .yaml")
-    return path
 
 
 def _did_you_mean(name: str, known: list[str]) -> str:
