@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -56,3 +56,20 @@ def _tolerance(atol: float, rtol: float) -> str:
 def compare(case: Golden, record_property: Callable[[str, object], None]) -> Comparison:
     """Compare and record; `case` is the test's golden case."""
     return Comparison(case, record_property)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Small double-precision problems: threads cost more than they bring on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run tests of whole models file by file, so that each model is built once."""
+    mine = [index for index, item in enumerate(items) if item.path.name == "test_detectors.py"]
+    ordered = sorted((items[index] for index in mine), key=lambda i: str(i.callspec.params["case"]))
+    for index, item in zip(mine, ordered, strict=True):
+        items[index] = item

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 
 import torch
+from torch import nn
 
 from aligndetr.criterions import AlignLoss, FocalLoss, SetCriterion
 from aligndetr.layers.attention import SelfAttention
@@ -24,6 +25,7 @@ from aligndetr.modeling.neck import ChannelMapper
 from aligndetr.modeling.postprocess import TopKPostprocess
 from aligndetr.modeling.pyramid import PyramidBuilder
 from aligndetr.modeling.query_source import TwoStageQueries
+from aligndetr.modeling.refinement import LookForwardTwice
 from aligndetr.structures import Boxes, Instances
 from tests.parity.golden import Golden
 from tests.parity.test_matcher import CLASS_COSTS
@@ -51,7 +53,7 @@ def detector(golden: Golden) -> Detector:
     """The model of a file in float64; kept for the file's next test."""
     with double_precision():
         model = build(golden)
-    load_published(model)
+    load_published(model, golden)
     return model
 
 
@@ -87,11 +89,11 @@ def build(golden: Golden) -> Detector:
                 cfg.dropout,
             ),
             cfg.dec,
-            AnchorPosition(cfg.embed),
+            LookForwardTwice(cfg.inverse_sigmoid_eps),
             ClassHead(cfg.embed, cfg.classes),
             BoxHead(cfg.embed),
-            cfg.embed,
-            cfg.inverse_sigmoid_eps,
+            nn.LayerNorm(cfg.embed),
+            AnchorPosition(cfg.embed),
         ),
         criterion=criterion(golden),
         postprocess=TopKPostprocess(cfg.topk),

@@ -7,7 +7,7 @@ import torch
 from aligndetr.structures import ImageBatch, Predictions
 from tests.parity.detectors import detector, inputs, losses_of
 from tests.parity.golden import Golden, for_each, matching
-from tests.parity.weights import canonical, gradient_norms
+from tests.parity.weights import canonical, exported_shapes, gradient_norms, published_shapes
 
 MODELS = ("aligndetr_*.npz", "dino_*.npz")
 
@@ -37,6 +37,12 @@ def check_instances(case: Golden, compare, results: list[dict], with_boxes: bool
         compare("detections: scores", instances.scores, case[f"inst{index}_scores"], atol=1e-9)
         classes = instances.pred_classes.tolist()
         compare.equal("detections: classes", classes, case.ints(f"inst{index}_classes"))
+
+
+@for_each(*MODELS, cases=matching(r"()state_keys"))
+def test_key_list(case, compare):
+    ours, published = exported_shapes(detector(case)), published_shapes(case, detector(case))
+    compare.equal("names and shapes of weights", ours, published)
 
 
 @for_each(*MODELS, cases=matching(r"(e\d+_)spec"))
