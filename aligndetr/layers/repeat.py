@@ -14,3 +14,8 @@ def repeat(layer: nn.Module, times: int) -> nn.ModuleList:
         if hasattr(module, "reset_parameters"):
             module.reset_parameters()
     return copies
+
+
+def share(layer: nn.Module, times: int) -> nn.ModuleList:
+    """One layer under `times` names: all uses have the same weights."""
+    return nn.ModuleList([layer] * times)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from aligndetr.layers.inverse_sigmoid import inverse_sigmoid
 from aligndetr.layers.mlp import MLP
 from aligndetr.layers.position_embedding import sine_embedding
 from aligndetr.layers.repeat import repeat
 from aligndetr.modeling.pyramid import Pyramid
+from aligndetr.modeling.queries import Queries
+from aligndetr.modeling.refinement import Refinement, RefinementState
 from aligndetr.structures import Predictions
 
 
@@ -92,52 +95,45 @@ class AnchorPosition(MLP):
 
 
 class Decoder(nn.Module):
-    """Iterative box refinement with look forward twice (DINO, section 3.4).
-
-    Layer i moves the anchors for layer i+1 from its raw state, without gradient. It predicts from
-    its normalised state and the anchors that layer i-1 had moved, with gradient, so that a box is
-    supervised by its own layer and by the next. Both use the layer's one box head.
+    """A stack of decoder layers, each with a prediction.
 
     Args:
         layer: the layer that is repeated.
         num_layers: I.
-        position_mlp: (B, Q, 4) anchors -> (B, Q, C) query position.
-        class_head, box_head: repeated, one of each a layer.
-        embed_dim: C.
-        inverse_sigmoid_eps: see `inverse_sigmoid`.
+        refinement: how predictions follow from states and anchors, see `refinement.py`.
+        class_head, box_head: heads, one of each a layer.
+        norm: of the states that are predicted from.
+        position_mlp: (B, Q, 4) anchors -> (B, Q, C) query position; None where the query source
+            fixes the position for all layers.
+        heads: makes the heads of all layers from one: `repeat`, or `share`.
     """
 
     def __init__(
         self,
         layer: nn.Module,
         num_layers: int,
-        position_mlp: nn.Module,
+        refinement: Refinement,
         class_head: nn.Module,
         box_head: nn.Module,
-        embed_dim: int,
-        inverse_sigmoid_eps: float = 1e-3,
+        norm: nn.Module,
+        position_mlp: nn.Module | None = None,
+        heads: Callable[[nn.Module, int], nn.ModuleList] = repeat,
     ) -> None:
         super().__init__()
         self.layers = repeat(layer, num_layers)
+        self.refinement = refinement
+        self.class_heads = heads(class_head, num_layers)
+        self.box_heads = heads(box_head, num_layers)
+        self.norm = norm
         self.position_mlp = position_mlp
-        self.norm = nn.LayerNorm(embed_dim)
-        self.class_heads = repeat(class_head, num_layers)
-        self.box_heads = repeat(box_head, num_layers)
-        self.inverse_sigmoid_eps = inverse_sigmoid_eps
 
     def forward(
-        self,
-        content: Tensor,
-        anchors: Tensor,
-        memory: Tensor,
-        pyramid: Pyramid,
-        blocked: Tensor | None = None,
+        self, queries: Queries, memory: Tensor, pyramid: Pyramid, blocked: Tensor | None = None
     ) -> Predictions:
         """Decode all layers.
 
         Args:
-            content: (B, Q, C).
-            anchors: (B, Q, 4) logits of cxcywh boxes.
+            queries: content (B, Q, C), anchors (B, Q, 2|4) and perhaps positions (B, Q, C).
             memory: (B, S, C).
             pyramid: geometry of the memory.
             blocked: (Q, Q) bool self-attention mask, True = must not see.
@@ -145,21 +141,18 @@ class Decoder(nn.Module):
         Returns:
             Predictions of I layers.
         """
-        x, anchors = content, anchors.sigmoid()
-        base = anchors
+        x, position = queries.content, queries.position
+        state = RefinementState.start(queries.anchors.sigmoid())
         logits, boxes = [], []
         for layer, class_head, box_head in zip(
             self.layers, self.class_heads, self.box_heads, strict=True
         ):
-            reference = pyramid.reference(anchors)
-            position = self.position_mlp(reference[:, :, 0])
+            reference = pyramid.reference(state.anchors)
+            if self.position_mlp is not None:
+                position = self.position_mlp(reference[:, :, 0])
             x = layer(x, position, reference, memory, pyramid, blocked)
-            state = self.norm(x)
-            logits.append(class_head(state))
-            boxes.append(self._move(base, box_head(state)))
-            base = self._move(anchors, box_head(x))
-            anchors = base.detach()
+            normed = self.norm(x)
+            logits.append(class_head(normed))
+            state = self.refinement(box_head, x, normed, state)
+            boxes.append(state.boxes)
         return Predictions(torch.stack(logits), torch.stack(boxes))
-
-    def _move(self, boxes: Tensor, delta: Tensor) -> Tensor:
-        return (delta + inverse_sigmoid(boxes, self.inverse_sigmoid_eps)).sigmoid()

@@ -151,16 +151,11 @@ class Detector(nn.Module):
         memory = self.encoder(pyramid)
         queries = self.query_source(memory, pyramid)
         if self.denoiser is None or targets is None:
-            matching = self.decoder(queries.content, queries.anchors, memory, pyramid)
-            return matching, queries.proposals, None
+            return self.decoder(queries, memory, pyramid), queries.proposals, None
         noised = self.denoiser(targets)
-        predictions = self.decoder(
-            torch.cat([noised.content, queries.content], dim=1),
-            torch.cat([noised.anchors, queries.anchors], dim=1),
-            memory,
-            pyramid,
-            noised.blocked(queries.content.shape[1]),
-        )
+        blocked = noised.blocked(queries.content.shape[1])
+        queries = queries.after(noised.content, noised.anchors)
+        predictions = self.decoder(queries, memory, pyramid, blocked)
         denoised, matching = predictions.split(noised.content.shape[1])
         groups = DenoisedPredictions(denoised, noised.num_groups, noised.slots_per_group)
         return matching, queries.proposals, groups

@@ -2,75 +2,66 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
+from aligndetr.layers.position_embedding import sine_embedding
 from aligndetr.modeling.pyramid import Pyramid
+from aligndetr.modeling.queries import Queries
 from aligndetr.structures import Predictions
 
 
-@dataclass
-class Queries:
-    """What the decoder starts from.
-
-    Attributes:
-        content: (B, Q, C).
-        anchors: (B, Q, 4) logits of cxcywh boxes, normalised to the unpadded image.
-        proposals: the encoder's own predictions, one layer (I = 1), or None.
-    """
-
-    content: Tensor
-    anchors: Tensor
-    proposals: Predictions | None
-
-
-class TwoStageQueries(nn.Module):
-    """Learned content at the anchors that the encoder proposes (mixed query selection).
-
-    Every token proposes a box around itself (Deformable-DETR, appendix A.4); the tokens with the
-    highest class score become anchors, without gradient, and meet learned content (DINO, 3.3).
+class LearnedQueries(nn.Module):
+    """Learned content and position; a point that depends on the position (Deformable-DETR, 4.1).
 
     Args:
-        class_head: (…, C) -> (…, K).
-        box_head: (…, C) -> (…, 4) corrections in logit space.
-        num_queries: Q; an image with fewer tokens gets as many queries as it has tokens.
+        num_queries: Q.
+        embed_dim: C.
+    """
+
+    def __init__(self, num_queries: int, embed_dim: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(num_queries, 2 * embed_dim)
+        self.reference_points = nn.Linear(embed_dim, 2)
+        nn.init.xavier_uniform_(self.reference_points.weight)
+        nn.init.zeros_(self.reference_points.bias)
+
+    def forward(self, memory: Tensor, pyramid: Pyramid) -> Queries:
+        """The same queries for every image."""
+        position, content = self.embedding.weight.expand(len(memory), -1, -1).chunk(2, dim=-1)
+        return Queries(content, self.reference_points(position), position)
+
+
+class TokenProposals(nn.Module):
+    """Every token proposes a class and a box around itself (Deformable-DETR, appendix A.4).
+
+    Args:
+        class_head: (..., C) -> (..., K).
+        box_head: (..., C) -> (..., 4) corrections in logit space.
         embed_dim: C.
         base_size: side of a proposal on the finest level, relative to the image; doubles a level.
     """
 
     def __init__(
-        self,
-        class_head: nn.Module,
-        box_head: nn.Module,
-        num_queries: int,
-        embed_dim: int,
-        base_size: float = 0.05,
+        self, class_head: nn.Module, box_head: nn.Module, embed_dim: int, base_size: float = 0.05
     ) -> None:
         super().__init__()
         self.memory_proj = nn.Linear(embed_dim, embed_dim)
         self.memory_norm = nn.LayerNorm(embed_dim)
-        self.content = nn.Embedding(num_queries, embed_dim)
         self.class_head = class_head
         self.box_head = box_head
         self.base_size = base_size
         nn.init.xavier_uniform_(self.memory_proj.weight)
         nn.init.zeros_(self.memory_proj.bias)
 
-    def forward(self, memory: Tensor, pyramid: Pyramid) -> Queries:
-        """Select queries from memory (B, S, C)."""
+    def features(self, memory: Tensor, pyramid: Pyramid) -> tuple[Tensor, Tensor]:
+        """What proposals are made of.
+
+        Returns:
+            (B, S, C) features of all tokens and (B, S, 4) logits of the boxes around them.
+        """
         anchors, outside = self._token_anchors(pyramid)
-        memory = self.memory_norm(self.memory_proj(memory.masked_fill(outside, 0.0)))
-        logits = self.class_head(memory)
-        num_queries = min(self.content.num_embeddings, memory.shape[1])
-        top = logits.amax(-1).topk(num_queries, dim=1).indices.unsqueeze(-1)
-        chosen = memory.gather(1, top.expand(-1, -1, memory.shape[-1]))
-        logits = logits.gather(1, top.expand(-1, -1, logits.shape[-1]))
-        anchors = self.box_head(chosen) + anchors.gather(1, top.expand(-1, -1, 4))
-        content = self.content.weight[:num_queries].expand(len(memory), -1, -1)
-        proposals = Predictions(logits.unsqueeze(0), anchors.sigmoid().unsqueeze(0))
-        return Queries(content, anchors.detach(), proposals)
+        return self.memory_norm(self.memory_proj(memory.masked_fill(outside, 0.0))), anchors
 
     def _token_anchors(self, pyramid: Pyramid) -> tuple[Tensor, Tensor]:
         """Logits of the box around every token (B, S, 4), and where there is none (B, S, 1)."""
@@ -83,3 +74,81 @@ class TwoStageQueries(nn.Module):
         if pyramid.padding is not None:
             outside = outside | pyramid.padding.unsqueeze(-1)
         return boxes.logit().masked_fill(outside, float("inf")), outside
+
+
+class TwoStageQueries(TokenProposals):
+    """Learned content at the anchors that the encoder proposes (mixed query selection, DINO 3.3).
+
+    The tokens with the highest class score become anchors, without gradient.
+
+    Args:
+        num_queries: Q; an image with fewer tokens gets as many queries as it has tokens.
+        class_head, box_head, embed_dim, base_size: see `TokenProposals`.
+    """
+
+    def __init__(
+        self,
+        class_head: nn.Module,
+        box_head: nn.Module,
+        num_queries: int,
+        embed_dim: int,
+        base_size: float = 0.05,
+    ) -> None:
+        super().__init__(class_head, box_head, embed_dim, base_size)
+        self.content = nn.Embedding(num_queries, embed_dim)
+
+    def forward(self, memory: Tensor, pyramid: Pyramid) -> Queries:
+        """Select queries from memory (B, S, C); only the selected tokens are proposals."""
+        features, anchors = self.features(memory, pyramid)
+        logits = self.class_head(features)
+        top = top_tokens(logits.amax(-1), self.content.num_embeddings)
+        anchors = self.box_head(take(features, top)) + take(anchors, top)
+        content = self.content.weight[: top.shape[1]].expand(len(memory), -1, -1)
+        proposals = Predictions(take(logits, top).unsqueeze(0), anchors.sigmoid().unsqueeze(0))
+        return Queries(content, anchors.detach(), proposals=proposals)
+
+
+class ProposedQueries(TokenProposals):
+    """Content and position both from the boxes that the encoder proposes (Deformable-DETR, A.4).
+
+    Class channel 0 alone tells object from background.
+
+    Args:
+        num_queries: Q; an image with fewer tokens gets as many queries as it has tokens.
+        class_head, box_head, embed_dim, base_size: see `TokenProposals`.
+    """
+
+    def __init__(
+        self,
+        class_head: nn.Module,
+        box_head: nn.Module,
+        num_queries: int,
+        embed_dim: int,
+        base_size: float = 0.05,
+    ) -> None:
+        super().__init__(class_head, box_head, embed_dim, base_size)
+        self.num_queries = num_queries
+        self.position_proj = nn.Linear(2 * embed_dim, 2 * embed_dim)
+        self.position_norm = nn.LayerNorm(2 * embed_dim)
+        nn.init.xavier_uniform_(self.position_proj.weight)
+
+    def forward(self, memory: Tensor, pyramid: Pyramid) -> Queries:
+        """Select queries from memory (B, S, C); all tokens are proposals."""
+        features, anchors = self.features(memory, pyramid)
+        logits = self.class_head(features)
+        anchors = self.box_head(features) + anchors
+        proposals = Predictions(logits.unsqueeze(0), anchors.sigmoid().unsqueeze(0))
+        chosen = take(anchors, top_tokens(logits[..., 0], self.num_queries)).detach()
+        sines = sine_embedding(chosen.sigmoid(), memory.shape[-1] // 2)
+        position, content = self.position_norm(self.position_proj(sines)).chunk(2, dim=-1)
+        return Queries(content, chosen, position, proposals)
+
+
+def top_tokens(scores: Tensor, num_queries: int) -> Tensor:
+    """Indices (B, Q, 1) of the highest of (B, S) scores, as many as there are."""
+    return scores.topk(min(num_queries, scores.shape[1]), dim=1).indices.unsqueeze(-1)
+
+
+def take(values: Tensor, index: Tensor) -> Tensor:
+    """Rows (B, Q, F) of (B, S, F) values."""
+    return values.gather(1, index.expand(-1, -1, values.shape[-1]))

@@ -17,6 +17,7 @@ from aligndetr.modeling.neck import ChannelMapper
 from aligndetr.modeling.postprocess import TopKPostprocess
 from aligndetr.modeling.pyramid import PyramidBuilder
 from aligndetr.modeling.query_source import TwoStageQueries
+from aligndetr.modeling.refinement import LookForwardTwice
 from aligndetr.structures import Boxes, Instances
 
 
@@ -56,7 +57,13 @@ def make_detector():
             ),
             denoiser=ContrastiveDenoiser(num_classes, dim, num_queries=6),
             decoder=Decoder(
-                decoder_layer, num_layers, AnchorPosition(dim), class_head, box_head, dim
+                decoder_layer,
+                num_layers,
+                LookForwardTwice(),
+                class_head,
+                box_head,
+                nn.LayerNorm(dim),
+                AnchorPosition(dim),
             ),
             criterion=SetCriterion(
                 MixedMatcher(MatchingCost(FocalCost())),

@@ -1,5 +1,7 @@
 """DINO with ResNet-50 and four scales (Zhang et al., 2022), as published in detrex."""
 
+from torch.nn import LayerNorm
+
 from aligndetr.config import LazyCall as L
 from aligndetr.criterions import FocalLoss, SetCriterion
 from aligndetr.layers.attention import SelfAttention
@@ -17,6 +19,7 @@ from aligndetr.modeling.neck import ChannelMapper
 from aligndetr.modeling.postprocess import TopKPostprocess
 from aligndetr.modeling.pyramid import PyramidBuilder
 from aligndetr.modeling.query_source import TwoStageQueries
+from aligndetr.modeling.refinement import LookForwardTwice
 
 model = L(Detector)(
     backbone=L(ResNet)(
@@ -80,11 +83,12 @@ model = L(Detector)(
         ),
         num_layers=6,
         position_mlp=L(AnchorPosition)(embed_dim="${...embed_dim}"),
+        refinement=L(LookForwardTwice)(eps=1e-3),
         class_head=L(ClassHead)(
             embed_dim="${...embed_dim}", num_classes="${...num_classes}", prior=0.01
         ),
         box_head=L(BoxHead)(embed_dim="${...embed_dim}"),
-        embed_dim="${..embed_dim}",
+        norm=L(LayerNorm)(normalized_shape="${...embed_dim}"),
     ),
     criterion=L(SetCriterion)(
         matcher=L(HungarianMatcher)(

@@ -1,0 +1,120 @@
+"""How boxes follow from decoder states and anchors, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from aligndetr.layers.inverse_sigmoid import inverse_sigmoid
+
+
+@dataclass
+class RefinementState:
+    """Boxes on their way through the layers.
+
+    Attributes:
+        anchors: (B, Q, 2|4) what the next layer looks at, in [0, 1].
+        base: (B, Q, 2|4) what the next layer's prediction is relative to; may carry gradient.
+        boxes: (B, Q, 4) this layer's prediction.
+    """
+
+    anchors: Tensor
+    base: Tensor
+    boxes: Tensor | None
+
+    @staticmethod
+    def start(anchors: Tensor) -> RefinementState:
+        """Before the first layer."""
+        return RefinementState(anchors, anchors, None)
+
+
+Refinement = Callable[[nn.Module, Tensor, Tensor, RefinementState], RefinementState]
+
+
+class FixedAnchors:
+    """Every layer predicts relative to the first anchors and looks at them (Deformable-DETR, 4.1).
+
+    Args:
+        eps: of `inverse_sigmoid`.
+    """
+
+    def __init__(self, eps: float = 1e-3) -> None:
+        self.eps = eps
+
+    def __call__(
+        self, box_head: nn.Module, x: Tensor, normed: Tensor, state: RefinementState
+    ) -> RefinementState:
+        """One layer: see `LookForwardTwice.__call__`."""
+        boxes = move(state.anchors, box_head(normed), self.eps)
+        return RefinementState(state.anchors, state.anchors, boxes)
+
+
+class IterativeRefinement:
+    """Every layer corrects the boxes of the layer before (Deformable-DETR, appendix A.4).
+
+    Corrections start from boxes without gradient.
+
+    Args:
+        eps: of `inverse_sigmoid`.
+    """
+
+    def __init__(self, eps: float = 1e-3) -> None:
+        self.eps = eps
+
+    def __call__(
+        self, box_head: nn.Module, x: Tensor, normed: Tensor, state: RefinementState
+    ) -> RefinementState:
+        """One layer: see `LookForwardTwice.__call__`."""
+        boxes = move(state.anchors, box_head(normed), self.eps)
+        return RefinementState(boxes.detach(), boxes.detach(), boxes)
+
+
+class LookForwardTwice:
+    """A box is supervised by its own layer and by the next (DINO, section 3.4).
+
+    Layer i moves the anchors for layer i+1 from its raw state, without gradient. It predicts from
+    its normalised state and the anchors that layer i-1 had moved, with gradient. Both use the
+    layer's one box head.
+
+    Args:
+        eps: of `inverse_sigmoid`.
+    """
+
+    def __init__(self, eps: float = 1e-3) -> None:
+        self.eps = eps
+
+    def __call__(
+        self, box_head: nn.Module, x: Tensor, normed: Tensor, state: RefinementState
+    ) -> RefinementState:
+        """One layer.
+
+        Args:
+            box_head: (..., C) -> (..., 4) corrections in logit space.
+            x: (B, Q, C) raw state.
+            normed: (B, Q, C) normalised state.
+            state: after the layer before.
+
+        Returns:
+            Boxes of this layer, anchors and base for the next.
+        """
+        boxes = move(state.base, box_head(normed), self.eps)
+        base = move(state.anchors, box_head(x), self.eps)
+        return RefinementState(base.detach(), base, boxes)
+
+
+def move(anchors: Tensor, delta: Tensor, eps: float) -> Tensor:
+    """Correct anchors in logit space.
+
+    Args:
+        anchors: (..., 4) cxcywh, or (..., 2) points, for which `delta` alone tells the size.
+        delta: (..., 4) corrections.
+        eps: of `inverse_sigmoid`.
+
+    Returns:
+        (..., 4) cxcywh boxes in [0, 1].
+    """
+    logits = inverse_sigmoid(anchors, eps)
+    return (delta + F.pad(logits, (0, 4 - anchors.shape[-1]))).sigmoid()
