@@ -1,19 +1,17 @@
-"""`aligndetr convert`: checkpoints between toolboxes."""
+"""Convert a checkpoint between toolboxes.
+
+Reads files of detrex, official AlignDETR, detectron2, torchvision, IDEA-Research/DINO,
+Deformable-DETR, mmdetection, Hugging Face or this toolbox (recognised by their parameter names)
+and writes them under our names or detrex'. docs/checkpoints.md says what each conversion covers.
+"""
 
 from __future__ import annotations
 
 import argparse
 
-DESCRIPTION = """
-Read a checkpoint of detrex, official AlignDETR, detectron2, torchvision, IDEA-Research/DINO,
-Deformable-DETR, mmdetection, Hugging Face or this toolbox (recognised by its parameter names)
-and write it under our names or detrex'. docs/checkpoints.md says what each conversion covers.
-"""
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.description = DESCRIPTION
     parser.add_argument("input", help="file, URL or detectron2:// name")
     parser.add_argument("output", help="file to write")
     parser.add_argument("--to", choices=("ours", "detrex"), default="ours", help="names to write")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from aligndetr.interop.names import Pair, count, with_prefix
+from torch import Tensor
+
+from aligndetr.interop.names import Pair, count, fits, with_prefix
 from aligndetr.interop.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
 from aligndetr.interop.sources.detrex import DECODER_LAYERS, decoder_head_aliases, heads
 from aligndetr.interop.sources.torchvision import RESNET
@@ -30,17 +32,31 @@ AROUND_LAYERS: list[Pair] = [
     ("transformer.enc_output.{rest}", "query_source.memory_proj.{rest}"),
     ("transformer.enc_output_norm.{rest}", "query_source.memory_norm.{rest}"),
 ]
+# Name that `mark_appended` gives to the levels that the neck appends to the backbone's.
+APPENDED = "appended_proj"
 CONVOLUTION: list[Pair] = [("0.{rest}", "conv.{rest}"), ("1.{rest}", "norm.{rest}")]
+INPUT_PROJECTIONS: list[Pair] = [
+    *with_prefix(CONVOLUTION, "input_proj.{i}.", "neck.convs.{i}."),
+    *with_prefix(CONVOLUTION, APPENDED + ".{i}.", "neck.extra_convs.{i}."),
+]
 
 
-def input_projections(names: Collection[str], prefix: str = "") -> list[Pair]:
-    """The neck: one list there, backbone levels and the appended one here.
+def mark_appended(tensors: dict[str, Tensor], prefix: str = "") -> dict[str, Tensor]:
+    """Tell the neck's two kinds of level apart, which form one list there.
 
-    Names do not tell where the backbone's levels end; every published model appends one level.
+    Backbone levels have 1x1 kernels, the levels appended after them 3x3 ones.
     """
-    last = max(count(names, prefix + "input_proj.{i}.{rest}") - 1, 1)
-    appended = with_prefix(CONVOLUTION, f"{prefix}input_proj.{last}.", "neck.extra_convs.0.")
-    return appended + with_prefix(CONVOLUTION, prefix + "input_proj.{i}.", "neck.convs.{i}.")
+    kernels = [f"{prefix}input_proj.{{i}}.0.weight", f"{prefix}input_proj.{{i}}.{{rest}}"]
+    one_by_one = [n for n, t in tensors.items() if fits(n, kernels[0]) and t.shape[-1] == 1]
+    first = count(one_by_one, kernels[0])
+    marked = {}
+    for name, value in tensors.items():
+        level = count([name], kernels[1]) - 1
+        if level >= first:
+            old, new = f"input_proj.{level}.", f"{APPENDED}.{level - first}."
+            name = name.replace(old, new, 1)
+        marked[name] = value
+    return marked
 
 
 def transformer_layers() -> list[Pair]:
@@ -54,7 +70,7 @@ def transformer_layers() -> list[Pair]:
 def _table(names: Collection[str]) -> Sequence[Pair]:
     return [
         *with_prefix(RESNET, "backbone.0.body.", "backbone."),
-        *input_projections(names),
+        *INPUT_PROJECTIONS,
         *AROUND_LAYERS,
         *transformer_layers(),
         *heads(last=count(names, *DECODER_LAYERS)),
@@ -79,4 +95,5 @@ SOURCE = Source(
         inverse_sigmoid_eps=1e-5,
         coco_slots=True,
     ),
+    prepare=mark_appended,
 )

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from aligndetr.interop.names import Pair, count, to_ours, with_prefix
 from aligndetr.interop.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
-from aligndetr.interop.sources.deformable_detr import input_projections
+from aligndetr.interop.sources.deformable_detr import INPUT_PROJECTIONS, mark_appended
 from aligndetr.interop.sources.detrex import heads
 from aligndetr.interop.sources.torchvision import RESNET
 
@@ -67,7 +67,7 @@ def _table(names: Collection[str]) -> Sequence[Pair]:
     ]
     return [
         *backbones,
-        *input_projections(names, prefix="model."),
+        *with_prefix(INPUT_PROJECTIONS, "model.", ""),
         *AROUND_LAYERS,
         *with_prefix(ENCODER_LAYER, "model.encoder.layers.{i}.", "encoder.layers.{i}."),
         *with_prefix(DECODER_LAYER, "model.decoder.layers.{i}.", "decoder.layers.{i}."),
@@ -82,8 +82,10 @@ def _aliases(names: Collection[str]) -> Sequence[Pair]:
     ]
 
 
-def _join_projections(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Stack the query, key and value projections of self-attention, as torch's attention does."""
+def _prepare(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Stack the query, key and value projections of self-attention, as torch's attention does,
+    and mark the levels that the neck appends.
+    """
     joined = {}
     for name, value in tensors.items():
         joint = to_ours(
@@ -94,7 +96,7 @@ def _join_projections(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
             joined[joint] = torch.cat(parts)
         elif ".self_attn.k_proj." not in name and ".self_attn.v_proj." not in name:
             joined[name] = value
-    return joined
+    return mark_appended(joined, prefix="model.")
 
 
 SOURCE = Source(
@@ -115,5 +117,5 @@ SOURCE = Source(
         inverse_sigmoid_eps=1e-5,
         coco_slots=True,
     ),
-    prepare=_join_projections,
+    prepare=_prepare,
 )

@@ -8,7 +8,8 @@ from aligndetr.interop.names import Pair, with_prefix
 from aligndetr.interop.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
 from aligndetr.interop.sources.deformable_detr import (
     AROUND_LAYERS,
-    input_projections,
+    INPUT_PROJECTIONS,
+    mark_appended,
     transformer_layers,
 )
 from aligndetr.interop.sources.detrex import decoder_head_aliases
@@ -29,7 +30,7 @@ DINO_ONLY: list[Pair] = [
 def _table(names: Collection[str]) -> Sequence[Pair]:
     return [
         *with_prefix(RESNET, "backbone.0.body.", "backbone."),
-        *input_projections(names),
+        *INPUT_PROJECTIONS,
         *AROUND_LAYERS,
         *DINO_ONLY,
         *transformer_layers(),
@@ -55,4 +56,5 @@ SOURCE = Source(
         inverse_sigmoid_eps=1e-3,
         coco_slots=True,
     ),
+    prepare=mark_appended,
 )
