@@ -1,0 +1,105 @@
+import json
+import logging
+
+import pytest
+
+from aligndetr.data.coco import read_coco, read_coco_json
+from aligndetr.errors import DataError
+
+IMAGES = [(7, (40, 60)), (5, (50, 30))]
+
+
+def test_records_use_contiguous_classes_in_order_of_their_ids(coco_folder):
+    content = read_coco(
+        *coco_folder(
+            IMAGES,
+            [
+                {"image_id": 7, "category_id": 17, "bbox": [1, 2, 3, 4]},
+                {"image_id": 7, "category_id": 1, "bbox": [5, 6, 7.5, 8], "area": 11, "iscrowd": 1},
+                {"image_id": 5, "category_id": 3, "bbox": [0, 0, 2, 2]},
+            ],
+        )
+    )
+    assert content.category_ids == [1, 3, 17]
+    assert content.class_names == ["person", "car", "cat"]
+    assert [record["image_id"] for record in content.records] == [5, 7]
+    first, second = content.records[1]["annotations"]
+    # Without an area in the file: 3 * 4 = 12.
+    assert first == {"bbox": [1, 2, 3, 4], "category_id": 2, "iscrowd": 0, "area": 12, "id": 1}
+    assert (second["category_id"], second["iscrowd"], second["area"]) == (0, 1, 11)
+    assert content.records[0]["annotations"][0]["category_id"] == 1
+    assert (content.records[1]["height"], content.records[1]["width"]) == (40, 60)
+
+
+def test_boxes_without_size_are_left_out_and_counted(coco_folder, caplog):
+    boxes = [[1, 1, 0, 5], [1, 1, 5, -2], [1, 1, float("nan"), 5], [1, 1, 4], [1, 1, 5, 5]]
+    paths = coco_folder(IMAGES, [{"image_id": 7, "category_id": 1, "bbox": box} for box in boxes])
+    with caplog.at_level(logging.WARNING):
+        content = read_coco(*paths)
+    assert [a["id"] for a in content.records[1]["annotations"]] == [5]
+    assert "left out 4 boxes" in caplog.text
+    assert "1, 2, 3, 4" in caplog.text
+
+
+def test_file_without_annotations_has_images_only(coco_folder):
+    path, folder = coco_folder(IMAGES, [])
+    content = json.loads(path.read_text())
+    del content["annotations"]
+    path.write_text(json.dumps(content))
+    assert [record["annotations"] for record in read_coco(path, folder).records] == [[], []]
+
+
+def test_references_to_nothing_are_named(coco_folder):
+    good = {"image_id": 7, "category_id": 1, "bbox": [1, 1, 5, 5]}
+    paths = coco_folder(IMAGES, [good, {**good, "image_id": 99}])
+    with pytest.raises(DataError, match="annotation 2 is for image id 99"):
+        read_coco(*paths)
+    paths = coco_folder(IMAGES, [good, {**good, "category_id": 2}])
+    with pytest.raises(DataError, match=r"annotation 2 has category id 2, .* \[1, 3, 17\]"):
+        read_coco(*paths)
+
+
+def test_repeated_ids_are_named(coco_folder):
+    with pytest.raises(DataError, match="image ids must be unique; .*: 7"):
+        read_coco(*coco_folder([*IMAGES, (7, (40, 60))], []))
+    with pytest.raises(DataError, match="category ids must be unique; .*: 3"):
+        read_coco(*coco_folder(IMAGES, [], categories=[(3, "car"), (3, "cat")]))
+
+
+def test_missing_file_and_folder(coco_folder, tmp_path):
+    path, _ = coco_folder(IMAGES, [])
+    with pytest.raises(DataError, match=r"nothing\.json does not exist; check json_file"):
+        read_coco(tmp_path / "nothing.json", tmp_path)
+    with pytest.raises(DataError, match="image folder .*nowhere does not exist; check image_root"):
+        read_coco(path, tmp_path / "nowhere")
+
+
+def test_broken_json_says_where(tmp_path):
+    path = tmp_path / "broken.json"
+    path.write_text('{"images": [],\n "annotations": [{"id": 1,')
+    # The second line has 26 characters; a name is expected after them.
+    with pytest.raises(DataError, match=r"broken\.json is not valid JSON: .* line 2, column 27"):
+        read_coco_json(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([], "holds a list"),
+        ({"images": []}, "no list 'categories'"),
+        ({"images": [{"id": 4, "file_name": "a", "width": 3}]}, r"images\[0\] \(id 4\) lacks heig"),
+        (
+            {"images": [{"id": 4, "file_name": "a", "width": 3, "height": None}], "categories": []},
+            r"images\[0\] has height None; it must be a whole number",
+        ),
+        (
+            {"images": [], "categories": [], "annotations": [{"id": 8, "image_id": 1}]},
+            r"annotations\[0\] \(id 8\) lacks category_id, bbox",
+        ),
+    ],
+)
+def test_what_is_not_coco_is_refused(tmp_path, content, message):
+    path = tmp_path / "file.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=message):
+        read_coco_json(path)

@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from aligndetr.data import DetrMapper
+from aligndetr.data import transforms as T
+from aligndetr.errors import DataError
+
+
+def annotation(box, category=0, iscrowd=0):
+    return {"bbox": box, "category_id": category, "iscrowd": iscrowd, "area": 1.0, "id": 1}
+
+
+@pytest.fixture
+def record(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3)).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "image.png")
+    return {
+        "file_name": str(tmp_path / "image.png"),
+        "image_id": 9,
+        "height": 40,
+        "width": 60,
+        "annotations": [
+            annotation([10, 20, 30, 10], 2),
+            annotation([0, 0, 60, 40], 1, iscrowd=1),
+            annotation([50, 30, 30, 30], 0),
+        ],
+    }
+
+
+def test_training_item(record):
+    item = DetrMapper([T.Resize((80, 90))])(record)
+    assert sorted(item) == ["file_name", "height", "image", "image_id", "instances", "width"]
+    assert (item["height"], item["width"], item["image_id"]) == (40, 60, 9)
+    assert item["image"].shape == (3, 80, 90)
+    assert item["image"].dtype == torch.uint8
+    instances = item["instances"]
+    assert instances.image_size == (80, 90)
+    # x * 90 / 60, y * 80 / 40; the crowd is gone; the last box, x 50..80, y 30..60, is cut to
+    # the image, x 50..60, y 30..40.
+    expected = [[15.0, 40, 60, 60], [75.0, 60, 90, 80]]
+    np.testing.assert_allclose(instances.gt_boxes.tensor.numpy(), expected)
+    assert instances.gt_boxes.tensor.dtype == torch.float32
+    assert instances.gt_classes.tolist() == [2, 0]
+    assert instances.gt_classes.dtype == torch.int64
+
+
+def test_the_record_is_left_as_it_is(record):
+    before = [dict(a) for a in record["annotations"]]
+    DetrMapper([T.RandomFlip(1.0)])(record)
+    assert record["annotations"] == before
+
+
+def test_evaluation_item_has_no_objects(record):
+    item = DetrMapper([], is_train=False)(record)
+    assert sorted(item) == ["file_name", "height", "image", "image_id", "width"]
+    pixels = np.asarray(Image.open(record["file_name"]))
+    np.testing.assert_array_equal(item["image"].permute(1, 2, 0).numpy(), pixels)
+    swapped = DetrMapper([], is_train=False, image_format="BGR")(record)
+    np.testing.assert_array_equal(swapped["image"].numpy(), item["image"].numpy()[::-1])
+
+
+def test_images_without_objects_have_empty_instances(record):
+    item = DetrMapper([T.RandomFlip(1.0)])({**record, "annotations": []})
+    assert len(item["instances"]) == 0
+    assert item["instances"].gt_boxes.tensor.shape == (0, 4)
+    assert item["instances"].gt_classes.dtype == torch.int64
+
+
+class CropLeft(T.Augmentation):
+    def get_transform(self, image, rng):
+        return T.CropTransform(0, 0, 20, 40)
+
+
+def test_boxes_that_a_crop_removed_are_dropped(record):
+    item = DetrMapper([CropLeft()])(record)
+    # Only x 10..20 of the first box is left; the last one starts at x = 50.
+    np.testing.assert_allclose(item["instances"].gt_boxes.tensor.numpy(), [[10, 20, 20, 30]])
+    assert item["instances"].gt_classes.tolist() == [2]
+
+
+def test_a_fair_coin_chooses_the_crop_list(record):
+    mapper = DetrMapper([T.Resize(10)], [T.Resize(20)])
+    sizes = [mapper(record, np.random.default_rng(i))["image"].shape[1] for i in range(200)]
+    # 100 expected of each; the standard deviation is 7.
+    assert abs(sizes.count(10) - 100) < 35
+    assert sizes.count(10) + sizes.count(20) == 200
+
+
+def test_size_mismatch_is_an_error(record):
+    with pytest.raises(DataError, match="60x40 but its annotation says 60x41"):
+        DetrMapper([])({**record, "height": 41})
+
+
+def test_a_record_without_size_takes_that_of_the_file(record):
+    bare = {"file_name": record["file_name"], "image_id": 1, "annotations": []}
+    item = DetrMapper([T.Resize(10)])(bare)
+    assert (item["height"], item["width"]) == (40, 60)
