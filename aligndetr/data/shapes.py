@@ -17,7 +17,7 @@ from aligndetr.data.shapes_scene import HARD, PLAIN, Style, draw_scene
 from aligndetr.errors import DataError
 from aligndetr.files import atomic_write
 
-_VERSION = "2"
+_VERSION = "3"
 _MARKER = "finished.txt"
 
 

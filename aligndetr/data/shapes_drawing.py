@@ -71,8 +71,7 @@ def soft_mask(polygons: list[np.ndarray], size: tuple[int, int]) -> np.ndarray:
     canvas = Image.new("L", (width * scale, height * scale))
     draw = ImageDraw.Draw(canvas)
     for number, points in enumerate(polygons):
-        # A pixel's centre, not its corner, has whole coordinates in Pillow.
-        draw.polygon((points * scale - 0.5).ravel().tolist(), fill=0 if number else 255)
+        draw.polygon((points * scale).ravel().tolist(), fill=0 if number else 255)
     return np.asarray(canvas.reduce(scale))
 
 
