@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from aligndetr.config.dotted import locate
-from aligndetr.config.nodes import is_mapping, is_sequence
+from aligndetr.config.nodes import is_interpolation, is_mapping, is_sequence
 from aligndetr.errors import ConfigError
 
 
@@ -75,14 +75,16 @@ def _check_items(old: list, new: list, path: str) -> None:
     if len(kinds) != 1 or not kinds <= {"a number", "text", "true or false"}:
         return
     for index, item in enumerate(new):
-        if item is not None and broad.get(_kind(item), _kind(item)) not in kinds:
+        if item is None or is_interpolation(item):
+            continue
+        if broad.get(_kind(item), _kind(item)) not in kinds:
             _refuse(f"{path}.{index}", old[0], item)
 
 
 def _refuse(path: str, old: object, new: object) -> object:
     expected = _kind(old)
     remedy = ""
-    if expected == "text":
+    if expected == "text" and not (is_mapping(new) or is_sequence(new)):
         remedy = f"; quote it: {path}='\"{new}\"'"
     elif expected == "true or false":
         remedy = "; write true or false"

@@ -31,6 +31,11 @@ def is_sequence(value: object) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
 
 
+def is_interpolation(value: object) -> bool:
+    """Whether a raw value refers to another, as "${model.num_classes}" does."""
+    return isinstance(value, str) and "${" in value
+
+
 def is_lazy_call(value: object) -> bool:
     """Whether a node stands for a call: a mapping with `_target_`."""
     return is_mapping(value) and TARGET in value

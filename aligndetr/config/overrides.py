@@ -12,6 +12,7 @@ from aligndetr.config.fit import fitted
 from aligndetr.config.nodes import (
     TARGET,
     entries,
+    is_interpolation,
     is_lazy_call,
     is_mapping,
     is_sequence,
@@ -133,9 +134,11 @@ def _assign(config, container, name, value: object, done: list[str], add: bool) 
         fitted(len, value, path)  # importable?
         container[key] = value
         return
-    container[key] = fitted(old, value, path)
-    if isinstance(value, str) and "${" in value:
+    if is_interpolation(value):
+        container[key] = value
         fitted(old, _resolved(container, key), path)
+    else:
+        container[key] = fitted(old, value, path)
 
 
 def _merge(config, section, values: Mapping, done: list[str], add: bool) -> None:

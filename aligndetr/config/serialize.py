@@ -6,6 +6,7 @@ import ast
 import inspect
 import linecache
 import os
+import textwrap
 import warnings
 from collections.abc import Callable, Mapping
 
@@ -75,7 +76,7 @@ def source_text(value: object) -> str:
         return repr(value)
     if code.co_name != "<lambda>":
         try:
-            return inspect.cleandoc(inspect.getsource(code))
+            return textwrap.dedent(inspect.getsource(code)).strip()
         except (OSError, TypeError):
             return repr(value)
     text = "".join(linecache.getlines(code.co_filename))
@@ -92,7 +93,11 @@ def source_text(value: object) -> str:
 
 def _compiles_to(source: str, code) -> bool:
     lambdas = compile(f"({source})", "<lambda>", "eval").co_consts
-    return any(getattr(other, "co_code", None) == code.co_code for other in lambdas)
+    compared = ("co_code", "co_consts", "co_names")
+    return any(
+        all(getattr(other, name, None) == getattr(code, name) for name in compared)
+        for other in lambdas
+    )
 
 
 def revive(data: object, where: str) -> object:
