@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,15 +12,16 @@ if TYPE_CHECKING:
 
 __all__ = ["convert_checkpoint", "load_checkpoint"]
 
+# Imported on first use: what reads configs should not wait for torch, nor the other way round.
+_HOMES = {
+    "convert_checkpoint": "aligndetr.interop.convert",
+    "enable_foreign_configs": "aligndetr.interop.configs",
+    "load_checkpoint": "aligndetr.interop.load",
+}
+
 
 def __getattr__(name: str) -> Any:
-    # On first use: reading a config must not import torch's checkpoint reader and the tables.
-    if name == "load_checkpoint":
-        from aligndetr.interop.load import load_checkpoint
-
-        return load_checkpoint
-    if name == "convert_checkpoint":
-        from aligndetr.interop.convert import convert_checkpoint
-
-        return convert_checkpoint
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = _HOMES.get(name)
+    if home is None or find_spec(home) is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(home), name)
