@@ -2,61 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from aligndetr.errors import DataError
+from aligndetr.evaluation.history import Series, read_metrics
 from aligndetr.files import atomic_write
-
-Series = tuple[np.ndarray, np.ndarray]
 
 # Colour-blind safe (Okabe and Ito); the order of the curves in a panel.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _LOSSES = {"loss_class": "class", "loss_bbox": "L1", "loss_giou": "GIoU"}
-
-
-def read_metrics(path: str | os.PathLike) -> dict[str, Series]:
-    """Series of (iterations, values) by metric name.
-
-    A run that was resumed writes some iterations twice; the later line counts. A line that a
-    kill cut short is passed over.
-
-    Args:
-        path: `metrics.json`, one JSON object a line with `iteration` and metrics.
-
-    Raises:
-        DataError: the file is missing or holds no metrics.
-    """
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}; was anything trained?") from error
-    values: dict[str, dict[int, float]] = {}
-    for line in lines:
-        for name, (iteration, value) in _numbers(line).items():
-            values.setdefault(name, {})[iteration] = value
-    if not values:
-        raise DataError(f"{path} holds no metrics")
-    return {name: _series(points) for name, points in values.items()}
-
-
-def _numbers(line: str) -> dict[str, tuple[int, float]]:
-    try:
-        entry: dict[str, Any] = json.loads(line)
-        iteration = int(entry.pop("iteration"))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return {}
-    numbers = {name: v for name, v in entry.items() if isinstance(v, int | float)}
-    return {name: (iteration, float(value)) for name, value in numbers.items()}
-
-
-def _series(points: dict[int, float]) -> Series:
-    iterations = np.array(sorted(points))
-    return iterations, np.array([points[i] for i in iterations])
 
 
 def plot_metrics(metrics_json: str | os.PathLike, output_png: str | os.PathLike) -> None:
@@ -78,11 +33,11 @@ def plot_metrics(metrics_json: str | os.PathLike, output_png: str | os.PathLike)
     for (name, label), color in zip(_LOSSES.items(), COLORS, strict=False):
         if name in metrics:
             _plot_smooth(parts, metrics[name], color, label)
-    _finish(parts, "loss of the last layer", log=True)
+    finish_panel(parts, "loss of the last layer", log=True)
     _plot_precision(precision, metrics)
     if "lr" in metrics:
         rate.plot(*metrics["lr"], color=COLORS[0])
-    _finish(rate, "learning rate")
+    finish_panel(rate, "learning rate")
     last = max(iterations[-1] for iterations, _ in metrics.values())
     for axes in (total, parts, precision, rate):
         axes.set_xlim(0, max(last, 1) * 1.02)
@@ -97,7 +52,7 @@ def _plot_total(axes, metrics: dict[str, Series]) -> None:
     ):
         if name in metrics:
             _plot_smooth(axes, metrics[name], color, label)
-    _finish(axes, "total loss", log=True)
+    finish_panel(axes, "total loss", log=True)
 
 
 def _plot_precision(axes, metrics: dict[str, Series]) -> None:
@@ -108,7 +63,7 @@ def _plot_precision(axes, metrics: dict[str, Series]) -> None:
         axes.plot(iterations, values, color=color, marker="o", markersize=3.5, label=label)
     if names:
         axes.set_ylim(0, 100 if max(metrics[name][1].max() for name in names) > 60 else None)
-    _finish(axes, "average precision, %")
+    finish_panel(axes, "average precision, %")
 
 
 def _plot_smooth(axes, series: Series, color: str, label: str) -> None:
@@ -128,7 +83,7 @@ def running_median(values: np.ndarray) -> np.ndarray:
     )
 
 
-def _finish(axes, title: str, log: bool = False) -> None:
+def finish_panel(axes, title: str, log: bool = False) -> None:
     """Title, grid and legend; a panel without data says so."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 

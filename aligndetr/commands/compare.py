@@ -1,0 +1,76 @@
+"""`aligndetr compare`: runs of several methods side by side.
+
+    aligndetr compare DINO='output/dino_seed*' AlignDETR='output/align_seed*'
+
+Each argument is a method: a run's folder, a folder of runs, or a quoted pattern; its runs are the
+seeds. Numbers are those of the last evaluation: mean and sample standard deviation over the
+runs, then differences to the first method, taken seed by seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("runs", nargs="+", metavar="[NAME=]RUNS", help="the runs of one method")
+    parser.add_argument(
+        "--tasks", nargs="+", default=["bbox", "alignment"], help="default: bbox alignment"
+    )
+    parser.add_argument("--plot", default="bbox/AP", metavar="METRIC", help="default: %(default)s")
+    parser.add_argument(
+        "--output", default="comparison.png", metavar="FILE", help="plot (default: %(default)s)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the table and draw the plot.
+
+    Raises:
+        UserError: an argument names no runs, or none recorded a metric of the tasks.
+    """
+    from aligndetr.errors import UserError
+    from aligndetr.evaluation.comparison import common_metrics, read_method
+    from aligndetr.visualization.comparison import plot_methods
+
+    methods = [read_method(argument) for argument in args.runs]
+    metrics = common_metrics(methods, args.tasks)
+    if not metrics:
+        raise UserError(f"no run has metrics of {', '.join(args.tasks)}; were they evaluated?")
+    print(format_comparison(methods, metrics))
+    plot_methods(methods, args.plot, Path(args.output))
+    print(f"curves in {args.output}")
+    return 0
+
+
+def format_comparison(methods: list[Any], metrics: list[str]) -> str:
+    """Two blocks of text: values of each method, differences to the first."""
+    from aligndetr.evaluation.comparison import paired_difference, spread
+
+    first, *others = methods
+    rows = [["", *(f"{method.name} (n={len(method.runs)})" for method in methods)]]
+    for metric in metrics:
+        rows.append([metric, *(spread(method.finals(metric)) for method in methods)])
+    parts = [_aligned(rows)]
+    for other in others:
+        rows = []
+        for metric in metrics:
+            difference = paired_difference(first, other, metric)
+            if difference.seeds:
+                signs = f"{(difference.values > 0).sum()} of {len(difference.seeds)} seeds above"
+                rows.append([metric, spread(difference.values), signs])
+        title = f"{other.name} minus {first.name}, at equal seeds"
+        parts.append(f"{title}\n{_aligned(rows)}" if rows else f"{title}: no seeds in common")
+    return "\n\n".join(parts)
+
+
+def _aligned(rows: list[list[str]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for first, *others in rows:
+        cells = [text.rjust(width) for text, width in zip(others, widths[1:], strict=True)]
+        lines.append("  ".join([first.ljust(widths[0]), *cells]))
+    return "\n".join(lines)

@@ -1,0 +1,99 @@
+"""Comparing runs, by hand."""
+
+import argparse
+import json
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from aligndetr.commands import compare
+from aligndetr.errors import UserError
+from aligndetr.evaluation.comparison import paired_difference, read_method, spread
+
+
+def make_run(folder, seed, final, losses=(3.0, 2.0)):
+    folder.mkdir(parents=True)
+    entries = [{"iteration": i, "total_loss": loss} for i, loss in enumerate(losses)]
+    entries += [{"iteration": 0, "bbox/AP": 1.0, "bbox/AP-cat": 5.0}]
+    entries += [{"iteration": 1, "bbox/AP": final}]
+    (folder / "metrics.json").write_text("\n".join(map(json.dumps, entries)))
+    if seed is not None:
+        (folder / "config.yaml").write_text(f"train:\n  seed: {seed}\n")
+
+
+@pytest.fixture
+def runs(tmp_path):
+    # A: seeds 0, 1, 2 -> 50, 52, 57; B: seeds 1, 2, 3 -> 55, 58, 40
+    for seed, final in zip((0, 1, 2), (50.0, 52.0, 57.0), strict=True):
+        make_run(tmp_path / f"a_{seed}", seed, final)
+    for seed, final in zip((1, 2, 3), (55.0, 58.0, 40.0), strict=True):
+        make_run(tmp_path / "b" / f"seed{seed}", seed, final)
+    return tmp_path
+
+
+def test_pattern_folder_of_runs_and_single_run(runs):
+    assert [run.seed for run in read_method(f"{runs}/a_*").runs] == [0, 1, 2]
+    method = read_method(f"Best={runs}/b")
+    assert method.name == "Best"
+    assert [run.seed for run in method.runs] == [1, 2, 3]
+    single = read_method(f"{runs}/a_1/")
+    assert single.name == f"{runs}/a_1"
+    assert [run.final("bbox/AP") for run in single.runs] == [52.0]
+
+
+def test_paired_difference_uses_common_seeds(runs):
+    difference = paired_difference(read_method(f"{runs}/a_*"), read_method(f"{runs}/b"), "bbox/AP")
+    assert difference.seeds == [1, 2]
+    assert difference.values.tolist() == [3.0, 1.0]  # 55 - 52, 58 - 57
+    nothing = paired_difference(read_method(f"{runs}/a_0"), read_method(f"{runs}/b"), "bbox/AP")
+    assert nothing.seeds == []
+
+
+def test_spread_is_the_sample_deviation():
+    # mean of 50, 52, 57 = 53; deviations -3, -1, 4: sqrt((9 + 1 + 16) / 2) = 3.6056
+    assert spread(np.array([50.0, 52.0, 57.0])) == "53.00 ± 3.61"
+    assert spread(np.array([50.0])) == "50.00"
+    assert spread(np.array([])) == "-"
+
+
+def test_command_prints_and_plots(runs, capsys):
+    parser = argparse.ArgumentParser()
+    compare.add_arguments(parser)
+    output = runs / "plot.png"
+    words = [f"A={runs}/a_*", f"B={runs}/b", "--output", str(output)]
+    assert compare.run(parser.parse_args(words)) == 0
+    text = capsys.readouterr().out
+    # B: mean of 55, 58, 40 = 51; deviations 4, 7, -11: sqrt(186 / 2) = 9.644
+    assert "53.00 ± 3.61" in text
+    assert "51.00 ± 9.64" in text
+    assert "B minus A, at equal seeds" in text
+    assert "2.00 ± 1.41" in text  # 3 and 1: sqrt(2)
+    assert "2 of 2 seeds above" in text
+    assert "cat" not in text
+    with Image.open(output) as picture:
+        assert picture.width > 1000
+
+
+def test_runs_without_config_are_compared_without_pairs(tmp_path, capsys):
+    make_run(tmp_path / "x", None, 30.0)
+    make_run(tmp_path / "y", None, 40.0)
+    methods = [read_method(f"{tmp_path}/{name}") for name in "xy"]
+    assert methods[0].runs[0].seed is None
+    assert math.isnan(methods[0].runs[0].final("bbox/AP75"))
+    text = compare.format_comparison(methods, ["bbox/AP"])
+    assert "no seeds in common" in text
+
+
+def test_errors_name_the_remedy(runs, tmp_path):
+    with pytest.raises(UserError, match="no run there"):
+        read_method(f"{tmp_path}/nothing*")
+    make_run(tmp_path / "c" / "one", 4, 1.0)
+    make_run(tmp_path / "c" / "two", 4, 2.0)
+    with pytest.raises(UserError, match="same seed"):
+        read_method(f"{tmp_path}/c")
+    parser = argparse.ArgumentParser()
+    compare.add_arguments(parser)
+    with pytest.raises(UserError, match="no run has metrics of segm"):
+        compare.run(parser.parse_args([f"{runs}/a_*", "--tasks", "segm"]))
