@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
 from aligndetr.data.dataset import DetectionDataset
 from aligndetr.data.reader import BatchReader, Mapper, read_batches
@@ -19,6 +18,7 @@ from aligndetr.data.samplers import (
     TrainingSampler,
     equal_size_batches,
 )
+from aligndetr.engine.distributed import broadcast_object, rank, world_size
 from aligndetr.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -169,18 +169,18 @@ def build_train_loader(
     Raises:
         DataError: the batch cannot be divided among the processes.
     """
-    rank, world_size = _rank_and_world_size()
-    if total_batch_size < 1 or total_batch_size % world_size:
+    processes = world_size()
+    if total_batch_size < 1 or total_batch_size % processes:
         raise DataError(
-            f"total_batch_size={total_batch_size} cannot be divided among {world_size} processes; "
-            f"use a multiple of {world_size}"
+            f"total_batch_size={total_batch_size} cannot be divided among {processes} processes; "
+            f"use a multiple of {processes}"
         )
     if seed is None or seed < 0:
-        seed = _common_random_seed()
+        seed = broadcast_object(secrets.randbits(31))
     heights, widths = dataset.image_sizes.T
     groups = (widths > heights).astype(int).tolist() if aspect_ratio_grouping else None
     reader = BatchReader(dataset, mapper, seed, replace_broken=True)
-    return TrainLoader(reader, total_batch_size, num_workers, groups, rank, world_size)
+    return TrainLoader(reader, total_batch_size, num_workers, groups, rank(), processes)
 
 
 def build_test_loader(
@@ -200,24 +200,8 @@ def build_test_loader(
         group_by_size: only images of equal size share a batch, so that nothing is padded and a
             result does not depend on what it was batched with; False: in the dataset's order.
     """
-    rank, world_size = _rank_and_world_size()
-    shard = InferenceSampler(len(dataset), rank, world_size)
+    shard = InferenceSampler(len(dataset), rank(), world_size())
     sizes = dataset.image_sizes if group_by_size else np.zeros((len(dataset), 2), dtype=int)
     batches = equal_size_batches(shard, sizes, batch_size)
     reader = BatchReader(dataset, mapper, seed=0, replace_broken=False)
     return TestLoader(reader, batches, num_workers)
-
-
-def _rank_and_world_size() -> tuple[int, int]:
-    distributed = torch.distributed
-    if distributed.is_available() and distributed.is_initialized():
-        return distributed.get_rank(), distributed.get_world_size()
-    return 0, 1
-
-
-def _common_random_seed() -> int:
-    """A seed nobody chose, the same on all processes."""
-    seeds = [secrets.randbits(31)]
-    if _rank_and_world_size()[1] > 1:
-        torch.distributed.broadcast_object_list(seeds)
-    return seeds[0]

@@ -60,9 +60,9 @@ def test_references_to_nothing_are_named(coco_folder):
 
 
 def test_repeated_ids_are_named(coco_folder):
-    with pytest.raises(DataError, match="image ids must be unique; .*: 7"):
+    with pytest.raises(DataError, match=r"image ids must be unique; .*: 7"):
         read_coco(*coco_folder([*IMAGES, (7, (40, 60))], []))
-    with pytest.raises(DataError, match="category ids must be unique; .*: 3"):
+    with pytest.raises(DataError, match=r"category ids must be unique; .*: 3"):
         read_coco(*coco_folder(IMAGES, [], categories=[(3, "car"), (3, "cat")]))
 
 
@@ -70,7 +70,7 @@ def test_missing_file_and_folder(coco_folder, tmp_path):
     path, _ = coco_folder(IMAGES, [])
     with pytest.raises(DataError, match=r"nothing\.json does not exist; check json_file"):
         read_coco(tmp_path / "nothing.json", tmp_path)
-    with pytest.raises(DataError, match="image folder .*nowhere does not exist; check image_root"):
+    with pytest.raises(DataError, match=r"image folder .*nowhere does not exist; check image_root"):
         read_coco(path, tmp_path / "nowhere")
 
 

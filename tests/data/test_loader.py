@@ -93,17 +93,17 @@ def test_an_image_is_augmented_differently_in_every_epoch(dataset):
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_global_random_state_is_left_alone(dataset, workers):
-    states = random.getstate(), np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
+    states = random.getstate(), np.random.get_state()[1].copy(), torch.get_rng_state()
     take(train_loader(dataset, workers), 3)
     list(build_test_loader(dataset, DetrMapper([], is_train=False), 2, workers))
     assert random.getstate() == states[0]
-    np.testing.assert_array_equal(np.random.get_state()[1], states[1])  # noqa: NPY002
+    np.testing.assert_array_equal(np.random.get_state()[1], states[1])
     assert torch.equal(torch.get_rng_state(), states[2])
 
 
 def as_process(monkeypatch, rank, world_size):
-    numbers = (rank, world_size)
-    monkeypatch.setattr("aligndetr.data.loader._rank_and_world_size", lambda: numbers)
+    monkeypatch.setattr("aligndetr.data.loader.rank", lambda: rank)
+    monkeypatch.setattr("aligndetr.data.loader.world_size", lambda: world_size)
 
 
 def test_processes_divide_the_batch(dataset, monkeypatch):

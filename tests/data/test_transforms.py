@@ -82,9 +82,7 @@ def test_shortest_edge_sizes(size, short, limit, expected):
     assert T.ResizeShortestEdge.output_size(size, short, limit) == expected
 
 
-@given(
-    st.integers(1, 2000), st.integers(1, 2000), st.integers(16, 900), st.integers(900, 1400)
-)
+@given(st.integers(1, 2000), st.integers(1, 2000), st.integers(16, 900), st.integers(900, 1400))
 def test_shortest_edge_keeps_limit_and_aspect(height, width, short, limit):
     new_height, new_width = T.ResizeShortestEdge.output_size((height, width), short, limit)
     assert max(new_height, new_width) <= limit
@@ -110,9 +108,7 @@ def test_shortest_edge_draws_a_choice_or_a_range():
 
 def test_crop_moves_boxes_with_the_pixels():
     image = ramp(50, 80)
-    cropped, transform = T.apply_augmentations(
-        [T.RandomCrop("absolute", (20, 30))], image, rng(3)
-    )
+    cropped, transform = T.apply_augmentations([T.RandomCrop("absolute", (20, 30))], image, rng(3))
     assert cropped.shape == (20, 30, 3)
     top, left = cropped[0, 0, :2]
     np.testing.assert_array_equal(cropped, image[top : top + 20, left : left + 30])
@@ -142,9 +138,7 @@ def test_crop_sizes(kind, numbers, heights, widths):
 
 def test_crops_reach_every_corner_and_unknown_kinds_are_refused():
     crop, source = T.RandomCrop("absolute", (9, 9)), rng()
-    corners = {
-        (t.y0, t.x0) for t in (crop.get_transform(ramp(10, 11), source) for _ in range(200))
-    }
+    corners = {(t.y0, t.x0) for t in (crop.get_transform(ramp(10, 11), source) for _ in range(200))}
     assert corners == {(y, x) for y in (0, 1) for x in (0, 1, 2)}
     with pytest.raises(ValueError, match="crop_type must be one of"):
         T.RandomCrop("some", (1, 2))
@@ -160,8 +154,8 @@ def test_draws_come_from_the_given_generator_only():
     image = rng().integers(0, 256, (40, 60, 3)).astype(np.uint8)
     global_state = np.random.get_state()[1].copy()
     first = [T.apply_augmentations(steps, image, rng(seed))[0] for seed in range(6)]
-    np.random.seed(1)  # noqa: NPY002  must not matter
+    np.random.seed(1)
     second = [T.apply_augmentations(steps, image, rng(seed))[0] for seed in range(6)]
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
     assert len({image.shape for image in first}) > 1
-    np.random.set_state(("MT19937", global_state, 624, 0, 0.0))  # noqa: NPY002
+    np.random.set_state(("MT19937", global_state, 624, 0, 0.0))
