@@ -38,9 +38,23 @@ def run(args: argparse.Namespace) -> int:
     for file, name in sorted(names.items(), key=lambda item: item[1]):
         line = f"# {name}: {_shown(file)}"
         print(line if len(line) <= _WIDTH else line.replace(": ", ":\n#   ", 1))
-    for row in _rows(config, "", {key: _comment(origins[key], names) for key in origins}):
-        print("\n".join(_laid_out(row)))
+    for line in config_lines(config, origins, names):
+        print(line)
     return 0
+
+
+def config_lines(
+    config: DictConfig, origins: dict[str, Origin], names: dict[Path, str]
+) -> Iterator[str]:
+    """A config as lines of YAML with the origin of each value as a comment.
+
+    Args:
+        config: the config.
+        origins: where each leaf comes from, by its dotted path.
+        names: how to call each file.
+    """
+    for row in _rows(config, "", {key: _comment(origins[key], names) for key in origins}):
+        yield from _laid_out(row)
 
 
 @dataclass(frozen=True)

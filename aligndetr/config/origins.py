@@ -60,52 +60,67 @@ def load_with_origins(
         merged = is_mapping(override.value)
         for key, value in leaves(config):
             kept = merged and key in before and _same(before[key], value)
-            if f"{key}.".startswith(f"{override.path}.") and not kept:
+            set_here = f"{key}.".startswith(f"{override.path}.") and not kept
+            if set_here or key not in found:
                 found[key] = Origin(override=text)
     return config, {key: found[key] for key, _ in leaves(config)}
 
 
 def _origin(file: ExecutedFile, key: str, value: object) -> Origin:
-    lines = _lines(file.path)
-    if key not in lines:
+    text = _FileText.of(file.path)
+    if key not in text.lines:
         for imported in reversed(file.imports):
-            same = _exported_as(imported, key, value)
-            if same:
-                return _origin(imported, same, value)
-    while key and key not in lines:
+            for name in (key, *text.other_names(key)):
+                if name in imported.leaves and _same(imported.leaves[name], value):
+                    return _origin(imported, name, value)
+    while key and key not in text.lines:
         key = key.rpartition(".")[0]
-    return Origin(file.path, lines.get(key))
-
-
-def _exported_as(file: ExecutedFile, key: str, value: object) -> str | None:
-    """The path under which a file exports a leaf; the variable may have been renamed since."""
-    tail = key.partition(".")[2]
-    candidates = [key, *(name for name in file.leaves if name.partition(".")[2] == tail)]
-    for name in candidates:
-        if name in file.leaves and _same(file.leaves[name], value):
-            return name
-    return None
+    return Origin(file.path, text.lines.get(key))
 
 
 def _same(first: object, second: object) -> bool:
     return first is second or (type(first) is type(second) and repr(first) == repr(second))
 
 
-@lru_cache(maxsize=64)
-def _lines(path: Path) -> dict[str, int]:
-    """The line of every dotted path that a file's text names."""
-    text = path.read_text(encoding="utf-8")
-    if path.suffix == ".py":
-        statements = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Assign)]
-        pairs = (
-            pair
-            for statement in statements
-            for target in statement.targets
-            if (name := _dotted(target))
-            for pair in _python_lines(statement.value, name, statement.lineno)
-        )
-        return dict(pairs)
-    return dict(_yaml_lines(yaml.compose(text, Loader=ConfigLoader), ""))
+@dataclass(frozen=True)
+class _FileText:
+    """What a config file's text shows: the line of each dotted path, and which were renamed."""
+
+    lines: dict[str, int]
+    sources: dict[str, str]
+
+    @staticmethod
+    @lru_cache(maxsize=64)
+    def of(path: Path) -> _FileText:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix != ".py":
+            return _FileText(dict(_yaml_lines(yaml.compose(text, Loader=ConfigLoader), "")), {})
+        lines, sources = {}, {}
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ImportFrom):
+                sources.update({item.asname: item.name for item in node.names if item.asname})
+            elif isinstance(node, ast.Assign) and (name := _dotted(node.targets[0])):
+                lines.update(_python_lines(node.value, name, node.lineno))
+                if isinstance(node.value, (ast.Name, ast.Attribute)):
+                    sources[name] = _source(node.value)
+        return _FileText(lines, sources)
+
+    def other_names(self, key: str) -> Iterator[str]:
+        """What a path was called where it was imported from."""
+        prefix = key
+        while prefix and prefix not in self.sources:
+            prefix = prefix.rpartition(".")[0]
+        if prefix:
+            name = self.sources[prefix] + key[len(prefix) :]
+            yield name
+            yield name.partition(".")[2]  # without the module
+
+
+def _source(value: ast.expr) -> str:
+    """`base.train` as it is; `get_config("...").train` as `train`."""
+    if isinstance(value, ast.Attribute):
+        return f"{_source(value.value)}.{value.attr}".lstrip(".")
+    return value.id if isinstance(value, ast.Name) else ""
 
 
 def _dotted(target: ast.expr) -> str:

@@ -160,9 +160,10 @@ def test_objects_without_a_name_keep_their_text_and_warn(write, tmp_path):
     assert again.plain == {"f": None, "g": None, "h": [None], "fixed": 1, "obj": None}
     assert instantiate(again.part).beta == 1.0
     # what was lost can be given again
-    LazyConfig.apply_overrides(again, ["+part.beta=2.0", "plain.g=math.sqrt"])
+    root = "plain.g={_target_: aligndetr.config.locate, name: math.sqrt}"
+    LazyConfig.apply_overrides(again, ["+part.beta=2.0", root])
     assert instantiate(again.part).beta == 2.0
-    assert again.plain.g(9) == 3
+    assert instantiate(again.plain.g)(9) == 3
 
 
 def test_a_target_without_a_name(write, tmp_path):
