@@ -24,7 +24,7 @@ class Predictor:
 
     Args:
         config: a name of a packaged config, a path, or a loaded DictConfig.
-        checkpoint: file or URL of the weights.
+        checkpoint: file of the weights.
         device: for example "cpu" or "cuda:1"; None follows `train.device` of the config.
 
     Attributes:
@@ -40,7 +40,7 @@ class Predictor:
         self, config: str | os.PathLike | Mapping, checkpoint: str | os.PathLike, device=None
     ) -> None:
         from aligndetr.config import instantiate
-        from aligndetr.engine.checkpoint import load_model_file, load_weights
+        from aligndetr.engine.checkpoint import choose_weights, load_model_file, load_weights
 
         config = _loaded(config)
         content = load_model_file(checkpoint)
@@ -48,7 +48,8 @@ class Predictor:
         if self.class_names is not None:
             config.model.num_classes = len(self.class_names)
         self.model = instantiate(config.model)
-        load_weights(self.model, content.get("ema") or content["model"], checkpoint)
+        _, weights = choose_weights(content, None, checkpoint)
+        load_weights(self.model, weights, checkpoint)
         self.model.class_names = self.class_names
         self.model.to(_device(device or config.train.device)).eval()
         self._mapper = instantiate(config.dataloader.test.mapper)

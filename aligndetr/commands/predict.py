@@ -58,10 +58,9 @@ def run(args: argparse.Namespace) -> int:
         names = ", ".join(path.name for path in skipped[:5]) + ", ..." * (len(skipped) > 5)
         print(f"skipped {len(skipped)} files that are no images: {names}")
     if not jobs:
-        raise UserError(
-            f"no images in {', '.join(args.images)}; known: {' '.join(sorted(SUFFIXES))}"
-        )
-    predictor = Predictor(load_config(args), args.checkpoint)
+        known = " ".join(sorted(SUFFIXES))
+        raise UserError(f"no images in {', '.join(inputs) or 'the command'}; known: {known}")
+    predictor = Predictor(load_config(args, _is_input), args.checkpoint)
     content = CocoPredictions(predictor.class_names, predictor.model.num_classes)
     broken = 0
     for number, (source, target) in enumerate(jobs, start=1):
