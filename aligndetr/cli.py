@@ -25,6 +25,7 @@ COMMANDS = {
     "config": "print a resolved config and what set each value",
     "doctor": "check a dataset or the environment before training",
     "convert": "convert a checkpoint between toolboxes",
+    "compare": "compare runs of several methods over their seeds",
 }
 BROKEN_PIPE, INTERRUPTED, USER_ERROR = 141, 130, 2
 

@@ -31,9 +31,10 @@ def add_config_arguments(parser: argparse.ArgumentParser, others: str | None = N
 
     Args:
         parser: the command's parser.
-        others: shown in the help as what may follow, such as "image or folder".
+        others: for commands with inputs of their own: what they are, such as "images or folders".
+            Then every word that is no override is one; otherwise it is an error.
     """
-    tail = f"{others}, or key=value" if others else "key=value"
+    tail = f"{others}, and key=value" if others else "key=value"
     parser.add_argument(
         "words",
         nargs="*",
@@ -42,6 +43,7 @@ def add_config_arguments(parser: argparse.ArgumentParser, others: str | None = N
         f"{tail}: key=value changes, +key=value adds and ~key deletes a config key",
     )
     parser.add_argument("--config-file", metavar="CONFIG", help="the config, by name or path")
+    parser.set_defaults(takes_others=others is not None)
 
 
 def is_override(word: str) -> bool:
@@ -56,16 +58,17 @@ def split_words(
 
     Args:
         args: parsed arguments of a parser with `add_config_arguments`.
-        is_other: whether a word belongs to the command itself; the default knows none. A command
-            with inputs passes `lambda word: not is_override(word)`.
+        is_other: whether a word belongs to the command itself; by default whatever is no override,
+            if the parser was told of other words, and nothing otherwise.
     """
     words = list(args.words)
     config = args.config_file
-    if config is None and words and not is_override(words[0]):
-        config = words.pop(0)
+    if config is None and words and (not is_override(words[0]) or Path(f"{words[0]}.py").is_file()):
+        config = words.pop(0)  # file names may hold a "=" as well
     choice = ConfigChoice(config)
     for word in words:
-        (choice.others if is_other and is_other(word) else choice.overrides).append(word)
+        other = is_other(word) if is_other else args.takes_others and not is_override(word)
+        (choice.others if other else choice.overrides).append(word)
     return choice
 
 
