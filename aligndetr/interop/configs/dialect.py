@@ -1,0 +1,64 @@
+"""How the config system asks for foreign names, tags and whole configs."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+from omegaconf import DictConfig
+
+from aligndetr.config import Dialect
+from aligndetr.interop.configs.names import (
+    PACKAGES,
+    RENAMED,
+    TARGETS,
+    ForeignModule,
+    is_installed,
+    is_known_module,
+    unknown,
+)
+from aligndetr.interop.configs.translate import is_foreign_config, translate_config
+
+LOST = "!!python/name:"  # what a dump has of a function or class
+_TAG = "tag:yaml.org,2002:python/"
+
+
+class DetrexDialect(Dialect):
+    """Reads published LazyConfigs and the config.yaml files that they leave behind."""
+
+    def find_module(self, name: str) -> object | None:
+        """Offer a stand-in; an unknown module of a package that is not installed is an error."""
+        if name in TARGETS and name.startswith("aligndetr."):
+            return ForeignModule(name)
+        if name.partition(".")[0] not in PACKAGES or is_installed(name):
+            return None
+        if not is_known_module(name):
+            raise unknown(name)
+        return ForeignModule(name)
+
+    def find_target(self, path: str) -> Callable | None:
+        """Offer our counterpart where it takes the same arguments."""
+        ours = RENAMED.get(path.rpartition(".")[2])
+        if ours is None or path.partition(".")[0] not in PACKAGES or is_installed(path):
+            return None
+        module, _, name = ours.rpartition(".")
+        return getattr(importlib.import_module(module), name)
+
+    def construct_tag(self, loader: yaml.Loader, tag: str, node: yaml.Node) -> object:
+        """Turn shapes and tuples into plain data, and names of functions into text."""
+        kind, _, name = tag.removeprefix(_TAG).partition(":")
+        if not tag.startswith(_TAG):
+            return NotImplemented
+        if kind == "name":
+            return f"{LOST}{name}"
+        if kind == "tuple" and isinstance(node, yaml.SequenceNode):
+            return loader.construct_sequence(node, deep=True)
+        if kind == "object" and name.endswith(".ShapeSpec") and isinstance(node, yaml.MappingNode):
+            return loader.construct_mapping(node, deep=True)
+        return NotImplemented
+
+    def translate(self, config: DictConfig, source: Path) -> DictConfig:
+        """Rewrite a config that names foreign things in our terms."""
+        return translate_config(config, source) if is_foreign_config(config) else config

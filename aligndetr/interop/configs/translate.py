@@ -1,0 +1,105 @@
+"""A whole foreign config in our terms, section by section."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from aligndetr.errors import ConfigError
+from aligndetr.interop.configs.data import translate_data
+from aligndetr.interop.configs.model import translate_model
+from aligndetr.interop.configs.names import is_foreign, renamed_target
+from aligndetr.interop.configs.run import (
+    translate_optimizer,
+    translate_schedule,
+    translate_train,
+)
+from aligndetr.interop.configs.section import Report, Section
+
+SECTIONS = {
+    "model": translate_model,
+    "dataloader": translate_data,
+    "optimizer": translate_optimizer,
+    "lr_multiplier": translate_schedule,
+    "train": translate_train,
+}
+
+
+def is_foreign_config(config: DictConfig) -> bool:
+    """Whether a target in it can only be built by a package that is not installed."""
+    return any(is_foreign(target) for target in _targets(OmegaConf.to_container(config)))
+
+
+def translate_config(config: DictConfig, source: Path) -> DictConfig:
+    """Translate all sections; a section that names nothing foreign stays as it is.
+
+    Args:
+        config: as loaded.
+        source: its file, for messages.
+
+    Returns:
+        A config in our layout; what it does not take over is logged.
+
+    Raises:
+        ConfigError: something has no counterpart, or means what our parts cannot do.
+    """
+    report = Report(str(source))
+    plain = _resolved(config)
+    theirs = [name for name in SECTIONS if name in plain and _is_theirs(name, plain[name])]
+    if theirs and "train" in plain:
+        theirs.append("train")  # it names nothing, but its keys have their meaning
+    result = DictConfig({}, flags={"allow_objects": True})
+    for name, values in plain.items():
+        if name in theirs:
+            result[name] = SECTIONS[name](Section(values, name, report))
+        elif any(is_foreign(target) for target in _targets(values)):
+            result[name] = _renamed(values)
+        else:
+            result[name] = config._get_node(name)
+    report.log()
+    return result
+
+
+def _is_theirs(name: str, values: Any) -> bool:
+    """Whether a section is built by their functions; one of ours may still use some of theirs."""
+    if not isinstance(values, dict):
+        return False
+    inner = [] if name == "model" else [v for v in values.values() if isinstance(v, dict)]
+    return any(is_foreign(node.get("_target_")) for node in (values, *inner))
+
+
+def _resolved(config: DictConfig) -> dict[str, Any]:
+    try:
+        return OmegaConf.to_container(config, resolve=True)
+    except Exception as error:  # omegaconf has several classes for it
+        raise ConfigError(f"an interpolation does not resolve: {error}") from error
+
+
+def _targets(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        if "_target_" in value:
+            yield value["_target_"]
+        for item in value.values():
+            yield from _targets(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _targets(item)
+
+
+def _renamed(value: Any) -> Any:
+    """The same with foreign targets replaced by ours, which take the same arguments.
+
+    Raises:
+        ConfigError: a target has no such counterpart.
+    """
+    if isinstance(value, dict):
+        return {
+            key: renamed_target(item) if key == "_target_" and is_foreign(item) else _renamed(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [_renamed(item) for item in value]
+    return value
