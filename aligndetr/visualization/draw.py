@@ -59,7 +59,7 @@ def draw_instances(
         size = (picture.width * factor, picture.height * factor)
         picture = picture.resize(size, Image.Resampling.BICUBIC)
     objects = _objects(instances, class_names, threshold, factor, picture.size)
-    stroke = max(2, round(math.sqrt(picture.width * picture.height) / 350))
+    stroke = max(2, math.ceil(math.sqrt(picture.width * picture.height) / 260))
     overlay = Image.new("RGBA", picture.size)
     canvas = ImageDraw.Draw(overlay)
     for thing in objects:
@@ -114,7 +114,7 @@ def _draw_labels(
 ) -> None:
     """Labels of the confident objects find their place first and are drawn last."""
     width, height = size
-    letters = max(11, min(round(math.sqrt(width * height) / 48), height // 6))
+    letters = max(12, min(round(math.sqrt(width * height) / 44), height // 6))
     font = label_font(letters)
     margin = max(2, letters // 5)
     placed: list[tuple[Area, str, Color]] = []

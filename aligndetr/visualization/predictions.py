@@ -104,21 +104,20 @@ def side_by_side(pictures: Sequence[Image.Image], captions: Sequence[str]) -> Im
 
 
 def contact_sheet(
-    pictures: Sequence[Image.Image], columns: int = 2, cell: tuple[int, int] = (900, 520)
+    pictures: Sequence[Image.Image], columns: int = 2, cell: tuple[int, int] = (960, 600)
 ) -> Image.Image:
     """All pictures on one sheet, each scaled to fit `cell` = (width, height)."""
-    columns = min(columns, len(pictures))
     cells = [_scaled(picture, cell) for picture in pictures]
     rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
+    widths = [max(picture.width for picture in cells[column::columns]) for column in range(columns)
+              if column < len(cells)]  # fmt: skip
     heights = [max(picture.height for picture in row) for row in rows]
-    step, margin = cell[0] + 2 * _GAP, 2 * _GAP
-    size = (columns * step + margin, sum(heights) + (len(rows) + 1) * margin)
-    sheet = Image.new("RGB", size, _PAPER)
-    top = margin
-    for row, height in zip(rows, heights, strict=True):
-        for column, picture in enumerate(row):
-            sheet.paste(picture, (margin + column * step, top))
-        top += height + margin
+    margin = 2 * _GAP
+    lefts = [margin + sum(widths[:i]) + i * margin for i in range(len(widths) + 1)]
+    tops = [margin + sum(heights[:i]) + i * margin for i in range(len(heights) + 1)]
+    sheet = Image.new("RGB", (lefts[-1], tops[-1]), _PAPER)
+    for index, picture in enumerate(cells):
+        sheet.paste(picture, (lefts[index % columns], tops[index // columns]))
     return sheet
 
 

@@ -99,11 +99,12 @@ def test_empty_loader_is_an_error(loader, tmp_path):
 def test_sheet_holds_every_picture_at_its_place():
     red, blue = Image.new("RGB", (90, 52), (255, 0, 0)), Image.new("RGB", (10, 104), (0, 0, 255))
     sheet = contact_sheet([red, blue, red], columns=2, cell=(90, 52))
-    # margins of 24; the second picture is halved to 5 x 52: x = 24 + 90 + 24 = 138
-    assert sheet.size == (24 + 2 * 114, 24 + 2 * (52 + 24))
+    # margins of 24; the second picture is halved to 5 x 52, and its column is 5 wide
+    assert sheet.size == (24 + 90 + 24 + 5 + 24, 24 + 52 + 24 + 52 + 24)
     assert sheet.getpixel((30, 30)) == sheet.getpixel((30, 24 + 76 + 5)) == (255, 0, 0)
     assert sheet.getpixel((140, 30)) == (0, 0, 255)
-    assert sheet.getpixel((144, 30)) == (255, 255, 255)
+    assert sheet.getpixel((140, 110)) == (255, 255, 255)
+    assert contact_sheet([blue], columns=4, cell=(90, 52)).size == (24 + 5 + 24, 24 + 52 + 24)
 
 
 def test_captions_do_not_need_room():
