@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Integral, Real
 
 from aligndetr.config.dotted import locate
 from aligndetr.config.nodes import is_interpolation, is_mapping, is_sequence
@@ -13,8 +14,8 @@ def fitted(old: object, new: object, path: str) -> object:
     """Check a new value against the old one and give it the old one's type.
 
     None fits anywhere and anything fits where None was. An integral float fits an integer, an
-    integer fits a float. A list of numbers stays one. Where a function or class was, an import
-    path fits.
+    integer fits a float. The items of a list must fit those it had. Where a function or class
+    was, an import path fits.
 
     Args:
         old: the value in the config, resolved.
@@ -38,9 +39,7 @@ def fitted(old: object, new: object, path: str) -> object:
         return float(new)
     if _kind(new) != expected:
         _refuse(path, old, new)
-    if expected == "a list":
-        _check_items(list(old), list(new), path)
-    return new
+    return _fitted_items(list(old), list(new), path) if expected == "a list" else new
 
 
 def _located(name: str, path: str) -> object:
@@ -57,9 +56,9 @@ def _integral(value: float) -> bool:
 def _kind(value: object) -> str:
     if isinstance(value, bool):
         return "true or false"
-    if isinstance(value, int):
+    if isinstance(value, Integral):
         return "an integer"
-    if isinstance(value, float):
+    if isinstance(value, Real):
         return "a number"
     if isinstance(value, (str, bytes)):
         return "text"
@@ -68,17 +67,18 @@ def _kind(value: object) -> str:
     return "a list" if is_sequence(value) else "an import path"
 
 
-def _check_items(old: list, new: list, path: str) -> None:
-    """A list whose items are all numbers, all texts or all booleans keeps that."""
-    broad = {"an integer": "a number"}
-    kinds = {broad.get(_kind(item), _kind(item)) for item in old if item is not None}
-    if len(kinds) != 1 or not kinds <= {"a number", "text", "true or false"}:
-        return
-    for index, item in enumerate(new):
-        if item is None or is_interpolation(item):
-            continue
-        if broad.get(_kind(item), _kind(item)) not in kinds:
-            _refuse(f"{path}.{index}", old[0], item)
+def _fitted_items(old: list, new: list, path: str) -> list:
+    """A list whose items are all of one kind stays so: each new item must fit the first one."""
+    known = [item for item in old if item is not None]
+    kinds = {_kind(item) for item in known}
+    if kinds == {"an integer", "a number"}:
+        known = [item for item in known if isinstance(item, float)]
+    elif len(kinds) != 1:
+        return new
+    return [
+        item if is_interpolation(item) else fitted(known[0], item, f"{path}.{index}")
+        for index, item in enumerate(new)
+    ]
 
 
 def _refuse(path: str, old: object, new: object) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -94,7 +94,7 @@ class LazyConfig:
     @staticmethod
     def load_rel(filename: str, keys: str | Sequence[str] | None = None) -> object:
         """`load` a file named relative to the file of the caller."""
-        caller = Path(inspect.stack()[1].filename)
+        caller = Path(sys._getframe(1).f_code.co_filename)
         if not caller.is_file():
             raise ConfigError(f"load_rel({filename!r}) must be called from a file")
         return LazyConfig.load(caller.resolve().parent / filename, keys)

@@ -9,6 +9,8 @@ import os
 import textwrap
 import warnings
 from collections.abc import Callable, Mapping
+from enum import Enum
+from numbers import Integral, Real
 
 from omegaconf import OmegaConf
 
@@ -17,6 +19,8 @@ from aligndetr.config.nodes import TARGET, entries, is_mapping, is_sequence
 from aligndetr.errors import ConfigError
 
 SOURCE = "_source_"
+# numpy scalars and subclasses become the plain type; order matters, since bool is Integral
+_SCALARS = {bool: bool, Integral: int, Real: float, str: str, bytes: bytes}
 _LOCATE = "aligndetr.config.locate"
 
 
@@ -37,13 +41,13 @@ def to_plain(value: object) -> object:
     if is_sequence(value):
         pairs = entries(value) if hasattr(value, "_get_node") else enumerate(value)
         return [to_plain(item) for _, item in pairs]
-    for kind in (bool, int, float, str, bytes):
-        if isinstance(value, kind):
-            return kind(value)  # numpy scalars and text subclasses become the plain type
     if value is None:
         return None
     if isinstance(value, os.PathLike):
         return os.fspath(value)
+    for kind, plain in _SCALARS.items():
+        if isinstance(value, kind) and not isinstance(value, Enum):
+            return plain(value)
     path = import_path(value)
     if path is None:
         return {SOURCE: source_text(value)}

@@ -1,13 +1,15 @@
 import enum
 import math
 import os
+import signal
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
@@ -34,6 +36,7 @@ def saved(config, tmp_path):
     return LazyConfig.load(tmp_path / "config.yaml")
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         PLAIN,
@@ -173,6 +176,14 @@ def test_a_target_without_a_name(write, tmp_path):
     LazyConfig.save(config, tmp_path / "config.yaml")
     with pytest.warns(ConfigWarning, match=r"part was `def build\(a\):"):
         assert LazyConfig.load(tmp_path / "config.yaml") == {"part": None, "x": {"a": 1}}
+
+
+def test_numbers_of_numpy_and_enums(tmp_path):
+    node = to_node({"a": np.float32(0.5), "b": np.int64(3), "c": signal.SIGINT, "d": [np.int8(1)]})
+    again = saved(node, tmp_path)
+    assert again == {"a": 0.5, "b": 3, "c": signal.SIGINT, "d": [1]}
+    assert (type(again.a), type(again.b), type(again.c)) == (float, int, signal.Signals)
+    assert LazyConfig.apply_overrides(node, ["b=4", "a=1"]).b == 4
 
 
 def test_import_paths():

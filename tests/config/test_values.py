@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aligndetr.config.value_parser import parse_value
@@ -125,6 +125,7 @@ def _written(value):
     return repr(value)
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         _scalars | st.text(st.characters(exclude_characters="\\")),
