@@ -10,14 +10,16 @@ from aligndetr.errors import UserError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("datasets", nargs="*", metavar="DATASET", help="registered names")
+    parser.add_argument(
+        "datasets",
+        nargs="*",
+        metavar="DATASET",
+        help="registered names; with --config-file also overrides, key=value",
+    )
     parser.add_argument("--json", metavar="FILE", help="COCO annotation file of own data")
     parser.add_argument("--images", metavar="DIR", help="its image folder")
     parser.add_argument(
         "--config-file", metavar="CONFIG", help="examine what this config trains and evaluates on"
-    )
-    parser.add_argument(
-        "--opts", nargs="+", default=[], metavar="KEY=VALUE", help="overrides of the config"
     )
     parser.add_argument("--num-queries", type=int, help="compare with the boxes of an image")
     parser.add_argument(
@@ -72,7 +74,9 @@ class _Plan(NamedTuple):
 
 
 def _plan(args: argparse.Namespace) -> _Plan:
-    subjects = [subject for name in args.datasets for subject in _subjects(name)]
+    overrides = [text for text in args.datasets if "=" in text]
+    names = [text for text in args.datasets if "=" not in text]
+    subjects = [subject for name in names for subject in _subjects(name)]
     if (args.json is None) != (args.images is None):
         raise UserError("--json and --images belong together: give both")
     if args.json is not None:
@@ -83,10 +87,12 @@ def _plan(args: argparse.Namespace) -> _Plan:
         from aligndetr.config.resolve import resolve_config
 
         config = LazyConfig.load(resolve_config(args.config_file))
-        LazyConfig.apply_overrides(config, args.opts)
+        LazyConfig.apply_overrides(config, overrides)
         subjects += _subjects_of_config(config)
         num_queries = num_queries or _leaf(config, "model.num_queries")
         num_classes = _leaf(config, "model.num_classes")
+    elif overrides:
+        raise UserError(f"{overrides[0]} changes a config: give --config-file, too")
     if not subjects:
         raise UserError(
             "nothing to examine: give dataset names, --json with --images, or --config-file"

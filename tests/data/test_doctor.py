@@ -232,6 +232,8 @@ def test_nothing_or_half_to_examine():
         run_command()
     with pytest.raises(UserError, match="belong together"):
         run_command("--json", "a.json")
+    with pytest.raises(UserError, match="give --config-file"):
+        run_command("model.num_classes=3")
     with pytest.raises(UserError, match="did you mean shapes_train"):
         run_command("shape_train")
 
@@ -256,6 +258,6 @@ def test_the_datasets_of_a_config(dataset, tmp_path, capsys):
     assert run_command("--config-file", config) == 0  # all images are in both: a warning
     output = capsys.readouterr().out
     assert "6 x images are in both" in output
-    assert run_command("--config-file", config, "--opts", "model.num_classes=80") == 1
+    assert run_command("--config-file", config, "model.num_classes=80") == 1
     assert "add model.num_classes=2" in capsys.readouterr().out
-    assert run_command("--config-file", config, "--opts", "model.num_queries=0") == 1
+    assert run_command("--config-file", config, "model.num_queries=0") == 1
