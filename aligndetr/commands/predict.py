@@ -187,4 +187,4 @@ class CocoPredictions:
         from aligndetr.files import atomic_write
 
         with atomic_write(path) as file:
-            json.dump(self.content, file)
+            file.write(json.dumps(self.content))

@@ -131,7 +131,7 @@ def coco_annotations(detections: Detections, category_ids: Sequence[int]) -> lis
 def write_annotations(annotations: list[dict], path: str | os.PathLike) -> None:
     """Write a results json, whole or not at all."""
     with atomic_write(path) as file:
-        json.dump(annotations, file)
+        file.write(json.dumps(annotations))  # json.dump is ten times slower
 
 
 def coco_metrics(
