@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -74,3 +76,13 @@ def unwrap(model: nn.Module) -> nn.Module:
 def backend_for(device: torch.device) -> str:
     """The communication library for tensors on `device`."""
     return "nccl" if device.type == "cuda" else "gloo"
+
+
+@contextmanager
+def main_first() -> Iterator[None]:
+    """The main process runs the block before all others, so that they find what it made."""
+    if not is_main():
+        barrier()
+    yield
+    if is_main():
+        barrier()

@@ -1,0 +1,75 @@
+"""Train a config and evaluate the result.
+
+Everything lands in train.output_dir. Ctrl-C and SIGTERM write a checkpoint, with which --resume
+goes on exactly where it stopped. docs/training.md says more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from aligndetr.commands.arguments import add_config_arguments, load_config
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_config_arguments(parser)
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument(
+        "--eval-only", action="store_true", help="evaluate train.init_checkpoint, train nothing"
+    )
+    add_launch_arguments(parser)
+
+
+def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what says how many processes there are."""
+    add = parser.add_argument
+    add("--num-gpus", type=int, default=1, help="processes on this machine (on the CPU too)")
+    add("--num-machines", type=int, default=1, help="how many machines take part")
+    add("--machine-rank", type=int, default=0, help="index of this machine")
+    add("--dist-url", default="auto", help="where processes meet: tcp://<first machine>:<port>")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, or only evaluate."""
+    return launch_command(evaluate_here if args.eval_only else train_here, args)
+
+
+def launch_command(main, args: argparse.Namespace) -> int:
+    """Run `main(args)` in each process; the config is read here first, for its errors."""
+    from aligndetr.engine.launch import launch
+
+    config = load_config(args)
+    return launch(
+        main,
+        num_gpus=args.num_gpus,
+        num_machines=args.num_machines,
+        machine_rank=args.machine_rank,
+        dist_url=args.dist_url,
+        device=config.train.get("device", "auto"),
+        args=(args,),
+    )
+
+
+def train_here(args: argparse.Namespace) -> int:
+    """Train in this process."""
+    from aligndetr.engine.experiment import TrainingInterrupted, train
+    from aligndetr.interop import load_checkpoint
+
+    try:
+        train(load_config(args), resume=args.resume, load_initial=load_checkpoint)
+    except TrainingInterrupted as interruption:
+        print(interruption, file=sys.stderr)
+        return interruption.exit_code
+    return 0
+
+
+def evaluate_here(args: argparse.Namespace) -> int:
+    """Evaluate in this process."""
+    from aligndetr.engine.experiment import evaluate
+    from aligndetr.interop import load_checkpoint
+
+    checkpoint = getattr(args, "checkpoint", None)
+    evaluate(load_config(args), checkpoint, load_initial=load_checkpoint)
+    return 0

@@ -1,0 +1,27 @@
+"""Everything that happens around the steps of a training."""
+
+from aligndetr.engine.hooks.base import Hook, is_due
+from aligndetr.engine.hooks.checkpoints import BestCheckpointer, PeriodicCheckpointer
+from aligndetr.engine.hooks.ema import EMAHook
+from aligndetr.engine.hooks.evaluation import EvalHook, ValidationLoss, flatten_results
+from aligndetr.engine.hooks.interruption import Interruption
+from aligndetr.engine.hooks.lr import LRScheduler
+from aligndetr.engine.hooks.stopping import EarlyStopping
+from aligndetr.engine.hooks.timer import IterationTimer
+from aligndetr.engine.hooks.writing import PeriodicWriter
+
+__all__ = [
+    "BestCheckpointer",
+    "EMAHook",
+    "EarlyStopping",
+    "EvalHook",
+    "Hook",
+    "Interruption",
+    "IterationTimer",
+    "LRScheduler",
+    "PeriodicCheckpointer",
+    "PeriodicWriter",
+    "ValidationLoss",
+    "flatten_results",
+    "is_due",
+]

@@ -1,0 +1,58 @@
+"""Ctrl-C and SIGTERM end a training in good order."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from types import FrameType
+
+from aligndetr.engine.distributed import world_size
+from aligndetr.engine.hooks.base import Hook
+from aligndetr.engine.hooks.evaluation import EvalHook, EvaluationSkipped
+
+logger = logging.getLogger(__name__)
+
+
+class Interruption(Hook):
+    """On SIGINT or SIGTERM lets the present step finish, after which training stops.
+
+    A single process cuts a running evaluation short; several finish it together. A second Ctrl-C
+    aborts at once. Outside the main thread signals are left alone.
+
+    Attributes:
+        signal: the signal that came, or None.
+    """
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._previous: dict[int, object] = {}
+
+    def before_train(self) -> None:
+        """Take over the signals."""
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._handle)
+
+    def after_train(self) -> None:
+        """Give them back."""
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous.clear()
+
+    @property
+    def exit_code(self) -> int | None:
+        """What the process should exit with, as shells count: 130 for SIGINT, 143 for SIGTERM."""
+        return None if self.signal is None else 128 + self.signal
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.signal = self.signal or number
+        name = signal.Signals(number).name
+        self.trainer.stop(f"interrupted by {name}")
+        again = " (once more to abort at once)" if number == signal.SIGINT else ""
+        logger.warning("%s: finishing this step, then writing a checkpoint%s", name, again)
+        hooks = self.trainer.hooks
+        if world_size() == 1 and any(isinstance(h, EvalHook) and h.running for h in hooks):
+            raise EvaluationSkipped

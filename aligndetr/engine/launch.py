@@ -1,0 +1,150 @@
+"""From one command to all processes of a training."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import multiprocessing
+
+from aligndetr.engine.distributed import backend_for, rank
+from aligndetr.errors import ConfigError, UserError
+
+Main = Callable[..., int | None]
+
+
+def launch(
+    main: Main,
+    num_gpus: int = 1,
+    num_machines: int = 1,
+    machine_rank: int = 0,
+    dist_url: str = "auto",
+    device: str = "auto",
+    args: Sequence[Any] = (),
+) -> int:
+    """Run `main(*args)` in every process.
+
+    Under torchrun this process is already one of several and joins them. Otherwise `num_gpus`
+    processes are started on this machine; on the CPU that is just their number.
+
+    Args:
+        main: a function of a module; returns an exit code, None means 0.
+        num_gpus: processes on each machine.
+        num_machines: how many machines take part.
+        machine_rank: index of this one.
+        dist_url: where processes meet, such as tcp://10.0.0.1:29500; "auto" works on one machine.
+        device: `train.device` of the config; says how processes talk to each other.
+        args: picklable when processes are started.
+
+    Returns:
+        The exit code: that of the first process that failed, else 0.
+
+    Raises:
+        ConfigError: there are not so many GPUs, or no address for several machines.
+    """
+    if _under_torchrun():
+        return _joined(main, args, "env://", device)
+    world_size = num_gpus * num_machines
+    if num_gpus < 1 or num_machines < 1 or not 0 <= machine_rank < num_machines:
+        raise ConfigError("--num-gpus and --num-machines count from 1, --machine-rank from 0")
+    if world_size == 1:
+        return main(*args) or 0
+    if resolve_device(device).type == "cuda" and num_gpus > torch.cuda.device_count():
+        raise ConfigError(f"--num-gpus {num_gpus}, but torch sees {torch.cuda.device_count()}")
+    if dist_url == "auto":
+        if num_machines > 1:
+            raise ConfigError(
+                "several machines need --dist-url tcp://<address of the first>:<port>"
+            )
+        dist_url = f"tcp://127.0.0.1:{_free_port()}"
+    settings = (main, num_gpus, world_size, machine_rank * num_gpus, dist_url, device, tuple(args))
+    return _wait(multiprocessing.spawn(_process, settings, nprocs=num_gpus, join=False))
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device of this process; "auto" is a GPU if there is one.
+
+    Raises:
+        ConfigError: a GPU is asked for and there is none, or the name means nothing.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"train.device={name!r}: {error}") from error
+    if device.type == "cuda":
+        if not torch.cuda.is_available():
+            raise ConfigError(
+                f"train.device={name}, but torch {torch.__version__} sees no GPU; use "
+                "train.device=cpu, or install a build of torch for your GPU and driver"
+            )
+        if device.index is None:
+            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+        torch.cuda.set_device(device)
+    return device
+
+
+def _under_torchrun() -> bool:
+    return all(name in os.environ for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR"))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _process(local_rank: int, *settings: Any) -> None:
+    """What a started process does."""
+    main, num_local, world_size, first_rank, dist_url, device, args = settings
+    os.environ.update(
+        RANK=str(first_rank + local_rank), WORLD_SIZE=str(world_size), LOCAL_RANK=str(local_rank)
+    )
+    if resolve_device(device).type == "cpu":
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // num_local))
+    sys.exit(_joined(main, args, dist_url, device))
+
+
+def _joined(main: Main, args: Sequence[Any], url: str, device: str) -> int:
+    """Meet the other processes, run, part."""
+    try:
+        dist.init_process_group(
+            backend_for(resolve_device(device)),
+            init_method=url,
+            rank=int(os.environ["RANK"]),
+            world_size=int(os.environ["WORLD_SIZE"]),
+        )
+        code = main(*args) or 0
+    except UserError as error:
+        where = f"[process {rank()}] " if rank() else ""
+        print(f"{where}error: {error}", file=sys.stderr)
+        return 2
+    dist.destroy_process_group()
+    return code
+
+
+def _wait(context: multiprocessing.SpawnContext) -> int:
+    """Wait for started processes; what ends this process ends them in good order."""
+
+    def forward(number: int, frame: object) -> None:
+        for process in context.processes:
+            if process.is_alive():
+                process.terminate()
+
+    handlers = {n: signal.signal(n, forward) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        while not context.join():
+            pass
+    except multiprocessing.ProcessExitedException as failure:
+        return failure.exit_code if failure.exit_code > 0 else 128 - failure.exit_code
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    return 0

@@ -1,0 +1,216 @@
+"""The training loop: eight lines, and hooks for everything else."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from aligndetr.engine.distributed import all_reduce_sum, unwrap, world_size
+from aligndetr.engine.events import EventStorage
+from aligndetr.engine.hooks.base import Hook
+from aligndetr.engine.nonfinite import nonfinite_error
+from aligndetr.engine.precision import Precision, precision_of
+from aligndetr.errors import DataError, TrainingError
+
+logger = logging.getLogger(__name__)
+
+Batch = list[dict[str, Any]]
+
+
+class Trainer:
+    """Optimizes a model on an endless loader.
+
+    A step fetches `accumulation_steps` batches, counts their objects over all processes, and
+    lets the model divide its losses by that count, so that they sum to the loss of the one large
+    batch. A model whose forward takes no `num_boxes` gets the mean over the batches instead.
+
+    Args:
+        model: in training, a batch -> scalar losses by name, whose sum is minimised.
+        loader: yields batches; an object with `state_dict` is resumed exactly.
+        optimizer: over the model's parameters.
+        precision: autocast and loss scaling; None: full precision.
+        clip_grad: `max_norm` and `norm_type` of gradient clipping; None: no clipping.
+        accumulation_steps: batches of a step on each process.
+        dump_folder: gets the batch of a step whose loss is not finite; None saves nothing.
+
+    Attributes:
+        iter: index of the present iteration; `max_iter` once training has finished.
+        completed: steps whose optimizer step is done.
+        storage: the EventStorage of the running training.
+        stop_reason: set by `stop`; every process ends after the same step.
+        failure: the exception that ended the training, or None.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loader: Iterable[Batch],
+        optimizer: torch.optim.Optimizer,
+        *,
+        precision: Precision | None = None,
+        clip_grad: Mapping[str, float] | None = None,
+        accumulation_steps: int = 1,
+        dump_folder: Path | None = None,
+    ) -> None:
+        self.model = model
+        self.loader = loader
+        self.optimizer = optimizer
+        self.precision = precision or precision_of(model)
+        self.clip_grad = clip_grad
+        self.accumulation_steps = accumulation_steps
+        self.dump_folder = dump_folder
+        self.hooks: list[Hook] = []
+        self.iter = self.start_iter = self.completed = self.max_iter = 0
+        self.storage = EventStorage()
+        self.stop_reason: str | None = None
+        self.failure: BaseException | None = None
+        self._stop_wanted: str | None = None
+        self._takes_num_boxes = "num_boxes" in inspect.signature(unwrap(model).forward).parameters
+        self._parameters = [p for group in optimizer.param_groups for p in group["params"]]
+
+    def register_hooks(self, hooks: Sequence[Hook]) -> None:
+        """Add hooks; they are called in this order."""
+        for hook in hooks:
+            hook.trainer = self
+            self.hooks.append(hook)
+
+    def train(self, start_iter: int, max_iter: int) -> None:
+        """Run the iterations from `start_iter` up to, without, `max_iter`.
+
+        Raises:
+            TrainingError: a loss or gradient is not finite.
+        """
+        self.iter = self.start_iter = self.completed = start_iter
+        self.max_iter = max_iter
+        with EventStorage(start_iter) as self.storage:
+            try:
+                self._call_hooks("before_train")
+                while self.iter < max_iter and not self.stop_reason:
+                    self.storage.iter = self.iter
+                    self._call_hooks("before_step")
+                    self.run_step()
+                    self.completed = self.iter + 1
+                    self._call_hooks("after_step")
+                    self.iter += 1
+            except BaseException as error:
+                self.failure = error
+                raise
+            finally:
+                self._call_hooks("after_train")
+
+    def stop(self, reason: str) -> None:
+        """End the training after the step in which every process knows of it."""
+        self._stop_wanted = self._stop_wanted or reason
+
+    def run_step(self) -> None:
+        """Fetch, forward, backward, clip, step, record."""
+        start = time.perf_counter()
+        batches = self._fetch()
+        data_time = time.perf_counter() - start
+        counts = self._count(batches)
+        losses = self._forward_backward(batches, counts[0])
+        self._call_hooks("after_backward")
+        scaler = self.precision.scaler
+        scaler.unscale_(self.optimizer)
+        grad_norm = self._grad_norm()
+        total = sum(losses.values())
+        # float16 gradients may overflow: the scaler then skips the step and scales them less
+        checked = total if scaler.is_enabled() else total + grad_norm
+        self._check(losses, checked, counts[1], batches)
+        self._clip(grad_norm)
+        scaler.step(self.optimizer)
+        scaler.update()
+        self.optimizer.zero_grad()
+        self.storage.put_scalars({**losses, "total_loss": total, "grad_norm": grad_norm})
+        self.storage.put_scalar("data_time", data_time)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What hooks remember, by their class."""
+        states = {type(hook).__name__: hook.state_dict() for hook in self.hooks}
+        return {name: state for name, state in states.items() if state}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Give hooks back what they remembered."""
+        for hook in self.hooks:
+            if type(hook).__name__ in state_dict:
+                hook.load_state_dict(state_dict[type(hook).__name__])
+
+    def _call_hooks(self, moment: str) -> None:
+        if moment == "before_train":
+            self.model.train()
+            self._batches = iter(self.loader)
+        for hook in self.hooks:
+            getattr(hook, moment)()
+
+    def _fetch(self) -> list[Batch]:
+        try:
+            return [next(self._batches) for _ in range(self.accumulation_steps)]
+        except StopIteration:
+            raise DataError("the training loader ended; it must be endless") from None
+
+    def _count(self, batches: Sequence[Batch]) -> Tensor:
+        """(objects of the step per process, whether any process wants to stop), one reduction."""
+        objects = sum(len(item.get("instances", ())) for batch in batches for item in batch)
+        counts = torch.tensor([float(objects), float(self._stop_wanted is not None)])
+        counts = all_reduce_sum(counts.to(self.precision.device, non_blocking=True))
+        return torch.stack([counts[0].clamp(min=1) / world_size(), counts[1]])
+
+    def _forward_backward(self, batches: Sequence[Batch], num_boxes: Tensor) -> dict[str, Tensor]:
+        totals: dict[str, Tensor] = {}
+        for index, batch in enumerate(batches):
+            with self._gradients_synchronised(index == len(batches) - 1):
+                with self.precision.autocast():
+                    losses = self._losses(batch, num_boxes)
+                self.precision.scaler.scale(sum(losses.values())).backward()
+            for name, loss in losses.items():
+                loss = loss.detach()
+                totals[name] = totals[name] + loss if name in totals else loss
+        return totals
+
+    def _losses(self, batch: Batch, num_boxes: Tensor) -> dict[str, Tensor]:
+        if self._takes_num_boxes:
+            return self.model(batch, num_boxes=num_boxes)
+        losses = self.model(batch)
+        return {name: loss / self.accumulation_steps for name, loss in losses.items()}
+
+    def _gradients_synchronised(self, now: bool):
+        distributed = isinstance(self.model, DistributedDataParallel)
+        return self.model.no_sync() if distributed and not now else nullcontext()
+
+    def _grad_norm(self) -> Tensor:
+        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        norm_type = (self.clip_grad or {}).get("norm_type", 2.0)
+        return nn.utils.get_total_norm(gradients, norm_type)
+
+    def _clip(self, grad_norm: Tensor) -> None:
+        if self.clip_grad:
+            max_norm = self.clip_grad["max_norm"]
+            nn.utils.clip_grads_with_norm_(self._parameters, max_norm, grad_norm)
+
+    def _check(
+        self,
+        losses: dict[str, Tensor],
+        checked: Tensor,
+        stop: Tensor,
+        batches: Sequence[Batch],
+    ) -> None:
+        """Fail unless `checked` is finite; here alone the host waits for the device."""
+        finite, stop_wanted = torch.stack([checked.isfinite().float(), stop]).tolist()
+        if not finite:
+            raise self._nonfinite(losses, batches)
+        if stop_wanted:
+            self.stop_reason = self._stop_wanted or "another process was asked to stop"
+
+    def _nonfinite(self, losses: dict[str, Tensor], batches: Sequence[Batch]) -> TrainingError:
+        self.storage.put_scalars(losses)
+        folder = self.dump_folder
+        return nonfinite_error(losses, unwrap(self.model), batches, self.iter, folder)
