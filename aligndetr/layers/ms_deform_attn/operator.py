@@ -2,9 +2,30 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
+from aligndetr.layers.ms_deform_attn.checks import (
+    check_alike,
+    check_points,
+    check_reference,
+    check_value,
+)
 from aligndetr.layers.ms_deform_attn.reference import fused_reference, sample_reference
+from aligndetr.layers.ms_deform_attn.registration import deform_attn, match_dtypes
+from aligndetr.layers.ms_deform_attn.selection import implementation, is_exporting, log_choice
+
+
+def _uses_reference(value: Tensor) -> bool:
+    if is_exporting():
+        return True
+    if not torch.compiler.is_compiling():
+        log_choice(value.device.type, value.dtype)
+    return implementation(value.device.type, value.dtype) == "reference"
+
+
+def _flat(spatial_shapes: Sequence[tuple[int, int]]) -> list[int]:
+    return [side for shape in spatial_shapes for side in shape]
 
 
 def ms_deform_attn(
@@ -24,8 +45,19 @@ def ms_deform_attn(
 
     Returns:
         Tensor (B,Q,H*D) of the dtype of `value`.
+
+    Raises:
+        ValueError: a shape or device does not fit the others.
+        TypeError: a dtype is not supported or does not fit `value`.
     """
-    return sample_reference(value, spatial_shapes, sampling_locations, attention_weights)
+    check_value(value, spatial_shapes)
+    named = {"sampling_locations": sampling_locations, "attention_weights": attention_weights}
+    check_points(value, len(spatial_shapes), *named.items())
+    check_alike(value, **named)
+    if _uses_reference(value):
+        return sample_reference(value, spatial_shapes, sampling_locations, attention_weights)
+    points, scores, _ = match_dtypes(value, sampling_locations, attention_weights, None)
+    return deform_attn(value, _flat(spatial_shapes), points, scores, None)
 
 
 def fused_ms_deform_attn(
@@ -46,5 +78,16 @@ def fused_ms_deform_attn(
 
     Returns:
         Tensor (B,Q,H*D) of the dtype of `value`.
+
+    Raises:
+        ValueError: a shape or device does not fit the others.
+        TypeError: a dtype is not supported or does not fit `value`.
     """
-    return fused_reference(value, spatial_shapes, offsets, logits, reference)
+    check_value(value, spatial_shapes)
+    check_points(value, len(spatial_shapes), ("offsets", offsets), ("logits", logits))
+    check_reference(offsets, reference)
+    check_alike(value, offsets=offsets, logits=logits, reference=reference)
+    if _uses_reference(value):
+        return fused_reference(value, spatial_shapes, offsets, logits, reference)
+    offsets, logits, reference = match_dtypes(value, offsets, logits, reference)
+    return deform_attn(value, _flat(spatial_shapes), offsets, logits, reference)

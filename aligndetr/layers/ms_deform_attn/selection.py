@@ -1,0 +1,106 @@
+"""Which implementation runs where: the default for a device and dtype, and how to force one.
+
+The environment variable ALIGNDETR_MSDA (reference, cpp or triton), read at import, or the context
+manager `use_implementation` force one. Export and tracing always see the reference formulation,
+since other programs do not know the compiled operators.
+"""
+
+import functools
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+import torch
+
+from aligndetr.errors import UserError
+from aligndetr.layers.ms_deform_attn import cpp
+
+VARIABLE = "ALIGNDETR_MSDA"
+NAMES = ("reference", "cpp", "triton")
+TRITON_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+HAS_TRITON = find_spec("triton") is not None
+
+_logger = logging.getLogger(__name__)
+_forced: str | None = None
+
+
+def obstacle(name: str, device: str, dtype: torch.dtype) -> str | None:
+    """Why implementation `name` cannot serve a device type and dtype; None if it can."""
+    if name == "cpp":
+        if device != "cpu":
+            return f"cpp runs on cpu, not on {device}"
+        if dtype not in cpp.TYPES:
+            return f"cpp has no {dtype}"
+        return cpp.DESCRIPTION if cpp.LIBRARY is None else None
+    if name == "triton":
+        if device != "cuda":
+            return f"triton runs on cuda devices, not on {device}"
+        if dtype not in TRITON_DTYPES:
+            return f"the triton kernels have no {dtype}"
+        return None if HAS_TRITON else "triton is not installed"
+    return None
+
+
+def explain(device: str, dtype: torch.dtype) -> tuple[str, str]:
+    """Name of the implementation for a device type and dtype, and why it is this one.
+
+    Raises:
+        UserError: an implementation is forced that cannot serve this device type and dtype.
+    """
+    if _forced is not None:
+        if reason := obstacle(_forced, device, dtype):
+            raise UserError(
+                f"deformable attention: {_forced} is forced, but {reason}; unset {VARIABLE} or "
+                "leave use_implementation to choose automatically"
+            )
+        return _forced, "forced"
+    preferred = "cpp" if device == "cpu" else "triton"
+    if reason := obstacle(preferred, device, dtype):
+        return "reference", reason
+    return preferred, cpp.DESCRIPTION if preferred == "cpp" else "triton kernels"
+
+
+def implementation(device: str = "cpu", dtype: torch.dtype = torch.float32) -> str:
+    """Name of the implementation that serves a device type ("cpu", "cuda") and dtype."""
+    return explain(device, dtype)[0]
+
+
+def force(name: str | None) -> None:
+    """Use one implementation from now on; None chooses by device and dtype again.
+
+    Raises:
+        UserError: there is no implementation of this name.
+    """
+    global _forced
+    if name is not None and name not in NAMES:
+        raise UserError(f"unknown deformable attention {name!r}: choose one of {', '.join(NAMES)}")
+    _forced = name
+
+
+@contextmanager
+def use_implementation(name: str | None) -> Iterator[None]:
+    """Force one implementation ("reference", "cpp", "triton") inside a `with` block."""
+    before = _forced
+    force(name)
+    try:
+        yield
+    finally:
+        force(before)
+
+
+def is_exporting() -> bool:
+    """Whether the program is being recorded for use outside of PyTorch."""
+    return torch.jit.is_tracing() or torch.onnx.is_in_onnx_export() or torch.compiler.is_exporting()
+
+
+@functools.cache
+def log_choice(device: str, dtype: torch.dtype) -> None:
+    """Say once a process, device type and dtype what runs and why."""
+    name, reason = explain(device, dtype)
+    level = logging.WARNING if name == "reference" and reason != "forced" else logging.INFO
+    _logger.log(level, "deformable attention on %s, %s: %s (%s)", device, dtype, name, reason)
+
+
+force(os.environ.get(VARIABLE) or None)
