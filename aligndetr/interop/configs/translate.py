@@ -47,33 +47,38 @@ def translate_config(config: DictConfig, source: Path) -> DictConfig:
         ConfigError: something has no counterpart, or means what our parts cannot do.
     """
     report = Report(str(source))
-    plain = _resolved(config)
-    theirs = [name for name in SECTIONS if name in plain and _is_theirs(name, plain[name])]
-    if theirs and "train" in plain:
+    theirs = [name for name in SECTIONS if name in config and _is_theirs(name, config[name])]
+    if theirs and "train" in config:
         theirs.append("train")  # it names nothing, but its keys have their meaning
     result = DictConfig({}, flags={"allow_objects": True})
-    for name, values in plain.items():
+    for name in config:
         if name in theirs:
+            values = _resolved(config[name])
             result[name] = SECTIONS[name](Section(values, name, report))
-        elif any(is_foreign(target) for target in _targets(values)):
-            result[name] = _renamed(values)
+        elif any(is_foreign(target) for target in _targets(_unresolved(config[name]))):
+            result[name] = _renamed(_resolved(config[name]))
         else:
             result[name] = config._get_node(name)
     report.log()
     return result
 
 
-def _is_theirs(name: str, values: Any) -> bool:
+def _is_theirs(name: str, section: Any) -> bool:
     """Whether a section is built by their functions; one of ours may still use some of theirs."""
+    values = _unresolved(section)
     if not isinstance(values, dict):
         return False
     inner = [] if name == "model" else [v for v in values.values() if isinstance(v, dict)]
     return any(is_foreign(node.get("_target_")) for node in (values, *inner))
 
 
-def _resolved(config: DictConfig) -> dict[str, Any]:
+def _unresolved(section: Any) -> Any:
+    return OmegaConf.to_container(section) if OmegaConf.is_config(section) else section
+
+
+def _resolved(section: DictConfig) -> Any:
     try:
-        return OmegaConf.to_container(config, resolve=True)
+        return OmegaConf.to_container(section, resolve=True)
     except Exception as error:  # omegaconf has several classes for it
         raise ConfigError(f"an interpolation does not resolve: {error}") from error
 

@@ -1,0 +1,47 @@
+"""Foreign configs, understood for the duration of a test."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aligndetr.config import LazyConfig, register_dialect, unregister_dialect
+from aligndetr.interop.configs import DetrexDialect
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def dialect() -> Iterator[DetrexDialect]:
+    """Registered before, unregistered after."""
+    instance = DetrexDialect()
+    register_dialect(instance)
+    yield instance
+    unregister_dialect(instance)
+
+
+@pytest.fixture
+def dump():
+    """Load dump.yaml, or a text given instead of it."""
+
+    def load(path: Path = HERE / "dump.yaml"):
+        with pytest.warns(UserWarning, match="lr_factor_func was not saved"):
+            return LazyConfig.load(path)
+
+    return load
+
+
+@pytest.fixture
+def published():
+    """Load one of the .py configs."""
+    return lambda name: LazyConfig.load(HERE / "published" / name)
+
+
+@pytest.fixture
+def report(caplog: pytest.LogCaptureFixture):
+    """What was said about keys that are not taken over."""
+    caplog.set_level(logging.INFO, logger="aligndetr.interop")
+    return lambda: "\n".join(record.getMessage() for record in caplog.records)
