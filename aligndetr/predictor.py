@@ -10,8 +10,14 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
+from aligndetr.config import LazyConfig, instantiate
+from aligndetr.config.resolve import resolve_config
 from aligndetr.data.images import read_image, to_array
 from aligndetr.data.transforms import apply_augmentations
+from aligndetr.engine.checkpoint import load_model_file
+from aligndetr.engine.initial import LoadInitial, load_for_evaluation, load_own
+from aligndetr.engine.launch import resolve_device
+from aligndetr.errors import CheckpointError, UserError
 from aligndetr.structures import Instances
 
 
@@ -19,17 +25,19 @@ class Predictor:
     """Finds objects in images of any size: `Predictor("config.py", "model.pth")("image.jpg")`.
 
     Images are prepared as the config prepares them for evaluation
-    (`dataloader.test.mapper`). The class names and their number come from the checkpoint, EMA
-    weights are taken when it has them.
+    (`dataloader.test.mapper`). The class names and their number come from the checkpoint, or, when
+    it does not say, from the config's test dataset. EMA weights are taken when there are some.
 
     Args:
         config: a name of a packaged config, a path, or a loaded DictConfig.
         checkpoint: file of the weights.
         device: for example "cpu" or "cuda:1"; None follows `train.device` of the config.
+        load_initial: reads files that no training here wrote; `aligndetr.interop.load_checkpoint`
+            knows other toolboxes and URLs.
 
     Attributes:
         model: the detector, in evaluation mode.
-        class_names: names by class index; None when the checkpoint does not say.
+        class_names: names by class index; None when neither checkpoint nor dataset say.
 
     Raises:
         ConfigError: the config is missing or broken.
@@ -37,21 +45,20 @@ class Predictor:
     """
 
     def __init__(
-        self, config: str | os.PathLike | Mapping, checkpoint: str | os.PathLike, device=None
+        self,
+        config: str | os.PathLike | Mapping,
+        checkpoint: str | os.PathLike,
+        device: str | None = None,
+        load_initial: LoadInitial = load_own,
     ) -> None:
-        from aligndetr.config import instantiate
-        from aligndetr.engine.checkpoint import choose_weights, load_model_file, load_weights
-
         config = _loaded(config)
-        content = load_model_file(checkpoint)
-        self.class_names: list[str] | None = content.get("class_names")
+        self.class_names = _class_names(config, checkpoint)
         if self.class_names is not None:
             config.model.num_classes = len(self.class_names)
         self.model = instantiate(config.model)
-        _, weights = choose_weights(content, None, checkpoint)
-        load_weights(self.model, weights, checkpoint)
         self.model.class_names = self.class_names
-        self.model.to(_device(device or config.train.device)).eval()
+        load_for_evaluation(self.model, str(checkpoint), None, load_initial)
+        self.model.to(resolve_device(device or config.train.device)).eval()
         self._mapper = instantiate(config.dataloader.test.mapper)
 
     @torch.inference_mode()
@@ -101,13 +108,27 @@ def _loaded(config: str | os.PathLike | Mapping) -> Mapping:
     """A config of its own, so that the caller's is not changed."""
     if isinstance(config, Mapping):
         return copy.deepcopy(config)
-    from aligndetr.config import LazyConfig
-    from aligndetr.config.resolve import resolve_config
-
     return LazyConfig.load(resolve_config(os.fspath(config)))
 
 
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+def _class_names(config: Mapping, checkpoint: str | os.PathLike) -> list[str] | None:
+    """Of the checkpoint, else of the dataset if it fits and is there."""
+    stated = config.model.get("num_classes")
+    try:
+        names = load_model_file(checkpoint).get("class_names")
+    except CheckpointError:
+        if stated is None:
+            raise
+        names = None  # another toolbox's; `load_initial` will read it, or say what is wrong
+    if names is not None:
+        return list(names)
+    try:
+        names = instantiate(config.dataloader.test.dataset).class_names
+    except UserError:
+        names = None
+    if stated is None and names is None:
+        raise CheckpointError(
+            f"{checkpoint} does not name its classes, and the dataset of the config is not there; "
+            "give their number: model.num_classes=N"
+        )
+    return names if names is not None and stated in (None, len(names)) else None

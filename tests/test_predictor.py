@@ -108,6 +108,30 @@ def test_moving_average_is_preferred(checkpoint, photo, tmp_path, predictor):
     assert same(Predictor("aligndetr_tiny", tmp_path / "ema.pth")(photo), predictor(photo))
 
 
+def test_classes_without_names_in_the_file(checkpoint, photo, tmp_path, predictor):
+    """Bare weights name no classes; the dataset of the config does if the number fits."""
+    weights = torch.load(checkpoint, weights_only=True)["model"]
+    torch.save(weights, tmp_path / "bare.pth")
+    content = {
+        "images": [{"id": 1, "file_name": "x.png", "height": 9, "width": 9}],
+        "categories": [{"id": index, "name": name} for index, name in enumerate("abc")],
+    }
+    (tmp_path / "data.json").write_text(json.dumps(content))
+    config = LazyConfig.load(resolve_config("aligndetr_tiny"))
+    data = {"json_file": str(tmp_path / "data.json"), "image_root": str(tmp_path)}
+    config.dataloader.test.dataset.update(data)
+    named = Predictor(config, tmp_path / "bare.pth")
+    assert named.class_names == ["a", "b", "c"]
+    assert same(named(photo), predictor(photo))
+    (tmp_path / "data.json").unlink()
+    with pytest.raises(CheckpointError, match=r"model\.num_classes=N"):
+        Predictor(config, tmp_path / "bare.pth")
+    config.model.num_classes = 3
+    unnamed = Predictor(config, tmp_path / "bare.pth")
+    assert unnamed.class_names is None
+    assert same(unnamed(photo), predictor(photo))
+
+
 def test_rotated_photo_is_turned(tmp_path):
     pixels = np.zeros((30, 50, 3), np.uint8)
     pixels[:, :25] = 255  # the left half is white

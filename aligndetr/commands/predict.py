@@ -26,7 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from aligndetr.commands.arguments import add_config_arguments
 
     add_config_arguments(parser, others="images or folders")
-    parser.add_argument("--checkpoint", required=True, metavar="FILE", help="trained weights")
+    parser.add_argument(
+        "--checkpoint",
+        required=True,
+        metavar="FILE",
+        help="weights: of a training here, of another toolbox, or a URL",
+    )
     parser.add_argument(
         "--output", default="predictions", metavar="DIR", help="folder (default: %(default)s)"
     )
@@ -49,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
         UserError: nothing to read, or config or checkpoint are wrong.
     """
     from aligndetr.commands.arguments import load_config, split_words
+    from aligndetr.interop import load_checkpoint
     from aligndetr.predictor import Predictor
     from aligndetr.visualization.predictions import save_picture
 
@@ -60,7 +66,8 @@ def run(args: argparse.Namespace) -> int:
     if not jobs:
         known = " ".join(sorted(SUFFIXES))
         raise UserError(f"no images in {', '.join(inputs) or 'the command'}; known: {known}")
-    predictor = Predictor(load_config(args, _is_input), args.checkpoint)
+    config = load_config(args, _is_input)
+    predictor = Predictor(config, args.checkpoint, load_initial=load_checkpoint)
     content = CocoPredictions(predictor.class_names, predictor.model.num_classes)
     broken = 0
     for number, (source, target) in enumerate(jobs, start=1):

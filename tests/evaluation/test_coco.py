@@ -24,12 +24,13 @@ def evaluate(dataset, outputs, **options):
     return evaluator.evaluate()["bbox"]
 
 
-def pycocotools_numbers(json_file, predictions, image_ids=None, categories=None):
+def pycocotools_numbers(json_file, predictions, image_ids=None, categories=None, limit=100):
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO(str(json_file))
         evaluation = COCOeval(truth, truth.loadRes(predictions), "bbox")
         evaluation.params.imgIds = image_ids or evaluation.params.imgIds
         evaluation.params.catIds = categories or evaluation.params.catIds
+        evaluation.params.maxDets = [1, 10, limit]
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
@@ -156,8 +157,15 @@ def test_file_has_original_ids_and_evaluates_to_the_same(random_coco, tmp_path):
 
 
 def test_max_dets_changes_the_limit(random_coco):
+    """pycocotools' own summary of AP stays at 100, but AP50 and recall follow the limit."""
     results = evaluate(random_coco.dataset, random_coco.outputs, max_dets=11)
-    assert "AR11" in results
+    predictions = coco_format(random_coco.dataset, random_coco.outputs)
+    expected = pycocotools_numbers(random_coco.path, predictions, limit=11)
+    names = ["AP50", "AP75", "APm", "AR11", "ARl"]
+    positions = [1, 2, 4, 8, 11]
+    numbers = [expected[position] for position in positions]
+    np.testing.assert_allclose([results[name] for name in names], numbers, rtol=1e-12)
+    assert results["AR11"] < evaluate(random_coco.dataset, random_coco.outputs)["AR100"]
     with pytest.raises(ValueError, match="above 10"):
         COCOEvaluator(random_coco.dataset, max_dets=10)
 
