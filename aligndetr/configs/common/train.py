@@ -1,14 +1,18 @@
-"""How a run goes: length, precision, checkpoints, evaluation, logs."""
+"""How a run goes: length, precision, checkpoints, evaluation, logs (docs/training.md)."""
 
 train = {
     "output_dir": "./output",
     "init_checkpoint": "",  # a file, URL or detectron2:// name; empty: from scratch
-    "seed": 0,
+    "trust_checkpoint": False,  # read pickles that may run code; only files you wrote yourself
+    "seed": 0,  # -1: another one each time
+    "deterministic": False,  # refuse operations that are not
     "device": "auto",  # cuda if there is one, else cpu
+    "num_threads": None,  # of one process on the CPU; None: torch decides
     "epochs": 12,
     "max_iter": None,  # iterations; None: as many as the epochs hold
     "reference_batch_size": 16,  # lr is multiplied by total_batch_size / this; None: never
     "accumulation_steps": 1,  # parts into which the total batch is split
+    "fast_dev_run": {"enabled": False},  # 3 iterations and an evaluation, to see that all works
     "amp": {"enabled": False, "dtype": "bfloat16"},
     "clip_grad": {"enabled": True, "params": {"max_norm": 0.1, "norm_type": 2}},
     "ddp": {
@@ -16,8 +20,12 @@ train = {
         "find_unused_parameters": False,
         "fp16_compression": False,
     },
-    "model_ema": {"enabled": False, "decay": 0.999},
+    "model_ema": {"enabled": False, "decay": 0.999, "warmup": 0},
     "checkpointer": {"period": 5000, "max_to_keep": 3},
     "eval_period": 5000,
     "log_period": 20,
+    "best": {"metric": "bbox/AP", "weights": None},  # None: the moving average if there is one
+    "early_stopping": {"patience": 0},  # evaluations without a better metric; 0: never
+    "validation_loss": {"enabled": False},
+    "wandb": {"enabled": False, "params": {"dir": "./wandb_output", "project": "aligndetr"}},
 }
