@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor
 
@@ -38,7 +39,7 @@ class Traits:
     binding: bool = True
 
 
-def no_aliases(names: Collection[str]) -> Sequence[Pair]:
+def no_aliases(state: Mapping[str, Any]) -> Sequence[Pair]:
     """Tell that no tensor is stored twice."""
     return ()
 
@@ -58,7 +59,7 @@ class Source:
             and key lists only.
         markers: templates; a checkpoint is of this source if each fits one of its names.
         table: names (theirs or ours) -> pairs (their template, our template).
-        aliases: names (theirs) -> pairs (alias, the template of the name it repeats).
+        aliases: values by their names -> pairs (alias, the template of the name it repeats).
         ignored: templates of names that a detector has no use for.
         traits: see `Traits`.
         prepare: changes tensors under their names before they are renamed.
@@ -69,7 +70,7 @@ class Source:
     verified: bool
     markers: tuple[str, ...]
     table: Callable[[Collection[str]], Sequence[Pair]]
-    aliases: Callable[[Collection[str]], Sequence[Pair]] = no_aliases
+    aliases: Callable[[Mapping[str, Any]], Sequence[Pair]] = no_aliases
     ignored: tuple[str, ...] = ()
     traits: Traits = field(default_factory=Traits)
     prepare: Callable[[dict[str, Tensor]], dict[str, Tensor]] = unchanged

@@ -1,8 +1,12 @@
-"""detrex' DINO and AlignDETR, and the official AlignDETR repository, which uses its names."""
+"""detrex' DINO and Deformable-DETR families, and the official AlignDETR repository."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
 
 from aligndetr.interop.names import Pair, count, with_prefix
 from aligndetr.interop.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
@@ -29,11 +33,15 @@ AROUND_LAYERS: list[Pair] = [
     ("transformer.level_embeds", "pyramid.level_embedding"),
     ("transformer.enc_output.{rest}", "query_source.memory_proj.{rest}"),
     ("transformer.enc_output_norm.{rest}", "query_source.memory_norm.{rest}"),
-    ("transformer.tgt_embed.weight", "query_source.content.weight"),
+    ("transformer.pos_trans.{rest}", "query_source.position_proj.{rest}"),
+    ("transformer.pos_trans_norm.{rest}", "query_source.position_norm.{rest}"),
+    ("transformer.reference_points.{rest}", "query_source.reference_points.{rest}"),
     ("transformer.decoder.norm.{rest}", "decoder.norm.{rest}"),
     ("transformer.decoder.ref_point_head.{rest}", "decoder.position_mlp.{rest}"),
     ("label_enc.weight", "denoiser.label_embedding.weight"),
 ]
+CLASS_HEADS: Pair = ("transformer.decoder.class_embed.{rest}", "class_embed.{rest}")
+BOX_HEADS: Pair = ("transformer.decoder.bbox_embed.{rest}", "bbox_embed.{rest}")
 DECODER_LAYERS = ("transformer.decoder.layers.{i}.{rest}", "decoder.layers.{i}.{rest}")
 
 
@@ -47,9 +55,20 @@ def heads(last: int) -> list[Pair]:
     ]
 
 
+def learned_queries(names: Collection[str]) -> list[Pair]:
+    """Learned content has another name where the position comes from proposals (H-DETR)."""
+    proposes = {"transformer.pos_trans.weight", "query_source.position_proj.weight"}
+    content = "query_embedding.weight" if proposes & set(names) else "transformer.tgt_embed.weight"
+    return [
+        (content, "query_source.content.weight"),
+        ("query_embedding.weight", "query_source.embedding.weight"),
+    ]
+
+
 def _table(names: Collection[str]) -> Sequence[Pair]:
     return [
         *AROUND_LAYERS,
+        *learned_queries(names),
         *with_prefix(ENCODER_LAYER, "transformer.encoder.layers.{i}.", "encoder.layers.{i}."),
         *with_prefix(DECODER_LAYER, "transformer.decoder.layers.{i}.", "decoder.layers.{i}."),
         *heads(last=count(names, *DECODER_LAYERS)),
@@ -58,18 +77,34 @@ def _table(names: Collection[str]) -> Sequence[Pair]:
 
 def decoder_head_aliases(names: Collection[str]) -> Sequence[Pair]:
     """The heads appear a second time below the decoder, which refines and proposes with them."""
-    return [
-        ("transformer.decoder.class_embed.{rest}", "class_embed.{rest}"),
-        ("transformer.decoder.bbox_embed.{rest}", "bbox_embed.{rest}"),
-    ]
+    return [CLASS_HEADS, BOX_HEADS]
+
+
+def _aliases(state: Mapping[str, Any]) -> Sequence[Pair]:
+    """A decoder that proposes has all heads, one that refines boxes the box heads, others none.
+
+    Only decoders that refine boxes have separate box heads.
+    """
+    if any(name.startswith("transformer.enc_output.") for name in state):
+        return [CLASS_HEADS, BOX_HEADS]
+    first, second = (state.get(f"bbox_embed.{i}.layers.0.weight") for i in (0, 1))
+    refines = second is not None and not _is_one(first, second)
+    listed = any(name.startswith("transformer.decoder.bbox_embed.") for name in state)
+    return [BOX_HEADS] if refines or listed else []
+
+
+def _is_one(first: Any, second: Any) -> bool:
+    """Tell whether two entries are one tensor, or a copy of it."""
+    comparable = isinstance(first, Tensor) and not first.is_meta
+    return first is second or (comparable and torch.equal(first, second))
 
 
 SOURCE = Source(
-    name="detrex or official AlignDETR (DINO family)",
+    name="detrex or official AlignDETR",
     verified=True,
     markers=("transformer.encoder.layers.{i}.attentions.0.{rest}",),
     table=_table,
-    aliases=decoder_head_aliases,
+    aliases=_aliases,
     ignored=("pixel_mean", "pixel_std", "criterion.{rest}"),
     traits=Traits(
         pixel_mean=IMAGENET_MEAN,
