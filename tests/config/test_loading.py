@@ -199,6 +199,13 @@ def test_tuples_become_lists_wherever_they_come_from(write):
     assert isinstance(config.plain.later, ListConfig)
 
 
+def test_a_list_may_follow_a_tuple():
+    node = LazyCall(dict)(betas=(0.9, 0.999), deep={"pair": (1, 2)})
+    node.betas = [0.5]  # newer omegaconf versions warn where a tuple was kept
+    node.deep.pair.append(3)
+    assert instantiate(node) == {"betas": [0.5], "deep": {"pair": [1, 2, 3]}}
+
+
 # ---------------------------------------------------------------- broken files
 
 
