@@ -224,12 +224,12 @@ def test_configs_on_a_terminal(monkeypatch, capsys):
 
     terminal = Terminal()
     monkeypatch.setattr(sys, "stdout", terminal)
-    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("COLUMNS", "90")
     assert cli.main(["configs"]) == 0
     text = terminal.getvalue()
     assert "align_detr:" in text.splitlines()
     assert "  aligndetr_k2_r50_4scale_tau3_12ep  " in text
-    assert max(map(len, text.splitlines())) <= 64
+    assert max(map(len, text.splitlines())) <= 90
 
 
 def test_config_prints_values_and_origins(config_file, capsys):
@@ -255,36 +255,45 @@ def test_config_with_a_typo(config_file, capsys):
 
 @pytest.fixture
 def train_net(monkeypatch):
-    """The script's functions, and the calls that reach the engine."""
+    """The script's main function, and the calls that reach the engine."""
     calls = []
     experiment = types.ModuleType("experiment")
-    experiment.train = lambda config, resume: calls.append(("train", config.train.max_iter, resume))
-    experiment.evaluate = lambda config: calls.append(("eval", config.train.max_iter))
+    experiment.TrainingInterrupted = type("TrainingInterrupted", (Exception,), {})
+    experiment.train = lambda config, resume, **rest: calls.append((config.train.max_iter, resume))
+    experiment.evaluate = lambda config, checkpoint, **rest: calls.append(("eval", checkpoint))
     launch = types.ModuleType("launch")
 
-    def run_here(main, num_gpus, num_machines, machine_rank, dist_url, args):
-        calls.append(("launch", num_gpus, num_machines, machine_rank, dist_url))
-        main(*args)
+    def run_here(main, args, **settings):
+        calls.append(settings)
+        return main(*args)
 
     launch.launch = run_here
     monkeypatch.setitem(sys.modules, "aligndetr.engine.experiment", experiment)
     monkeypatch.setitem(sys.modules, "aligndetr.engine.launch", launch)
-    script = types.SimpleNamespace(**runpy.run_path(str(ROOT / "tools/train_net.py")))
-    return script, calls
+    return runpy.run_path(str(ROOT / "tools/train_net.py"))["main"], calls
 
 
 def test_train_net_takes_the_arguments_of_detectron2(config_file, train_net):
-    script, calls = train_net
+    main, calls = train_net
     words = ["--config-file", "run_k=2.py", "--num-gpus", "2", "--resume", "train.max_iter=4"]
-    assert script.launch_all(script.parse_arguments(words)) == 0
-    assert calls == [("launch", 2, 1, 0, "auto"), ("train", 4, True)]
+    assert main([*words, "--dist-url", "tcp://host:1", "--num-machines", "3"]) == 0
+    assert (
+        calls[0].items()
+        >= {
+            "num_gpus": 2,
+            "num_machines": 3,
+            "machine_rank": 0,
+            "dist_url": "tcp://host:1",
+        }.items()
+    )
+    assert calls[1:] == [(4, True)]
     calls.clear()
-    script.launch_all(script.parse_arguments(["--eval-only", "--config-file", "run_k=2.py"]))
-    assert calls == [("launch", 1, 1, 0, "auto"), ("eval", 9)]
+    assert main(["--eval-only", "--config-file", "run_k=2.py"]) == 0
+    assert calls[1:] == [("eval", None)]
 
 
-def test_train_net_reports_mistakes_before_it_launches(config_file, train_net):
-    script, calls = train_net
-    with pytest.raises(ConfigError, match=r"did you mean train\.max_iter"):
-        script.launch_all(script.parse_arguments(["run_k=2.py", "train.max_itr=4"]))
+def test_train_net_reports_mistakes_before_it_launches(config_file, train_net, capsys):
+    main, calls = train_net
+    assert main(["--config-file", "run_k=2.py", "train.max_itr=4"]) == 2
+    assert "did you mean train.max_iter?" in capsys.readouterr().err
     assert calls == []

@@ -51,7 +51,9 @@ def load_with_origins(
         config = LazyConfig.load(path)
     finally:
         current_file.reset(token)
-    root = observer.imports[0] if observer.imports else ExecutedFile(path)
+    executed = [file for file in observer.imports if file.path == path.resolve()]
+    # a YAML file executes nothing itself, but translating a foreign one loads packaged configs
+    root = executed[0] if executed else ExecutedFile(path, imports=observer.imports)
     found = {key: _origin(root, key, value) for key, value in leaves(config)}
     for text in overrides:
         before = dict(leaves(config))
