@@ -7,7 +7,6 @@ from pathlib import Path
 from setuptools import Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
-from setuptools.errors import BaseError
 
 SOURCES = Path("aligndetr/csrc")
 LIBRARY = Extension(
@@ -24,27 +23,28 @@ UNIX_FLAGS = [
 
 
 class BuildLibrary(build_ext):
-    """Compile a plain shared library: no Python ABI in its name, OpenMP where the compiler has it."""
+    """Compile a plain shared library, with OpenMP where the compiler has it."""
 
     def get_ext_filename(self, fullname: str) -> str:
+        """Path of the library: its name has no Python ABI, for it has none."""
         return os.path.join(*fullname.split(".")) + (".pyd" if os.name == "nt" else ".so")
 
     def get_export_symbols(self, ext: Extension) -> list[str]:
-        return ext.export_symbols  # it is no Python module, so there is no PyInit function
+        """Nothing more than the source exports: a plain library has no PyInit function."""
+        return ext.export_symbols
 
     def build_extension(self, ext: Extension) -> None:
-        if self.compiler.compiler_type == "msvc":
-            flags, openmp = ["/std:c++17", "/O2"], "/openmp"
-        else:
-            flags, openmp = UNIX_FLAGS, "-fopenmp"
+        """Compile with OpenMP, else with std::thread; leave no old library when both fail."""
+        windows = self.compiler.compiler_type == "msvc"
+        flags = ["/std:c++17", "/O2"] if windows else UNIX_FLAGS
+        openmp, threads = ("/openmp", []) if windows else ("-fopenmp", ["-pthread"])
         try:
-            ext.extra_compile_args, ext.extra_link_args = [*flags, openmp], [openmp]
-            if os.name == "nt":
-                ext.extra_link_args = []
+            ext.extra_compile_args = [*flags, openmp]
+            ext.extra_link_args = [] if windows else [openmp]
             super().build_extension(ext)
-        except BaseError:
-            print("no OpenMP: building with std::thread", file=sys.stderr)
-            threads = [] if os.name == "nt" else ["-pthread"]
+        except Exception:
+            print("no OpenMP here: trying std::thread", file=sys.stderr)
+            Path(self.get_ext_fullpath(ext.name)).unlink(missing_ok=True)
             ext.extra_compile_args, ext.extra_link_args = [*flags, *threads], threads
             super().build_extension(ext)
 
@@ -53,15 +53,13 @@ class TagWheel(bdist_wheel):
     """Tag the wheel py3-none-<platform> with the library inside and py3-none-any without."""
 
     def get_tag(self) -> tuple[str, str, str]:
+        """Python tag, ABI and platform, once the build has shown what there is."""
         library = BuildLibrary.get_ext_filename(None, LIBRARY.name)
-        built = any(Path(folder, library).exists() for folder in (self.bdist_dir, self.build_lib))
+        build_lib = self.get_finalized_command("build").build_lib
+        built = any(Path(folder, library).exists() for folder in (self.bdist_dir, build_lib))
         platform = super().get_tag()[2]
         self.root_is_pure = not built
         return "py3", "none", platform if built else "any"
-
-    @property
-    def build_lib(self) -> str:
-        return self.get_finalized_command("build").build_lib
 
 
 setup(ext_modules=[LIBRARY], cmdclass={"build_ext": BuildLibrary, "bdist_wheel": TagWheel})

@@ -1,4 +1,4 @@
-"""The operator: by hand, against the reference in every implementation there is, and on bad input."""
+"""The operator: by hand, every implementation against the reference, and on bad input."""
 
 import math
 
@@ -101,7 +101,7 @@ class TestByHand:
         assert attend(name, [(1, 2)], inputs).item() == pytest.approx(5.0)
 
     def test_fused_offsets_scale_with_boxes(self, name):
-        # P = 2 equal weights; x = 0.25 + offset / 2 * 0.5 * 0.5: offsets 0 and 4 give 0.25 and 0.75.
+        # Two equal weights; x = 0.25 + offset / 2 * 0.5 * 0.5: offsets 0, 4 give 0.25, 0.75.
         offset = torch.tensor([[0.0, 0.0], [4.0, 0.0]]).view(1, 1, 1, 1, 2, 2)
         reference = torch.tensor([0.25, 0.5, 0.5, 1.0]).view(1, 1, 1, 4)
         inputs = [self.VALUE, offset, torch.zeros(1, 1, 1, 1, 2), reference]

@@ -25,7 +25,8 @@ def check_value(value: Tensor, spatial_shapes: Sequence[tuple[int, int]]) -> Non
     tokens = sum(h * w for h, w in spatial_shapes)
     if tokens != value.shape[1]:
         raise ValueError(
-            f"spatial_shapes {list(spatial_shapes)} hold {tokens} tokens, value has {value.shape[1]}"
+            f"spatial_shapes {list(spatial_shapes)} hold {tokens} tokens, "
+            f"value has {value.shape[1]}"
         )
     if tokens > MAX_TOKENS:
         raise ValueError(f"at most {MAX_TOKENS} tokens an image are supported, got {tokens}")
@@ -34,7 +35,7 @@ def check_value(value: Tensor, spatial_shapes: Sequence[tuple[int, int]]) -> Non
 def check_points(
     value: Tensor, num_levels: int, points: tuple[str, Tensor], scores: tuple[str, Tensor]
 ) -> None:
-    """Raise ValueError unless points (B,Q,H,L,P,2) and scores (B,Q,H,L,P), each with its name, fit."""
+    """Raise ValueError unless points (B,Q,H,L,P,2) and scores (B,Q,H,L,P) fit; both come named."""
     (points_name, xy), (scores_name, score) = points, scores
     B, _, H, _ = value.shape
     if xy.ndim != 6 or xy.shape[-1] != 2:

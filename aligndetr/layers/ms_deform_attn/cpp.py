@@ -1,6 +1,7 @@
 """The compiled implementation: loads the library that `setup.py` built from `csrc/`, if it did."""
 
 import ctypes
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -50,7 +51,10 @@ def load_library(folder: Path) -> tuple[ctypes.CDLL | None, str]:
     return library, f"compiled library, {instructions}, {library.msda_threading().decode()}"
 
 
-LIBRARY, DESCRIPTION = load_library(Path(__file__).parent)
+# Another folder is for builds with sanitizers: see csrc/sanitize.py.
+LIBRARY, DESCRIPTION = load_library(
+    Path(os.environ.get("ALIGNDETR_MSDA_FOLDER", Path(__file__).parent))
+)
 
 
 def _problem(
