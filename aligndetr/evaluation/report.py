@@ -50,6 +50,7 @@ def _class_table(classes: dict[str, float]) -> str:
     pair_width = max(len("class"), *map(len, names)) + len("100.0") + 3
     pairs = min(len(names), 5, WIDTH // pair_width)
     rows = math.ceil(len(names) / pairs)
+    pairs = math.ceil(len(names) / rows)  # no empty ones
     cells = list(zip(names, map(_number, classes.values()), strict=True))
     headings = [("class", "left"), ("AP", "right")] * pairs
     lines = [[text for cell in cells[row::rows] for text in cell] for row in range(rows)]
