@@ -6,6 +6,7 @@ python docs/make_pictures.py predictions CONFIG --checkpoint model_best.pth
 """
 
 import argparse
+from collections import Counter
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "pictures"
@@ -30,9 +31,12 @@ def draw_predictions(args: argparse.Namespace) -> Path:
     config = load_config(args)
     predictor = Predictor(config, args.checkpoint)
     dataset = instantiate(config.dataloader.test.dataset)
-    crowded = sorted(range(len(dataset)), key=lambda i: -len(dataset[i]["annotations"]))
+    sizes = Counter(map(tuple, dataset.image_sizes.tolist()))
+    usual = sizes.most_common(1)[0][0]  # one size makes a tidy sheet
+    indices = [i for i, size in enumerate(dataset.image_sizes.tolist()) if tuple(size) == usual]
+    indices.sort(key=lambda i: -len(dataset[i]["annotations"]))
     pictures = []
-    for index in crowded[:: max(1, len(crowded) // 2 // args.count)][: args.count]:
+    for index in indices[:: max(1, len(indices) // 2 // args.count)][: args.count]:
         image = upright_rgb(dataset[index]["file_name"])
         found = predictor(image)
         pictures.append(draw_instances(image, found, predictor.class_names, args.threshold))
