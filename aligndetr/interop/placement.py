@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -46,13 +46,18 @@ class Target:
         own = {name.removeprefix(self.prefix): value for name, value in updates.items()}
         self.model.load_state_dict(own, strict=False)
 
+    def identity(self, name: str) -> Hashable:
+        """Equal for two names of one parameter."""
+        tensor = self.state[name]
+        if tensor.is_meta or not tensor.numel():
+            return name
+        return tensor.data_ptr(), tensor.shape, tensor.dtype
+
     def _check_shared(self, updates: Mapping[str, Tensor], source: str) -> None:
-        first: dict[tuple, str] = {}
+        first: dict[Hashable, str] = {}
         for name in updates:
-            tensor = self.state[name]
-            twin = first.setdefault((tensor.data_ptr(), tensor.shape, tensor.dtype), name)
-            is_shared = twin != name and tensor.numel() and tensor.device.type != "meta"
-            if is_shared and not torch.equal(updates[twin], updates[name]):
+            twin = first.setdefault(self.identity(name), name)
+            if twin != name and not torch.equal(updates[twin], updates[name]):
                 raise CheckpointError(
                     f"the model shares {twin} and {name}, but this {source} checkpoint has "
                     "separate ones: build the model with separate heads"
@@ -93,10 +98,11 @@ def place(
             report.loaded.append(name)
     if report.reinitialised:
         report.copied_classes = [class_names[theirs] for theirs, _ in rows]
+    there = {target.identity(name) for name in tensors if name in target.state}
     report.missing = [
         name
         for name in target.state
-        if name not in tensors and not name.endswith("num_batches_tracked")
+        if target.identity(name) not in there and not name.endswith("num_batches_tracked")
     ]
     return updates
 

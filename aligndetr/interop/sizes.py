@@ -18,6 +18,7 @@ SHOWN_BY = {
     ),
     "feature levels": ("pyramid.level_embedding", 0),
     "queries": ("query_source.content.weight", 0),
+    "queries with learned positions": ("query_source.embedding.weight", 0),
     "input channels": ("backbone.stem.conv1.weight", 1),
     "backbone width": ("backbone.stem.conv1.weight", 0),
 }

@@ -21,7 +21,7 @@ def model_traits(model: nn.Module) -> Traits:
         stride_in_1x1=_stride_in_1x1(backbone),
         position_temperature=getattr(position, "temperature", None),
         position_offset=getattr(position, "offset", None),
-        inverse_sigmoid_eps=_reach(model, "decoder", "inverse_sigmoid_eps"),
+        inverse_sigmoid_eps=_reach(model, "decoder", "refinement", "eps"),
     )
 
 

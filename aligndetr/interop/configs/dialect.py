@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,12 +22,20 @@ from aligndetr.interop.configs.names import (
 )
 from aligndetr.interop.configs.translate import is_foreign_config, translate_config
 
+logger = logging.getLogger(__name__)
+
 LOST = "!!python/name:"  # what a dump has of a function or class
 _TAG = "tag:yaml.org,2002:python/"
 
 
 class DetrexDialect(Dialect):
-    """Reads published LazyConfigs and the config.yaml files that they leave behind."""
+    """Reads published LazyConfigs and the config.yaml files that they leave behind.
+
+    What a config loses on the way is logged, once if the file is read several times.
+    """
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
 
     def find_module(self, name: str) -> object | None:
         """Offer a stand-in; an unknown module of a package that is not installed is an error."""
@@ -61,4 +70,11 @@ class DetrexDialect(Dialect):
 
     def translate(self, config: DictConfig, source: Path) -> DictConfig:
         """Rewrite a config that names foreign things in our terms."""
-        return translate_config(config, source) if is_foreign_config(config) else config
+        if not is_foreign_config(config):
+            return config
+        translated, report = translate_config(config, source)
+        text = str(report)
+        if text not in self._said:
+            self._said.add(text)
+            logger.warning(text)
+        return translated

@@ -66,6 +66,8 @@ def translate_schedule(source: Section) -> DictConfig:
 def translate_train(source: Section) -> DictConfig:
     """Iterations, clipping, checkpoints and the like; key by key."""
     train = get_config("common/train.py").train
+    if "wandb" in source.values:
+        train.wandb = source.take("wandb")  # its params are handed over to wandb as they are
     _copy(source, train)
     train.reference_batch_size = None
     source.report.add(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from aligndetr.errors import ConfigError
 
-logger = logging.getLogger(__name__)
 REQUIRED = object()
 
 
@@ -29,12 +27,9 @@ class Report:
         """Say something about a key."""
         self.lines.append(f"{path}: {text}")
 
-    def log(self) -> None:
-        """Show everything in one message."""
-        logger.warning("%s is written for detrex; read as ours.%s", self.source, self)
-
     def __str__(self) -> str:
-        return "".join(f"\n  {line}" for line in self.lines)
+        lines = "".join(f"\n  {line}" for line in self.lines)
+        return f"{self.source} is written for detrex; read as ours.{lines}"
 
 
 class Section:

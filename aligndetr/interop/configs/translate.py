@@ -33,7 +33,7 @@ def is_foreign_config(config: DictConfig) -> bool:
     return any(is_foreign(target) for target in _targets(OmegaConf.to_container(config)))
 
 
-def translate_config(config: DictConfig, source: Path) -> DictConfig:
+def translate_config(config: DictConfig, source: Path) -> tuple[DictConfig, Report]:
     """Translate all sections; a section that names nothing foreign stays as it is.
 
     Args:
@@ -41,7 +41,7 @@ def translate_config(config: DictConfig, source: Path) -> DictConfig:
         source: its file, for messages.
 
     Returns:
-        A config in our layout; what it does not take over is logged.
+        A config in our layout, and what it does not take over.
 
     Raises:
         ConfigError: something has no counterpart, or means what our parts cannot do.
@@ -59,8 +59,7 @@ def translate_config(config: DictConfig, source: Path) -> DictConfig:
             result[name] = _renamed(_resolved(config[name]))
         else:
             result[name] = config._get_node(name)
-    report.log()
-    return result
+    return result, report
 
 
 def _is_theirs(name: str, section: Any) -> bool:

@@ -8,7 +8,13 @@ from torch import Tensor
 
 from aligndetr.interop.names import Pair, count, fits, with_prefix
 from aligndetr.interop.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
-from aligndetr.interop.sources.detrex import DECODER_LAYERS, decoder_head_aliases, heads
+from aligndetr.interop.sources.detrex import (
+    DECODER_LAYERS,
+    QUERIES,
+    decoder_head_aliases,
+    heads,
+    query_embedding,
+)
 from aligndetr.interop.sources.torchvision import RESNET
 
 ENCODER_LAYER: list[Pair] = [
@@ -29,8 +35,7 @@ DECODER_LAYER: list[Pair] = [
 ]
 AROUND_LAYERS: list[Pair] = [
     ("transformer.level_embed", "pyramid.level_embedding"),
-    ("transformer.enc_output.{rest}", "query_source.memory_proj.{rest}"),
-    ("transformer.enc_output_norm.{rest}", "query_source.memory_norm.{rest}"),
+    *with_prefix(QUERIES, "transformer.", "query_source."),
 ]
 # Name that `mark_appended` gives to the levels that the neck appends to the backbone's.
 APPENDED = "appended_proj"
@@ -69,6 +74,7 @@ def transformer_layers() -> list[Pair]:
 
 def _table(names: Collection[str]) -> Sequence[Pair]:
     return [
+        query_embedding("query_embed.weight", names),
         *with_prefix(RESNET, "backbone.0.body.", "backbone."),
         *INPUT_PROJECTIONS,
         *AROUND_LAYERS,

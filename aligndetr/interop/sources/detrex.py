@@ -27,19 +27,24 @@ DECODER_LAYER: list[Pair] = [
     ("ffns.0.layers.0.0.{rest}", "ffn.linear1.{rest}"),
     ("ffns.0.layers.1.{rest}", "ffn.linear2.{rest}"),
 ]
+QUERIES: list[Pair] = [
+    ("enc_output.{rest}", "memory_proj.{rest}"),
+    ("enc_output_norm.{rest}", "memory_norm.{rest}"),
+    ("pos_trans.{rest}", "position_proj.{rest}"),
+    ("pos_trans_norm.{rest}", "position_norm.{rest}"),
+    ("reference_points.{rest}", "reference_points.{rest}"),
+]
 AROUND_LAYERS: list[Pair] = [
     ("backbone.{rest}", "backbone.{rest}"),
     ("neck.{rest}", "neck.{rest}"),
     ("transformer.level_embeds", "pyramid.level_embedding"),
-    ("transformer.enc_output.{rest}", "query_source.memory_proj.{rest}"),
-    ("transformer.enc_output_norm.{rest}", "query_source.memory_norm.{rest}"),
-    ("transformer.pos_trans.{rest}", "query_source.position_proj.{rest}"),
-    ("transformer.pos_trans_norm.{rest}", "query_source.position_norm.{rest}"),
-    ("transformer.reference_points.{rest}", "query_source.reference_points.{rest}"),
+    *with_prefix(QUERIES, "transformer.", "query_source."),
+    ("transformer.tgt_embed.weight", "query_source.content.weight"),
     ("transformer.decoder.norm.{rest}", "decoder.norm.{rest}"),
     ("transformer.decoder.ref_point_head.{rest}", "decoder.position_mlp.{rest}"),
     ("label_enc.weight", "denoiser.label_embedding.weight"),
 ]
+CLASS_HEADS_AGAIN = "transformer.decoder.class_embed.{i}.{rest}"
 CLASS_HEADS: Pair = ("transformer.decoder.class_embed.{rest}", "class_embed.{rest}")
 BOX_HEADS: Pair = ("transformer.decoder.bbox_embed.{rest}", "bbox_embed.{rest}")
 DECODER_LAYERS = ("transformer.decoder.layers.{i}.{rest}", "decoder.layers.{i}.{rest}")
@@ -55,20 +60,16 @@ def heads(last: int) -> list[Pair]:
     ]
 
 
-def learned_queries(names: Collection[str]) -> list[Pair]:
-    """Learned content has another name where the position comes from proposals (H-DETR)."""
-    proposes = {"transformer.pos_trans.weight", "query_source.position_proj.weight"}
-    content = "query_embedding.weight" if proposes & set(names) else "transformer.tgt_embed.weight"
-    return [
-        (content, "query_source.content.weight"),
-        ("query_embedding.weight", "query_source.embedding.weight"),
-    ]
+def query_embedding(theirs: str, names: Collection[str]) -> Pair:
+    """Learned content alone where positions come from proposals (H-DETR), else both in one."""
+    proposes = {"transformer.pos_trans.weight", "query_source.position_proj.weight"} & set(names)
+    return theirs, f"query_source.{'content' if proposes else 'embedding'}.weight"
 
 
 def _table(names: Collection[str]) -> Sequence[Pair]:
     return [
+        query_embedding("query_embedding.weight", names),
         *AROUND_LAYERS,
-        *learned_queries(names),
         *with_prefix(ENCODER_LAYER, "transformer.encoder.layers.{i}.", "encoder.layers.{i}."),
         *with_prefix(DECODER_LAYER, "transformer.decoder.layers.{i}.", "decoder.layers.{i}."),
         *heads(last=count(names, *DECODER_LAYERS)),
@@ -83,9 +84,10 @@ def decoder_head_aliases(names: Collection[str]) -> Sequence[Pair]:
 def _aliases(state: Mapping[str, Any]) -> Sequence[Pair]:
     """A decoder that proposes has all heads, one that refines boxes the box heads, others none.
 
-    Only decoders that refine boxes have separate box heads.
+    With proposals there is one head more than layers; without, only a decoder that refines has
+    separate box heads.
     """
-    if any(name.startswith("transformer.enc_output.") for name in state):
+    if count(state, "class_embed.{i}.{rest}", CLASS_HEADS_AGAIN) > count(state, *DECODER_LAYERS):
         return [CLASS_HEADS, BOX_HEADS]
     first, second = (state.get(f"bbox_embed.{i}.layers.0.weight") for i in (0, 1))
     refines = second is not None and not _is_one(first, second)

@@ -10,7 +10,7 @@ from torch import Tensor
 from aligndetr.interop.names import Pair, count, to_ours, with_prefix
 from aligndetr.interop.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
 from aligndetr.interop.sources.deformable_detr import INPUT_PROJECTIONS, mark_appended
-from aligndetr.interop.sources.detrex import heads
+from aligndetr.interop.sources.detrex import QUERIES, heads
 from aligndetr.interop.sources.torchvision import RESNET
 
 FEED_FORWARD: list[Pair] = [
@@ -36,8 +36,8 @@ DECODER_LAYER: list[Pair] = [
 ]
 AROUND_LAYERS: list[Pair] = [
     ("model.level_embed", "pyramid.level_embedding"),
-    ("model.enc_output.{rest}", "query_source.memory_proj.{rest}"),
-    ("model.enc_output_norm.{rest}", "query_source.memory_norm.{rest}"),
+    *with_prefix(QUERIES, "model.", "query_source."),
+    ("model.query_position_embeddings.weight", "query_source.embedding.weight"),
 ]
 # Inside a detector the backbone sits at either place, by the version of transformers.
 BACKBONES = ("model.backbone.conv_encoder.model.", "model.backbone.model.")
@@ -101,7 +101,7 @@ def _prepare(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 SOURCE = Source(
     name="Hugging Face Deformable DETR",
-    verified=False,
+    verified=True,
     markers=(
         "model.encoder.layers.{i}.self_attn.sampling_offsets.weight",
         "model.input_proj.0.0.weight",
