@@ -184,7 +184,7 @@ def _weights(source: Section, num_layers: int) -> dict[str, float]:
     """One weight a term; theirs are listed for every loss, and a loss not listed has weight 1."""
     given = source.take("weight_dict")
     made = loss_names(num_layers)
-    for name in given.keys() - made:
+    for name in sorted(given.keys() - made):
         source.report.add(f"{source.path}.weight_dict.{name}", "not used, no such loss is made")
     found = {
         term: {float(given.get(name, 1)) for name in made if name.startswith(f"loss_{term}")}
