@@ -1,4 +1,4 @@
-"""`aligndetr doctor`: examine datasets before training on them."""
+"""`aligndetr doctor`: examine datasets, or the installation, before training."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DATASET",
         help="registered names; with --config-file also overrides, key=value",
     )
+    parser.add_argument(
+        "--env", action="store_true", help="examine the installation instead: what runs where"
+    )
     parser.add_argument("--json", metavar="FILE", help="COCO annotation file of own data")
     parser.add_argument("--images", metavar="DIR", help="its image folder")
     parser.add_argument(
@@ -31,14 +34,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print a report for every dataset.
+    """Print a report for every dataset, or about the installation.
 
     Returns:
-        1 when a dataset has errors, 0 with warnings or nothing found.
+        1 when a dataset has errors or a self-test fails, 0 with warnings or nothing found.
 
     Raises:
         UserError: no dataset is given, or a name is unknown.
     """
+    if args.env:
+        from aligndetr.layers.diagnosis import report_environment
+
+        text, ok = report_environment()
+        print(text)
+        return 0 if ok else 1
+
     from aligndetr.data.doctor import examine, find_leaks
     from aligndetr.data.findings import format_finding, format_report
 

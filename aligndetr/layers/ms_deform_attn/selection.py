@@ -67,6 +67,11 @@ def implementation(device: str = "cpu", dtype: torch.dtype = torch.float32) -> s
     return explain(device, dtype)[0]
 
 
+def forced() -> str | None:
+    """Name of the forced implementation, or None."""
+    return _forced
+
+
 def force(name: str | None) -> None:
     """Use one implementation from now on; None chooses by device and dtype again.
 
