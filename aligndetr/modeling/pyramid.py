@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ class Pyramid:
 
     Attributes:
         tokens: (B, S, C).
-        position: (B, S, C) position embedding plus the embedding of the level.
+        position: (B, S, C) position embedding plus the embedding of the level; None without one.
         padding: (B, S) bool, True where a token is padding; None when nothing is padded.
         shapes: L times (H_l, W_l).
         centers: (B, S, 2) x, y of token centres, normalised to the unpadded image.
@@ -24,7 +24,7 @@ class Pyramid:
     """
 
     tokens: Tensor
-    position: Tensor
+    position: Tensor | None
     padding: Tensor | None
     shapes: list[tuple[int, int]]
     centers: Tensor
@@ -38,6 +38,14 @@ class Pyramid:
         """
         repeats = points_or_boxes.shape[-1] // 2
         return points_or_boxes.unsqueeze(2) * self.valid_ratios.repeat(1, 1, repeats).unsqueeze(1)
+
+    def maps(self, tokens: Tensor) -> list[Tensor]:
+        """Tokens (B, S, F) as L maps (B, F, H_l, W_l)."""
+        levels = tokens.split([height * width for height, width in self.shapes], dim=1)
+        return [
+            level.transpose(1, 2).unflatten(2, shape)
+            for level, shape in zip(levels, self.shapes, strict=True)
+        ]
 
 
 class PyramidBuilder(nn.Module):
@@ -72,23 +80,46 @@ class PyramidBuilder(nn.Module):
                 "num_levels must equal the neck's num_outs"
             )
         dtype = self.level_embedding.dtype
-        geometry = padding if is_padded else padding[:1]  # equal for all images: computed once
-        masks = [_resize(geometry, level.shape[-2:], dtype) for level in levels]
+        pyramid, masks = _flatten(levels, padding, is_padded, dtype)
         position = [
-            self.position_embedding(mask, dtype) + embedding
+            (self.position_embedding(mask, dtype) + embedding).flatten(1, 2)
             for mask, embedding in zip(masks, self.level_embedding, strict=True)
         ]
-        batch = levels[0].shape[0]
-        return Pyramid(
-            tokens=torch.cat([level.flatten(2).transpose(1, 2) for level in levels], dim=1),
-            position=torch.cat([p.flatten(1, 2) for p in position], dim=1).expand(batch, -1, -1),
-            padding=torch.cat([mask.flatten(1) for mask in masks], dim=1) if is_padded else None,
-            shapes=[(int(level.shape[-2]), int(level.shape[-1])) for level in levels],
-            centers=torch.cat([_centers(m, dtype) for m in masks], dim=1).expand(batch, -1, -1),
-            valid_ratios=torch.stack(
-                [_valid_size(m, dtype) / _size(m, dtype) for m in masks], 1
-            ).expand(batch, -1, -1),
-        )
+        batch = len(pyramid.tokens)
+        return replace(pyramid, position=torch.cat(position, dim=1).expand(batch, -1, -1))
+
+
+class PlainPyramidBuilder(nn.Module):
+    """Flattens feature maps for an encoder that embeds positions itself, where it needs them."""
+
+    def forward(self, levels: Sequence[Tensor], padding: Tensor, is_padded: bool) -> Pyramid:
+        """See `PyramidBuilder.forward`; the result has no position."""
+        dtype = torch.promote_types(levels[0].dtype, torch.float32)
+        return _flatten(levels, padding, is_padded, dtype)[0]
+
+
+def flatten_map(level: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B, H*W, C)."""
+    return level.flatten(2).transpose(1, 2)
+
+
+def _flatten(
+    levels: Sequence[Tensor], padding: Tensor, is_padded: bool, dtype: torch.dtype
+) -> tuple[Pyramid, list[Tensor]]:
+    """A pyramid without position, and the padding (1|B, H_l, W_l) of its levels."""
+    geometry = padding if is_padded else padding[:1]  # equal for all images: computed once
+    masks = [_resize(geometry, level.shape[-2:], dtype) for level in levels]
+    batch = levels[0].shape[0]
+    ratios = [_valid_size(mask, dtype) / _size(mask, dtype) for mask in masks]
+    pyramid = Pyramid(
+        tokens=torch.cat([flatten_map(level) for level in levels], dim=1),
+        position=None,
+        padding=torch.cat([mask.flatten(1) for mask in masks], dim=1) if is_padded else None,
+        shapes=[(int(level.shape[-2]), int(level.shape[-1])) for level in levels],
+        centers=torch.cat([_centers(m, dtype) for m in masks], dim=1).expand(batch, -1, -1),
+        valid_ratios=torch.stack(ratios, 1).expand(batch, -1, -1),
+    )
+    return pyramid, masks
 
 
 def _resize(padding: Tensor, size: torch.Size, dtype: torch.dtype) -> Tensor:

@@ -45,14 +45,65 @@ class Stem(nn.Module):
         return F.max_pool2d(F.relu_(self.conv1(x)), kernel_size=3, stride=2, padding=1)
 
 
-class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and a shortcut (He et al. 2016, figure 5 left)."""
+class DeepStem(nn.Module):
+    """Three 3x3 convolutions, the first of stride 2, then max pooling (ResNet-C, -D).
+
+    He et al., Bag of Tricks for Image Classification, 2019, figure 2b.
+    """
+
+    stride = 4
+
+    def __init__(self, in_channels: int, out_channels: int, norm: str):
+        super().__init__()
+        half = out_channels // 2
+        self.conv1 = ConvNorm(in_channels, half, 3, stride=2, norm=norm)
+        self.conv2 = ConvNorm(half, half, 3, stride=1, norm=norm)
+        self.conv3 = ConvNorm(half, out_channels, 3, stride=1, norm=norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B,in,H,W) to (B,out,H/4,W/4)."""
+        for conv in (self.conv1, self.conv2, self.conv3):
+            x = F.relu_(conv(x))
+        return F.max_pool2d(x, kernel_size=3, stride=2, padding=1)
+
+
+class PooledShortcut(ConvNorm):
+    """A 1x1 convolution after average pooling, which loses no pixel (ResNet-D, figure 2c)."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, norm: str):
+        super().__init__(in_channels, out_channels, 1, 1, norm)
+        self.pooling = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B,in,H,W) to (B,out,H/stride,W/stride), rounded up."""
+        if self.pooling > 1:
+            x = F.avg_pool2d(x, self.pooling, ceil_mode=True)
+        return super().forward(x)
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions and a shortcut (He et al. 2016, figure 5 left).
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        stride: spatial reduction.
+        norm: see `make_norm`.
+        shortcut: what the input goes through before it is added; None: nothing.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int,
+        norm: str,
+        shortcut: nn.Module | None = None,
+    ):
         super().__init__()
         self.conv1 = ConvNorm(in_channels, out_channels, 3, stride, norm)
         self.conv2 = ConvNorm(out_channels, out_channels, 3, 1, norm)
-        self.shortcut = _shortcut(in_channels, out_channels, stride, norm)
+        self.shortcut = shortcut
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B,in,H,W) to (B,out,H/stride,W/stride)."""
@@ -72,6 +123,7 @@ class BottleneckBlock(nn.Module):
         norm: see `make_norm`.
         stride_in_1x1: reduce in the first 1x1 convolution (MSRA and Caffe2 weights) instead of
             in the 3x3 one (torchvision's).
+        shortcut: what the input goes through before it is added; None: nothing.
     """
 
     def __init__(
@@ -82,13 +134,14 @@ class BottleneckBlock(nn.Module):
         stride: int,
         norm: str,
         stride_in_1x1: bool,
+        shortcut: nn.Module | None = None,
     ):
         super().__init__()
         first, second = (stride, 1) if stride_in_1x1 else (1, stride)
         self.conv1 = ConvNorm(in_channels, inner_channels, 1, first, norm)
         self.conv2 = ConvNorm(inner_channels, inner_channels, 3, second, norm)
         self.conv3 = ConvNorm(inner_channels, out_channels, 1, 1, norm)
-        self.shortcut = _shortcut(in_channels, out_channels, stride, norm)
+        self.shortcut = shortcut
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B,in,H,W) to (B,out,H/stride,W/stride)."""
@@ -98,7 +151,10 @@ class BottleneckBlock(nn.Module):
         return F.relu_(self.conv3(out) + residual)
 
 
-def _shortcut(in_channels: int, out_channels: int, stride: int, norm: str) -> ConvNorm | None:
+def strided_shortcut(
+    in_channels: int, out_channels: int, stride: int, norm: str
+) -> ConvNorm | None:
+    """A 1x1 convolution where the shape changes, else nothing (He et al. 2016, option B)."""
     if in_channels == out_channels and stride == 1:
         return None
     return ConvNorm(in_channels, out_channels, 1, stride, norm)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
 from aligndetr.layers.norm import freeze_batch_norm
-from aligndetr.modeling.backbone.blocks import BasicBlock, BottleneckBlock, Stem
+from aligndetr.modeling.backbone.blocks import BasicBlock, BottleneckBlock, Stem, strided_shortcut
 from aligndetr.modeling.backbone.registry import BACKBONES
 
 BLOCKS_PER_STAGE = {
@@ -34,6 +34,9 @@ class ResNet(nn.Module):
         out_features: names among "stem", "res2", ..., "res5"; later stages are not built.
         stride_in_1x1: where bottlenecks reduce the resolution; True for MSRA and Caffe2 weights.
         in_channels: channels of the image.
+        stem: (in_channels, width, norm) -> module of stride 4; `DeepStem` for ResNet-D.
+        shortcut: (in_channels, out_channels, stride, norm) -> module or None, for the first block
+            of each stage; `PooledShortcut` for ResNet-D.
 
     Attributes:
         channels: channels of each output by name.
@@ -52,25 +55,31 @@ class ResNet(nn.Module):
         out_features: Sequence[str] = ("res3", "res4", "res5"),
         stride_in_1x1: bool = False,
         in_channels: int = 3,
+        stem: Callable[..., nn.Module] = Stem,
+        shortcut: Callable[..., nn.Module | None] = strided_shortcut,
     ):
         super().__init__()
         _check(depth, freeze_at, out_features)
         self.out_features = tuple(out_features)
-        self.stem = Stem(in_channels, width, norm)
+        self.stem = stem(in_channels, width, norm)
         self.stage_names = _stages_up_to(out_features)
-        channels, strides = {"stem": width}, {"stem": Stem.stride}
+        channels, strides = {"stem": width}, {"stem": self.stem.stride}
         previous = width
         for index, name in enumerate(self.stage_names):
             stride = 1 if index == 0 else 2
             blocks = BLOCKS_PER_STAGE[depth][index]
             inner = width * 2**index
+            out = inner if depth < 50 else inner * BOTTLENECK_EXPANSION
+            first = shortcut(previous, out, stride, norm)
             if depth < 50:
-                stage, previous = _basic_stage(previous, inner, blocks, stride, norm), inner
+                stage = _basic_stage(previous, out, blocks, stride, norm, first)
             else:
-                stage = _bottleneck_stage(previous, inner, blocks, stride, norm, stride_in_1x1)
-                previous = inner * BOTTLENECK_EXPANSION
+                stage = _bottleneck_stage(
+                    previous, inner, blocks, stride, norm, stride_in_1x1, first
+                )
             self.add_module(name, stage)
-            channels[name], strides[name] = previous, Stem.stride * 2**index
+            previous = out
+            channels[name], strides[name] = previous, self.stem.stride * 2**index
         self.channels = {name: channels[name] for name in self.out_features}
         self.strides = {name: strides[name] for name in self.out_features}
         self._freeze(freeze_at)
@@ -112,17 +121,28 @@ def _stages_up_to(out_features: Sequence[str]) -> tuple[str, ...]:
 
 
 def _basic_stage(
-    in_channels: int, channels: int, blocks: int, stride: int, norm: str
+    in_channels: int,
+    channels: int,
+    blocks: int,
+    stride: int,
+    norm: str,
+    shortcut: nn.Module | None,
 ) -> nn.Sequential:
-    first = BasicBlock(in_channels, channels, stride, norm)
+    first = BasicBlock(in_channels, channels, stride, norm, shortcut)
     rest = (BasicBlock(channels, channels, 1, norm) for _ in range(blocks - 1))
     return nn.Sequential(first, *rest)
 
 
 def _bottleneck_stage(
-    in_channels: int, inner: int, blocks: int, stride: int, norm: str, stride_in_1x1: bool
+    in_channels: int,
+    inner: int,
+    blocks: int,
+    stride: int,
+    norm: str,
+    stride_in_1x1: bool,
+    shortcut: nn.Module | None,
 ) -> nn.Sequential:
     out = inner * BOTTLENECK_EXPANSION
-    first = BottleneckBlock(in_channels, inner, out, stride, norm, stride_in_1x1)
+    first = BottleneckBlock(in_channels, inner, out, stride, norm, stride_in_1x1, shortcut)
     rest = (BottleneckBlock(out, inner, out, 1, norm, stride_in_1x1) for _ in range(blocks - 1))
     return nn.Sequential(first, *rest)
