@@ -65,11 +65,16 @@ class DecoderLayer(nn.Module):
             blocked: (Q, Q) bool, True where the row's query must not see the column's.
         """
         x = self.norm1(x + self._drop(self.self_attention(x, position, blocked)))
-        attended = self.cross_attention(
+        x = self.norm2(x + self._drop(self.look(x, position, reference, memory, pyramid)))
+        return self.norm3(x + self.ffn(x))
+
+    def look(
+        self, x: Tensor, position: Tensor, reference: Tensor, memory: Tensor, pyramid: Pyramid
+    ) -> Tensor:
+        """Cross-attention; see `forward`."""
+        return self.cross_attention(
             x, reference, memory, pyramid.shapes, pyramid.padding, query_pos=position
         )
-        x = self.norm2(x + self._drop(attended))
-        return self.norm3(x + self.ffn(x))
 
     def _drop(self, x: Tensor) -> Tensor:
         return F.dropout(x, self.dropout, self.training)
@@ -88,10 +93,40 @@ class AnchorPosition(MLP):
         self.num_features = embed_dim // 2
         self.temperature = temperature
 
-    def forward(self, anchors: Tensor) -> Tensor:
-        """(B, Q, 4) cxcywh -> (B, Q, C); features are ordered y, x, w, h, as published."""
+    def forward(self, anchors: Tensor, x: Tensor | None = None, layer: int = 0) -> Tensor:
+        """The position that a layer gets.
+
+        Args:
+            anchors: (B, Q, 4) cxcywh.
+            x: (B, Q, C) query content, for positions that depend on it; this one does not.
+            layer: which one, likewise.
+
+        Returns:
+            (B, Q, C).
+        """
+        return super().forward(self.sines(anchors))
+
+    def sines(self, anchors: Tensor) -> Tensor:
+        """(B, Q, 4) cxcywh -> (B, Q, 2 C) sines, ordered y, x, w, h as published."""
         swapped = torch.cat([anchors[..., :2].flip(-1), anchors[..., 2:]], dim=-1)
-        return super().forward(sine_embedding(swapped, self.num_features, self.temperature))
+        return sine_embedding(swapped, self.num_features, self.temperature)
+
+
+class BoxPosition(MLP):
+    """Query position: an MLP of the anchor's four numbers (RT-DETR).
+
+    Args:
+        embed_dim: C.
+    """
+
+    def __init__(self, embed_dim: int) -> None:
+        super().__init__(4, 2 * embed_dim, embed_dim, num_layers=2)
+        for layer in self.layers:
+            nn.init.xavier_uniform_(layer.weight)
+
+    def forward(self, anchors: Tensor, x: Tensor | None = None, layer: int = 0) -> Tensor:
+        """See `AnchorPosition.forward`."""
+        return super().forward(anchors)
 
 
 class Decoder(nn.Module):
@@ -103,9 +138,16 @@ class Decoder(nn.Module):
         refinement: how predictions follow from states and anchors, see `refinement.py`.
         class_head, box_head: heads, one of each a layer.
         norm: of the states that are predicted from.
-        position_mlp: (B, Q, 4) anchors -> (B, Q, C) query position; None where the query source
-            fixes the position for all layers.
+        position_mlp: (B, Q, 4) anchors, (B, Q, C) content and the layer's index -> query position
+            as the layers want it, see `AnchorPosition`; None where the query source fixes the
+            position for all layers.
         heads: makes the heads of all layers from one: `repeat`, or `share`.
+        eval_idx: index of the layer after which evaluation stops; negative ones count from the
+            end. Training uses all layers (RT-DETR, section 4.4).
+        first_layer: the first layer, where it differs from the others (DAB-DETR).
+
+    Raises:
+        ValueError: there is no layer `eval_idx`.
     """
 
     def __init__(
@@ -118,14 +160,20 @@ class Decoder(nn.Module):
         norm: nn.Module,
         position_mlp: nn.Module | None = None,
         heads: Callable[[nn.Module, int], nn.ModuleList] = repeat,
+        eval_idx: int = -1,
+        first_layer: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        self.layers = repeat(layer, num_layers)
+        if not -num_layers <= eval_idx < num_layers:
+            raise ValueError(f"eval_idx is {eval_idx}, but there are {num_layers} decoder layers")
+        first = [] if first_layer is None else [first_layer]
+        self.layers = nn.ModuleList([*first, *repeat(layer, num_layers - len(first))])
         self.refinement = refinement
         self.class_heads = heads(class_head, num_layers)
         self.box_heads = heads(box_head, num_layers)
         self.norm = norm
         self.position_mlp = position_mlp
+        self.eval_idx = range(num_layers)[eval_idx]
 
     def forward(
         self, queries: Queries, memory: Tensor, pyramid: Pyramid, blocked: Tensor | None = None
@@ -139,17 +187,17 @@ class Decoder(nn.Module):
             blocked: (Q, Q) bool self-attention mask, True = must not see.
 
         Returns:
-            Predictions of I layers.
+            Predictions of I layers; in evaluation of those up to `eval_idx`.
         """
         x, position = queries.content, queries.position
         state = RefinementState.start(queries.anchors.sigmoid())
         logits, boxes = [], []
-        for layer, class_head, box_head in zip(
-            self.layers, self.class_heads, self.box_heads, strict=True
-        ):
+        steps = list(zip(self.layers, self.class_heads, self.box_heads, strict=True))
+        steps = steps if self.training else steps[: self.eval_idx + 1]
+        for index, (layer, class_head, box_head) in enumerate(steps):
             reference = pyramid.reference(state.anchors)
             if self.position_mlp is not None:
-                position = self.position_mlp(reference[:, :, 0])
+                position = self.position_mlp(reference[:, :, 0], x, index)
             x = layer(x, position, reference, memory, pyramid, blocked)
             normed = self.norm(x)
             logits.append(class_head(normed))
