@@ -14,6 +14,7 @@ from aligndetr.layers.attention import SelfAttention
 from aligndetr.layers.deformable_attention import MultiScaleDeformableAttention
 from aligndetr.layers.mlp import FeedForward
 from aligndetr.layers.position_embedding import SinePositionEmbedding
+from aligndetr.layers.repeat import share
 from aligndetr.matchers import HungarianMatcher, MatchingCost, MixedMatcher
 from aligndetr.modeling.backbone.resnet import ResNet
 from aligndetr.modeling.decoder import AnchorPosition, Decoder, DecoderLayer
@@ -24,8 +25,8 @@ from aligndetr.modeling.heads import BoxHead, ClassHead
 from aligndetr.modeling.neck import ChannelMapper
 from aligndetr.modeling.postprocess import TopKPostprocess
 from aligndetr.modeling.pyramid import PyramidBuilder
-from aligndetr.modeling.query_source import TwoStageQueries
-from aligndetr.modeling.refinement import LookForwardTwice
+from aligndetr.modeling.query_source import LearnedQueries, ProposedQueries, TwoStageQueries
+from aligndetr.modeling.refinement import FixedAnchors, IterativeRefinement, LookForwardTwice
 from aligndetr.structures import Boxes, Instances
 from tests.parity.golden import Golden
 from tests.parity.test_matcher import CLASS_COSTS
@@ -43,9 +44,9 @@ def double_precision() -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
-def is_dino(golden: Golden) -> bool:
-    """Whether the file holds DINO, which has AlignDETR's model and another criterion."""
-    return golden.path.stem.startswith("dino")
+def is_deformable(golden: Golden) -> bool:
+    """Whether the file holds a Deformable-DETR; its `cfg_match` and `cfg_tau` mean nothing."""
+    return golden.path.stem.startswith("deformable_detr")
 
 
 @lru_cache(maxsize=1)
@@ -77,37 +78,14 @@ def build(golden: Golden) -> Detector:
             EncoderLayer(deformable_attention(cfg), feed_forward(cfg), cfg.embed, cfg.dropout),
             cfg.enc,
         ),
-        query_source=TwoStageQueries(
-            ClassHead(cfg.embed, cfg.classes), BoxHead(cfg.embed), cfg.queries, cfg.embed
-        ),
-        decoder=Decoder(
-            DecoderLayer(
-                SelfAttention(cfg.embed, cfg.heads, cfg.dropout),
-                deformable_attention(cfg),
-                feed_forward(cfg),
-                cfg.embed,
-                cfg.dropout,
-            ),
-            cfg.dec,
-            LookForwardTwice(cfg.inverse_sigmoid_eps),
-            ClassHead(cfg.embed, cfg.classes),
-            BoxHead(cfg.embed),
-            nn.LayerNorm(cfg.embed),
-            AnchorPosition(cfg.embed),
-        ),
+        query_source=query_source(golden),
+        decoder=decoder(golden),
         criterion=criterion(golden),
         postprocess=TopKPostprocess(cfg.topk),
         num_classes=cfg.classes,
         num_queries=cfg.queries,
         embed_dim=cfg.embed,
-        denoiser=ContrastiveDenoiser(
-            cfg.classes,
-            cfg.embed,
-            cfg.dn,
-            cfg.label_noise_ratio,
-            cfg.box_noise_scale,
-            cfg.inverse_sigmoid_eps,
-        ),
+        denoiser=None if is_deformable(golden) else denoiser(cfg),
         pixel_mean=cfg.pixel_mean.tolist(),
         pixel_std=cfg.pixel_std.tolist(),
     )
@@ -123,6 +101,45 @@ class Config:
         return self._golden[f"cfg_{name}"]
 
 
+def query_source(golden: Golden) -> nn.Module:
+    cfg = Config(golden)
+    if is_deformable(golden) and not cfg.two_stage:
+        return LearnedQueries(cfg.queries, cfg.embed)
+    kind = ProposedQueries if is_deformable(golden) else TwoStageQueries
+    return kind(ClassHead(cfg.embed, cfg.classes), BoxHead(cfg.embed), cfg.queries, cfg.embed)
+
+
+def decoder(golden: Golden) -> Decoder:
+    """DINO's, or Deformable-DETR's with or without refinement."""
+    cfg = Config(golden)
+    layer = DecoderLayer(
+        SelfAttention(cfg.embed, cfg.heads, cfg.dropout),
+        deformable_attention(cfg),
+        feed_forward(cfg),
+        cfg.embed,
+        cfg.dropout,
+    )
+    heads = ClassHead(cfg.embed, cfg.classes), BoxHead(cfg.embed)
+    eps = cfg.inverse_sigmoid_eps
+    if not is_deformable(golden):
+        norm, position = nn.LayerNorm(cfg.embed), AnchorPosition(cfg.embed)
+        return Decoder(layer, cfg.dec, LookForwardTwice(eps), *heads, norm, position)
+    if cfg.box_refine:
+        return Decoder(layer, cfg.dec, IterativeRefinement(eps), *heads, nn.Identity())
+    return Decoder(layer, cfg.dec, FixedAnchors(eps), *heads, nn.Identity(), heads=share)
+
+
+def denoiser(cfg: Config) -> ContrastiveDenoiser:
+    return ContrastiveDenoiser(
+        cfg.classes,
+        cfg.embed,
+        cfg.dn,
+        cfg.label_noise_ratio,
+        cfg.box_noise_scale,
+        cfg.inverse_sigmoid_eps,
+    )
+
+
 def deformable_attention(cfg: Config) -> MultiScaleDeformableAttention:
     return MultiScaleDeformableAttention(cfg.embed, cfg.heads, cfg.levels, cfg.points)
 
@@ -132,14 +149,18 @@ def feed_forward(cfg: Config) -> FeedForward:
 
 
 def criterion(golden: Golden) -> SetCriterion:
-    """DINO's for the DINO files, else AlignDETR's; the loss has its own alpha and gamma."""
+    """AlignDETR's, or the family's older one; the loss has its own alpha and gamma."""
     cfg = Config(golden)
     class_cost = CLASS_COSTS[cfg.cost_type](*cfg.matcher_alpha_gamma.tolist())
     cost = MatchingCost(class_cost, *cfg.matcher_weights.tolist())
     weights = dict(zip(("class", "bbox", "giou"), cfg.loss_weights.tolist(), strict=True))
     alpha, gamma = cfg.loss_alpha_gamma.tolist()
-    if is_dino(golden):
-        return SetCriterion(HungarianMatcher(cost), FocalLoss(alpha, gamma), weights)
+    if is_deformable(golden) or golden.path.stem.startswith("dino"):
+        agnostic = is_deformable(golden) and bool(cfg.two_stage)
+        loss = FocalLoss(alpha, gamma)
+        return SetCriterion(
+            HungarianMatcher(cost), loss, weights, class_agnostic_proposals=agnostic
+        )
     loss = AlignLoss(alpha, gamma, cfg.tau)
     return SetCriterion(MixedMatcher(cost), loss, weights, cfg.match.tolist())
 

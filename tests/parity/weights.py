@@ -15,9 +15,17 @@ from aligndetr.interop.sources import DETREX
 from tests.parity.golden import Golden, filled
 
 
-def canonical(name: str) -> str:
-    """The first of a tensor's published aliases: the decoder's heads are the model's."""
+def first_alias(name: str) -> str:
+    """The model's name of a head that the decoder repeats."""
     return re.sub(r"^transformer\.decoder\.(class|bbox)_embed\.", r"\1_embed.", name)
+
+
+def canonical(name: str, golden: Golden) -> str:
+    """The first of a tensor's aliases; without refinement all layers share the first heads."""
+    name = first_alias(name)
+    if golden.get("cfg_box_refine", 1):
+        return name
+    return re.sub(r"^(class|bbox)_embed\.\d+\.", r"\1_embed.0.", name)
 
 
 def published_shapes(golden: Golden, model: nn.Module) -> dict[str, tuple[int, ...]]:
@@ -30,13 +38,13 @@ def published_shapes(golden: Golden, model: nn.Module) -> dict[str, tuple[int, .
 
 def exported_shapes(model: nn.Module) -> dict[str, tuple[int, ...]]:
     """What our export to the published layout would write, aliases included."""
-    return export_state({k: tuple(v.shape) for k, v in model.state_dict().items()}, DETREX)
+    return {name: tuple(t.shape) for name, t in export_state(model.state_dict(), DETREX).items()}
 
 
 def load_published(model: nn.Module, golden: Golden) -> Report:
     """Fill all published keys and load them as a checkpoint; nothing may be left on any side."""
     shapes = published_shapes(golden, model)
-    values = {name: filled(canonical(name), shape) for name, shape in shapes.items()}
+    values = {name: filled(canonical(name, golden), shape) for name, shape in shapes.items()}
     return load_state(model, RawCheckpoint(str(golden.path), values), strict=True)
 
 
