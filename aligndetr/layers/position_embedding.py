@@ -68,6 +68,35 @@ class SinePositionEmbedding(nn.Module):
         return _sines(torch.stack([row, column], dim=-1), self.num_features, self.temperature)
 
 
+class PixelSineEmbedding(nn.Module):
+    """Fixed embedding of row and column counted in pixels from 0, whatever the size (RT-DETR).
+
+    Unlike in `SinePositionEmbedding`, all sines of a coordinate come before its cosines.
+
+    Args:
+        num_features: features for the row, and as many for the column; even.
+        temperature: see `sine_embedding`.
+    """
+
+    def __init__(self, num_features: int = 128, temperature: float = 10000.0) -> None:
+        super().__init__()
+        self.num_features = num_features
+        self.temperature = temperature
+
+    def forward(self, padding: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Embed the pixels of (B, H, W) padding into (B, H, W, 2F): row, then column."""
+        half = self.num_features // 2
+        exponents = torch.arange(half, dtype=dtype, device=padding.device) / half
+        blocks = []
+        for axis in (1, 2):
+            index = torch.arange(padding.shape[axis], dtype=dtype, device=padding.device)
+            angle = index.unsqueeze(-1) / self.temperature**exponents
+            shape = (*padding.shape, half)
+            angle = (angle.unsqueeze(1) if axis == 1 else angle).expand(shape)
+            blocks += [angle.sin(), angle.cos()]
+        return torch.cat(blocks, dim=-1)
+
+
 class LearnedPositionEmbedding(nn.Module):
     """One learned vector a row and one a column, column first (DETR's alternative).
 
