@@ -84,6 +84,6 @@ def last_line(results: Results, folder: Path) -> str:
     parts = [
         f"{task} " + " ".join(f"{n} {metrics[n]:.1f}" for n in ("AP", "AP50") if n in metrics)
         for task, metrics in results.items()
-        if "AP" in metrics
+        if "AP" in metrics and "/" not in task  # other weights than the chosen ones have a "/"
     ]
     return f"{' '.join(parts) or 'nothing was evaluated'} -> {folder}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import random
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -47,6 +49,16 @@ class RandomState:
             _restore_process(states[rank()])
         else:
             logger.warning("the checkpoint has no random state for process %d", rank())
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """After the block this process's generators are as they were before it."""
+    state = _process_state()
+    try:
+        yield
+    finally:
+        _restore_process(state)
 
 
 def _process_state() -> dict[str, Any]:

@@ -202,8 +202,12 @@ class TrainingRun:
 
     def _resume(self, checkpoint: Path) -> None:
         trust = bool(OmegaConf.select(self.config, "train.trust_checkpoint"))
-        content = self.checkpointer.load(checkpoint, trust)
-        self.start_iter = content["iteration"] + 1
+        groups = self.trainer.optimizer.param_groups
+        configured = [{k: v for k, v in g.items() if k not in ("params", "lr")} for g in groups]
+        self.start_iter = self.checkpointer.load(checkpoint, trust)["iteration"] + 1
+        # the checkpoint knows the optimizer's state, the config its settings; the scheduler set lr
+        for group, settings in zip(self.trainer.optimizer.param_groups, configured, strict=True):
+            group.update(settings)
         logger.info("resuming from %s at iteration %d", checkpoint, self.start_iter)
 
     def _writing_hook(self) -> hooks.PeriodicWriter:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from aligndetr.engine.distributed import all_gather_object, broadcast_object, unwrap
 from aligndetr.engine.hooks.base import Hook, is_due
+from aligndetr.engine.random_state import undisturbed
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +51,10 @@ class EvalHook(Hook):
     def _evaluate(self, last: bool) -> Results:
         self.running = True
         try:
-            # only the main process has results, but all have to act on them
-            return broadcast_object(self.evaluate(last))
+            # how often it is evaluated must not change a training; some imports draw numbers too
+            with undisturbed():
+                results = self.evaluate(last)
+            return broadcast_object(results)  # only the main process has any, but all act on them
         except EvaluationSkipped:
             logger.warning("evaluation cut short: it has no result")
             return {}
@@ -100,11 +103,9 @@ class ValidationLoss(Hook):
     def compute(self) -> dict[str, float]:
         """Losses by name, averaged over the batches of all processes."""
         model = unwrap(self.trainer.model)
-        device = self.trainer.precision.device
-        devices = [device] if device.type == "cuda" else []
         totals: dict[str, Tensor] = {}
         batches = 0
-        with losses_without_training(model), torch.random.fork_rng(devices):
+        with losses_without_training(model), undisturbed():
             torch.manual_seed(self.seed)
             for batch in self.loader:
                 batches += 1

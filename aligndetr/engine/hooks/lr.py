@@ -16,10 +16,11 @@ class LRScheduler(Hook):
 
     def __init__(self, scheduler: lr_scheduler.LRScheduler) -> None:
         self.scheduler = scheduler
-        groups = scheduler.optimizer.param_groups
-        self._group = max(groups, key=lambda group: sum(p.numel() for p in group["params"]))
+        sizes = [sum(p.numel() for p in g["params"]) for g in scheduler.optimizer.param_groups]
+        self._largest = sizes.index(max(sizes))
 
     def after_step(self) -> None:
         """Record the rate that the step used and set that of the next one."""
-        self.trainer.storage.put_scalar("lr", self._group["lr"], smoothing=False)
+        rate = self.scheduler.optimizer.param_groups[self._largest]["lr"]
+        self.trainer.storage.put_scalar("lr", rate, smoothing=False)
         self.scheduler.step()

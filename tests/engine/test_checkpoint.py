@@ -1,0 +1,179 @@
+import os
+import pickle
+
+import pytest
+import torch
+from torch import nn
+
+from aligndetr.engine.checkpoint import (
+    Checkpointer,
+    choose_weights,
+    load_model_file,
+    load_weights,
+)
+from aligndetr.errors import CheckpointError
+
+
+class Counter:
+    def __init__(self, value=0):
+        self.value = value
+
+    def state_dict(self):
+        return {"value": self.value}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+
+
+def test_what_is_saved_comes_back(tmp_path):
+    model = nn.Linear(2, 3)
+    saver = Checkpointer(model, tmp_path, extra={"class_names": ["a", "b"]}, counter=Counter(7))
+    path = saver.save("model_0000004", iteration=4)
+    other, counter = nn.Linear(2, 3), Counter()
+    content = Checkpointer(other, tmp_path, counter=counter).load(path)
+    assert torch.equal(other.weight, model.weight)
+    assert counter.value == 7
+    assert content["iteration"] == 4
+    assert content["class_names"] == ["a", "b"]
+    assert Checkpointer(other, tmp_path).last() == path
+
+
+def test_files_need_no_trust(tmp_path):
+    path = Checkpointer(nn.Linear(1, 1), tmp_path).save("model_final", iteration=0)
+    assert torch.load(path, weights_only=True)["iteration"] == 0
+
+
+def test_only_the_newest_periodic_files_stay(tmp_path):
+    saver = Checkpointer(nn.Linear(1, 1), tmp_path, max_to_keep=2)
+    saver.save("model_best", iteration=1, is_last=False)
+    for iteration in (9, 99, 100):
+        saver.save(f"model_{iteration:07d}", iteration=iteration)
+    names = sorted(path.name for path in tmp_path.glob("*.pth"))
+    assert names == ["model_0000099.pth", "model_0000100.pth", "model_best.pth"]
+    assert saver.last().name == "model_0000100.pth"
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+    model = nn.Linear(1, 1)
+    saver = Checkpointer(model, tmp_path)
+    path = saver.save("model_final", iteration=1)
+    before = path.read_bytes()
+
+    def fail_halfway(content, file):
+        file.write(b"half of it")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(torch, "save", fail_halfway)
+    with pytest.raises(OSError, match="disk full"):
+        saver.save("model_final", iteration=2)
+    assert path.read_bytes() == before
+    assert sorted(os.listdir(tmp_path)) == ["last_checkpoint", "model_final.pth"]
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match=r"nowhere\.pth.*no such file"):
+        load_model_file(tmp_path / "nowhere.pth")
+
+
+@pytest.mark.parametrize("part", [0.0, 0.4, 0.95])
+def test_a_truncated_file_is_no_checkpoint(tmp_path, part):
+    path = Checkpointer(nn.Linear(50, 50), tmp_path).save("model_final", iteration=0)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * part)])
+    with pytest.raises(CheckpointError, match="truncated or not a checkpoint"):
+        load_model_file(path)
+
+
+class Foreign:
+    def __reduce__(self):
+        return os.mkdir, (os.environ["FOREIGN_FOLDER"],)
+
+
+@pytest.fixture
+def foreign_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("FOREIGN_FOLDER", str(tmp_path / "made_by_a_pickle"))
+    torch.save({"model": {}, "object": Foreign()}, tmp_path / "foreign.pth")
+    return tmp_path / "foreign.pth"
+
+
+def test_a_foreign_pickle_is_refused_by_name(tmp_path, foreign_file):
+    with pytest.raises(CheckpointError, match=r"posix\.mkdir.*train\.trust_checkpoint=true"):
+        load_model_file(foreign_file)
+    assert not (tmp_path / "made_by_a_pickle").exists()
+
+
+def test_a_foreign_pickle_loads_when_trusted(tmp_path, foreign_file):
+    load_model_file(foreign_file, trust=True)
+    assert (tmp_path / "made_by_a_pickle").exists()
+
+
+def test_a_plain_pickle_is_not_executed(tmp_path, monkeypatch):
+    monkeypatch.setenv("FOREIGN_FOLDER", str(tmp_path / "made_by_a_pickle"))
+    (tmp_path / "plain.pth").write_bytes(pickle.dumps(Foreign()))
+    with pytest.raises(CheckpointError):
+        load_model_file(tmp_path / "plain.pth")
+    assert not (tmp_path / "made_by_a_pickle").exists()
+
+
+def test_bare_weights_are_a_checkpoint_too(tmp_path):
+    torch.save(nn.Linear(1, 1).state_dict(), tmp_path / "bare.pth")
+    assert set(load_model_file(tmp_path / "bare.pth")["model"]) == {"weight", "bias"}
+
+
+def test_another_architecture_is_described(tmp_path):
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    before = [p.clone() for p in model.parameters()]
+    weights = {
+        "0.weight": torch.zeros(2, 2),
+        "0.bias": torch.zeros(3),
+        "1.weight": torch.zeros(2, 2),
+        "extra": torch.zeros(1),
+    }
+    with pytest.raises(CheckpointError) as caught:
+        load_weights(model, weights, "some.pth")
+    message = str(caught.value)
+    assert "some.pth belongs to another architecture" in message
+    assert "not in the file (1): 1.bias" in message
+    assert "not in the model (1): extra" in message
+    assert "other shape (1): 0.bias (3,) in the file, (2,) in the model" in message
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+
+
+def test_long_lists_are_cut(tmp_path):
+    model = nn.Sequential(*[nn.Linear(1, 1) for _ in range(20)])
+    with pytest.raises(CheckpointError, match=r"\(40\).*and 35 more"):
+        load_weights(model, {}, "empty.pth")
+
+
+def test_no_training_goes_on_from_bare_weights(tmp_path):
+    model = nn.Linear(1, 1)
+    torch.save(model.state_dict(), tmp_path / "bare.pth")
+    with pytest.raises(CheckpointError, match=r"lacks counter.*train\.init_checkpoint"):
+        Checkpointer(model, tmp_path, counter=Counter()).load(tmp_path / "bare.pth")
+
+
+def test_a_pointer_to_nothing_is_explained(tmp_path):
+    saver = Checkpointer(nn.Linear(1, 1), tmp_path)
+    assert saver.last() is None
+    saver.save("model_0000001", iteration=1)
+    saver.save("model_0000002", iteration=2).unlink()
+    with pytest.raises(CheckpointError, match=r"model_0000002\.pth.*model_0000001\.pth"):
+        saver.last()
+
+
+def test_an_optimizer_of_other_groups_is_refused(tmp_path):
+    model = nn.Linear(1, 1)
+    saved = torch.optim.AdamW(model.parameters())
+    path = Checkpointer(model, tmp_path, optimizer=saved).save("model_final", iteration=0)
+    other = torch.optim.AdamW([{"params": [model.weight]}, {"params": [model.bias]}])
+    with pytest.raises(CheckpointError, match=r"optimizer state.*does not fit"):
+        Checkpointer(model, tmp_path, optimizer=other).load(path)
+
+
+def test_the_moving_average_counts_unless_the_model_is_asked_for():
+    both = {"model": {"w": 1}, "ema": {"w": 2}}
+    assert choose_weights(both, None, "x") == ("ema", {"w": 2})
+    assert choose_weights(both, "model", "x") == ("model", {"w": 1})
+    assert choose_weights({"model": {"w": 1}}, None, "x") == ("model", {"w": 1})
+    with pytest.raises(CheckpointError, match=r"x has no 'ema' weights"):
+        choose_weights({"model": {"w": 1}}, "ema", "x")

@@ -1,0 +1,216 @@
+import json
+import logging
+import os
+import signal
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from aligndetr.config import LazyConfig
+from aligndetr.engine.experiment import TrainingInterrupted, evaluate, train
+from aligndetr.engine.hooks import Hook
+from aligndetr.engine.initial import check_class_names, load_own
+from aligndetr.engine.plan import make_plan
+from aligndetr.engine.trainer import Trainer
+from aligndetr.errors import CheckpointError, ConfigError, DataError, TrainingError, UserError
+
+
+def plan(world_size=1, epoch_size=1000, **train_options):
+    total = train_options.pop("total", 16)
+    config = {"dataloader": {"train": {"total_batch_size": total}}, "train": train_options}
+    return make_plan(OmegaConf.create(config), epoch_size, world_size)
+
+
+def test_the_published_schedule_is_90000_iterations():
+    assert plan(epochs=12, epoch_size=120_000).max_iter == 90_000
+
+
+def test_length_and_rate_follow_the_batch():
+    small = plan(epochs=12, epoch_size=120_000, total=8, reference_batch_size=16)
+    assert (small.max_iter, small.lr_factor) == (180_000, 0.5)
+    assert "learning rates x 0.5" in small.describe()
+    assert plan(epochs=1, total=8, reference_batch_size=None).lr_factor == 1.0
+
+
+def test_max_iter_counts_more_than_epochs():
+    assert plan(epochs=12, max_iter=1e3).max_iter == 1000
+    assert plan(epochs=12, max_iter=1e3, fast_dev_run={"enabled": True}).max_iter == 3
+
+
+def test_accumulation_divides_the_batch():
+    halves = plan(epochs=1, total=12, accumulation_steps=3, world_size=2)
+    assert (halves.total_batch_size, halves.loader_batch_size) == (12, 4)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"max_iter": 2.5}, r"train\.max_iter=2\.5 must be a whole number"),
+        ({"max_iter": "many"}, r"train\.max_iter='many' must be a whole number"),
+        ({"max_iter": 0}, "nothing to train in 0"),
+        ({"epochs": None}, r"give train\.max_iter, or train\.epochs"),
+        ({"max_iter": 1, "total": 6, "accumulation_steps": 4}, "use a multiple of 4"),
+        ({"max_iter": 1, "total": 6, "world_size": 4}, r"6 cannot be divided.*4 processes"),
+        ({"max_iter": 1, "eval_period": 0.5}, r"train\.eval_period=0\.5"),
+        ({"max_iter": 1, "total": 0}, "must be a positive number"),
+    ],
+)
+def test_numbers_that_do_not_fit_are_named(options, message):
+    with pytest.raises(ConfigError, match=message):
+        plan(**options)
+
+
+def test_a_run_leaves_everything_in_its_folder(tiny_config, tmp_path, capsys):
+    config = tiny_config(
+        "train.eval_period=2",
+        "+train.validation_loss.enabled=true",
+        "train.accumulation_steps=2",
+        "train.amp.enabled=true",
+        "train.seed=-1",
+    )
+    before = LazyConfig.to_py(config)
+    results = train(config)
+    assert LazyConfig.to_py(config) == before
+    folder = tmp_path / "run"
+    lines = capsys.readouterr().out.splitlines()
+    ap, ap50 = results["bbox"]["AP"], results["bbox"]["AP50"]
+    assert lines[-1] == f"bbox AP {ap:.1f} AP50 {ap50:.1f} -> {folder}"
+    for name in ("model_final.pth", "log.txt", "curves.png", "pictures/predictions.png"):
+        assert (folder / name).is_file(), name
+        assert any(str(folder / name) in line for line in lines), name
+    assert (
+        json.loads((folder / "results.json").read_text())["bbox"].keys() == results["bbox"].keys()
+    )
+
+    metrics = [json.loads(line) for line in (folder / "metrics.json").read_text().splitlines()]
+    assert [entry["iteration"] for entry in metrics] == [0, 1, 2]
+    assert ["bbox/AP" in entry for entry in metrics] == [False, True, True]
+    assert ["validation_loss" in entry for entry in metrics] == [False, True, True]
+
+    content = torch.load(folder / "model_final.pth", weights_only=True)
+    assert content["class_names"] == ["red", "green", "blue"]
+    saved = LazyConfig.load(folder / "config.yaml")
+    assert saved.model.num_classes == 3
+    assert saved.train.seed >= 0
+    assert content["config"] == (folder / "config.yaml").read_text()
+
+    again = evaluate(saved, str(folder / "model_final.pth"))
+    assert again["bbox"]["AP"] == pytest.approx(results["bbox"]["AP"], nan_ok=True)
+    assert capsys.readouterr().out.splitlines()[-1] == lines[-1]
+
+
+def test_the_learning_rate_in_the_metrics_is_scaled(tiny_config, tmp_path):
+    train(tiny_config("train.max_iter=1", "train.reference_batch_size=1", "optimizer.lr=0.001"))
+    [line] = (tmp_path / "run" / "metrics.json").read_text().splitlines()
+    # one-cycle starts at start_factor = 0.05; batch 2 of a reference of 1 doubles it
+    assert json.loads(line)["lr"] == pytest.approx(0.001 * 0.05 * 2)
+
+
+def test_a_wrong_number_of_classes_stops_before_training(tiny_config):
+    message = r"model\.num_classes=80, but the dataset .*has 3 classes.*model\.num_classes=3"
+    with pytest.raises(ConfigError, match=message):
+        train(tiny_config("model.num_classes=80"))
+
+
+def test_an_output_folder_must_be_writable(tiny_config, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"cannot write to .*file/run.*train\.output_dir"):
+        train(tiny_config(f"train.output_dir={tmp_path}/file/run"))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_an_error(tiny_config):
+    with pytest.raises(ConfigError, match=r"train\.device=cuda.*sees no GPU.*train\.device=cpu"):
+        train(tiny_config("train.device=cuda"))
+
+
+def test_averaged_weights_must_exist_to_be_chosen(tiny_config):
+    with pytest.raises(ConfigError, match=r"needs train\.model_ema\.enabled=true"):
+        train(tiny_config("+train.best.weights=ema"))
+
+
+def test_a_folder_without_images_is_an_error(tiny_config, tmp_path):
+    with pytest.raises(DataError):
+        train(tiny_config(f"dataloader.train.dataset.image_root={tmp_path}/nothing"))
+
+
+def test_weights_to_start_from_are_loaded(tiny_config, tmp_path):
+    train(tiny_config("train.max_iter=1"))
+    start = torch.load(tmp_path / "run" / "model_final.pth")["model"]
+    file = f"train.init_checkpoint={tmp_path}/run/model_final.pth"
+    again = f"train.output_dir={tmp_path}/again"
+    train(tiny_config("train.max_iter=1", "optimizer.lr=0", "train.seed=5", file, again))
+    end = torch.load(tmp_path / "again" / "model_final.pth")["model"]
+    weights = [name for name in start if "running_" not in name and "num_batches" not in name]
+    assert len(weights) > 50
+    assert all(torch.equal(start[name], end[name]) for name in weights)
+
+
+class SignalHook(Hook):
+    def before_step(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_signal_ends_a_run_with_its_exit_code(tiny_config, tmp_path, monkeypatch):
+    register = Trainer.register_hooks
+    monkeypatch.setattr(
+        Trainer, "register_hooks", lambda self, hooks: register(self, [*hooks, SignalHook()])
+    )
+    with pytest.raises(
+        TrainingInterrupted, match="after 1 of 3 iterations; go on with --resume"
+    ) as e:
+        train(tiny_config())
+    assert e.value.exit_code == 143
+    assert (tmp_path / "run" / "last_checkpoint").read_text() == "model_0000000.pth"
+
+
+def test_a_nan_leaves_a_batch_and_a_checkpoint(tiny_config, tmp_path):
+    with pytest.raises(TrainingError, match=r"loss_class"):
+        train(tiny_config("optimizer.lr=1e18", "train.clip_grad.enabled=false"))
+    assert list((tmp_path / "run").glob("nonfinite_*_rank0.pth"))
+
+
+def test_handlers_of_the_log_are_removed(tiny_config):
+    before = list(logging.getLogger("aligndetr").handlers)
+    with pytest.raises(ConfigError):
+        train(tiny_config("model.num_classes=80"))
+    assert logging.getLogger("aligndetr").handlers == before
+
+
+def test_classes_of_checkpoint_and_data_are_compared(caplog):
+    check_class_names(["a", "b"], ["a", "b"], "x.pth")
+    check_class_names(None, ["a"], "x.pth")
+    with pytest.raises(CheckpointError, match=r"x\.pth knows 2 classes.*dataset has 3"):
+        check_class_names(["a", "b"], ["a", "b", "c"], "x.pth")
+    with pytest.raises(CheckpointError, match="in another order"):
+        check_class_names(["a", "b"], ["b", "a"], "x.pth")
+    check_class_names(["a", "b"], ["a", "c"], "x.pth")
+    assert "b / c" in caplog.text
+
+
+def test_evaluation_needs_weights(tiny_config):
+    with pytest.raises(ConfigError, match="nothing to evaluate"):
+        evaluate(tiny_config())
+
+
+def test_evaluating_another_architecture_says_so(tiny_config, tmp_path):
+    train(tiny_config("train.max_iter=1"))
+    with pytest.raises(CheckpointError, match="another architecture"):
+        evaluate(
+            tiny_config("model.encoder.num_layers=2"), str(tmp_path / "run" / "model_final.pth")
+        )
+
+
+def test_foreign_files_go_to_the_reader_that_was_given(tiny_config, tmp_path):
+    asked = []
+    (tmp_path / "r50.pkl").write_bytes(b"anything")
+
+    def reader(model, path):
+        asked.append(path)
+        return "read"
+
+    evaluate(tiny_config(), str(tmp_path / "r50.pkl"), load_initial=reader)
+    assert asked == [str(tmp_path / "r50.pkl")]
+    with pytest.raises(CheckpointError, match="truncated or not a checkpoint"):
+        load_own(torch.nn.Linear(1, 1), str(tmp_path / "r50.pkl"))
