@@ -117,10 +117,13 @@ def candidates(
 def _runner(
     kind: str, forward: Callable[[], Tensor], wanted: list[Tensor], backward: bool
 ) -> Callable[[], object]:
+    with use_implementation(kind), torch.no_grad():
+        gradient = torch.ones_like(forward())
+
     def run() -> object:
         with use_implementation(kind), torch.set_grad_enabled(backward):
             out = forward()
-            return torch.autograd.grad(out, wanted, torch.ones_like(out)) if backward else out
+            return torch.autograd.grad(out, wanted, gradient) if backward else out
 
     return run
 
