@@ -151,11 +151,11 @@ class Detector(nn.Module):
         memory = self.encoder(pyramid)
         queries = self.query_source(memory, pyramid)
         if self.denoiser is None or targets is None:
-            return self.decoder(queries, memory, pyramid), queries.proposals, None
+            return self.decoder(queries, memory, pyramid, queries.blocked), queries.proposals, None
         noised = self.denoiser(targets)
         blocked = noised.blocked(queries.content.shape[1])
-        queries = queries.after(noised.content, noised.anchors)
-        predictions = self.decoder(queries, memory, pyramid, blocked)
+        queries = queries.after(noised.content, noised.anchors, blocked)
+        predictions = self.decoder(queries, memory, pyramid, queries.blocked)
         denoised, matching = predictions.split(noised.content.shape[1])
         groups = DenoisedPredictions(denoised, noised.num_groups, noised.slots_per_group)
         return matching, queries.proposals, groups

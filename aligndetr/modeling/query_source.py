@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
@@ -30,6 +32,21 @@ class LearnedQueries(nn.Module):
         """The same queries for every image."""
         position, content = self.embedding.weight.expand(len(memory), -1, -1).chunk(2, dim=-1)
         return Queries(content, self.reference_points(position), position)
+
+
+@dataclass
+class Selection:
+    """The tokens that become queries.
+
+    Attributes:
+        features: (B, Q, C).
+        anchors: (B, Q, 4) logits of cxcywh boxes.
+        proposals: their predictions, one layer.
+    """
+
+    features: Tensor
+    anchors: Tensor
+    proposals: Predictions
 
 
 class TokenProposals(nn.Module):
@@ -62,6 +79,31 @@ class TokenProposals(nn.Module):
         """
         anchors, outside = self._token_anchors(pyramid)
         return self.memory_norm(self.memory_proj(memory.masked_fill(outside, 0.0))), anchors
+
+    def most_object_like(
+        self, memory: Tensor, pyramid: Pyramid, num_queries: int
+    ) -> tuple[Tensor, Predictions]:
+        """Where objects are, as class channel 0 alone tells.
+
+        Returns:
+            Logits (B, Q, 4) of the best boxes, best first and without gradient, at most as many
+            as there are tokens; and the proposals of all tokens.
+        """
+        features, anchors = self.features(memory, pyramid)
+        logits = self.class_head(features)
+        anchors = self.box_head(features) + anchors
+        chosen = take(anchors, top_tokens(logits[..., 0], num_queries)).detach()
+        return chosen, Predictions(logits.unsqueeze(0), anchors.sigmoid().unsqueeze(0))
+
+    def best(self, memory: Tensor, pyramid: Pyramid, num_queries: int) -> Selection:
+        """The tokens with the highest score of any class, as many as there are."""
+        features, anchors = self.features(memory, pyramid)
+        logits = self.class_head(features)
+        top = top_tokens(logits.amax(-1), num_queries)
+        features = take(features, top)
+        anchors = self.box_head(features) + take(anchors, top)
+        proposals = Predictions(take(logits, top).unsqueeze(0), anchors.sigmoid().unsqueeze(0))
+        return Selection(features, anchors, proposals)
 
     def _token_anchors(self, pyramid: Pyramid) -> tuple[Tensor, Tensor]:
         """Logits of the box around every token (B, S, 4), and where there is none (B, S, 1)."""
@@ -99,13 +141,9 @@ class TwoStageQueries(TokenProposals):
 
     def forward(self, memory: Tensor, pyramid: Pyramid) -> Queries:
         """Select queries from memory (B, S, C); only the selected tokens are proposals."""
-        features, anchors = self.features(memory, pyramid)
-        logits = self.class_head(features)
-        top = top_tokens(logits.amax(-1), self.content.num_embeddings)
-        anchors = self.box_head(take(features, top)) + take(anchors, top)
-        content = self.content.weight[: top.shape[1]].expand(len(memory), -1, -1)
-        proposals = Predictions(take(logits, top).unsqueeze(0), anchors.sigmoid().unsqueeze(0))
-        return Queries(content, anchors.detach(), proposals=proposals)
+        chosen = self.best(memory, pyramid, self.content.num_embeddings)
+        content = self.content.weight[: chosen.anchors.shape[1]].expand(len(memory), -1, -1)
+        return Queries(content, chosen.anchors.detach(), proposals=chosen.proposals)
 
 
 class ProposedQueries(TokenProposals):
@@ -134,11 +172,7 @@ class ProposedQueries(TokenProposals):
 
     def forward(self, memory: Tensor, pyramid: Pyramid) -> Queries:
         """Select queries from memory (B, S, C); all tokens are proposals."""
-        features, anchors = self.features(memory, pyramid)
-        logits = self.class_head(features)
-        anchors = self.box_head(features) + anchors
-        proposals = Predictions(logits.unsqueeze(0), anchors.sigmoid().unsqueeze(0))
-        chosen = take(anchors, top_tokens(logits[..., 0], self.num_queries)).detach()
+        chosen, proposals = self.most_object_like(memory, pyramid, self.num_queries)
         sines = sine_embedding(chosen.sigmoid(), memory.shape[-1] // 2)
         position, content = self.position_norm(self.position_proj(sines)).chunk(2, dim=-1)
         return Queries(content, chosen, position, proposals)

@@ -1,0 +1,353 @@
+"""Deformable-DETR, H-Deformable-DETR and the align criterion on them: parts, then whole models."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from aligndetr.config import LazyConfig, instantiate
+from aligndetr.config.resolve import resolve_config
+from aligndetr.criterions import FocalLoss, HybridCriterion, SetCriterion
+from aligndetr.layers.repeat import repeat, share
+from aligndetr.matchers import FocalCost, HungarianMatcher, MatchingCost, MixedMatcher
+from aligndetr.modeling.heads import BoxHead, ClassHead
+from aligndetr.modeling.hybrid_queries import HybridQueries, between_branches
+from aligndetr.modeling.pyramid import PyramidBuilder
+from aligndetr.modeling.queries import Queries
+from aligndetr.modeling.query_source import LearnedQueries, ProposedQueries
+from aligndetr.modeling.refinement import FixedAnchors, IterativeRefinement, RefinementState
+from aligndetr.structures import Predictions, Targets
+
+WEIGHTS = {"class": 2.0, "bbox": 5.0, "giou": 2.0}
+
+
+class Constant(nn.Module):
+    """A head that says the same everywhere."""
+
+    def __init__(self, *values):
+        super().__init__()
+        self.values = nn.Parameter(torch.tensor(values))
+
+    def forward(self, x):
+        return self.values.expand(*x.shape[:-1], -1)
+
+
+# --- refinement ---------------------------------------------------------------------------------
+
+
+def test_a_point_and_corrections_make_a_box():
+    point = torch.tensor([[[0.5, 0.8]]])
+    head = Constant(0.0, math.log(4.0), 0.0, -math.log(3.0))
+    x = torch.zeros(1, 1, 8)
+    state = FixedAnchors(eps=1e-5)(head, x, x, RefinementState.start(point))
+    # y: 0.8 has odds 4, times 4 is 16, so 16/17; h: odds 1/3 alone, so 1/4
+    torch.testing.assert_close(state.boxes, torch.tensor([[[0.5, 16 / 17, 0.5, 0.25]]]))
+    again = FixedAnchors(eps=1e-5)(head, x, x, state)
+    torch.testing.assert_close(again.boxes, state.boxes)  # relative to the point, not the box
+    assert again.anchors is point
+
+
+def test_each_layer_corrects_the_box_before_without_gradient_into_it():
+    point = torch.tensor([[[0.5, 0.5]]], requires_grad=True)
+    first, second = Constant(math.log(3.0), 0.0, 0.0, 0.0), Constant(math.log(3.0), 0.0, 0.0, 0.0)
+    refine, x = IterativeRefinement(eps=1e-5), torch.zeros(1, 1, 8)
+    one = refine(first, x, x, RefinementState.start(point))
+    two = refine(second, x, x, one)
+    # odds of x: 1, 3, 9
+    torch.testing.assert_close(one.boxes[0, 0, 0].item(), 3 / 4)
+    torch.testing.assert_close(two.boxes[0, 0, 0].item(), 9 / 10)
+    two.boxes.sum().backward()
+    assert first.values.grad is None
+    assert point.grad is None
+    assert second.values.grad.abs().sum() > 0
+    one.boxes.sum().backward()  # the first layer's own loss does train the point
+    assert point.grad.abs().sum() > 0
+
+
+def test_shared_and_repeated_heads():
+    shared, separate = share(nn.Linear(2, 2), 3), repeat(nn.Linear(2, 2), 3)
+    assert shared[0] is shared[2]
+    assert len(list(shared.parameters())) == 2
+    assert len(list(separate.parameters())) == 6
+    assert not torch.equal(separate[0].weight, separate[1].weight)
+
+
+# --- query sources ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def scene():
+    """Memory and geometry of two levels, 20 tokens of which none lies outside."""
+    torch.manual_seed(0)
+    builder = PyramidBuilder(lambda mask, dtype: torch.zeros(*mask.shape, 8, dtype=dtype), 2, 8)
+    levels = [torch.randn(2, 8, 4, 4), torch.randn(2, 8, 2, 2)]
+    pyramid = builder(levels, torch.zeros(2, 32, 32, dtype=torch.bool), is_padded=False)
+    return torch.randn(2, 20, 8), pyramid
+
+
+def make(source, *counts, num_classes=3):
+    torch.manual_seed(1)
+    made = source(ClassHead(8, num_classes), BoxHead(8), *counts, 8)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.3)
+    return made
+
+
+def test_learned_queries_hold_the_position_first(scene):
+    source = LearnedQueries(5, 8)
+    queries = source(*scene)
+    weight = source.embedding.weight
+    assert torch.equal(queries.position[1], weight[:, :8])
+    assert torch.equal(queries.content[1], weight[:, 8:])
+    torch.testing.assert_close(queries.anchors[0], source.reference_points(weight[:, :8]))
+    assert queries.anchors.shape == (2, 5, 2)
+    assert queries.proposals is None
+
+
+def test_proposals_are_chosen_by_the_first_class_channel(scene):
+    source = make(ProposedQueries, 4)
+    queries = source(*scene)
+    logits, boxes = queries.proposals.logits[0], queries.proposals.boxes[0]
+    assert logits.shape == (2, 20, 3)  # of all tokens
+    objectness = logits[..., 0].tolist()
+    for image in range(2):
+        best = sorted(range(20), key=lambda token: -objectness[image][token])[:4]
+        torch.testing.assert_close(queries.anchors[image].sigmoid(), boxes[image, best])
+    both = [queries.position, queries.content]
+    assert [tuple(part.shape) for part in both] == [(2, 4, 8)] * 2
+    stacked = torch.cat(both, dim=-1) - source.position_norm.bias
+    torch.testing.assert_close(  # both halves went through one LayerNorm
+        (stacked / source.position_norm.weight).mean(-1), torch.zeros(2, 4), atol=1e-5, rtol=0
+    )
+    (queries.position.sum() + queries.content.sum()).backward()
+    assert source.box_head.layers[0].weight.grad is None  # no gradient through what was chosen
+
+
+def test_branches_do_not_see_each_other():
+    mask = between_branches(torch.zeros(1, 5, 1), 2)
+    expected = [
+        [0, 0, 1, 1, 1],
+        [0, 0, 1, 1, 1],
+        [1, 1, 0, 0, 0],
+        [1, 1, 0, 0, 0],
+        [1, 1, 0, 0, 0],
+    ]
+    assert mask.int().tolist() == expected
+
+
+def test_hybrid_queries_in_training_and_evaluation(scene):
+    source = make(HybridQueries, 3, 4)
+    trained, evaluated = source.train()(*scene), source.eval()(*scene)
+    assert trained.content.shape == (2, 7, 8)
+    assert torch.equal(trained.content[0], source.content.weight)
+    assert torch.equal(trained.blocked, between_branches(trained.anchors, 3))
+    for name in ("content", "anchors", "position"):  # the first branch alone, unchanged
+        torch.testing.assert_close(getattr(trained, name)[:, :3], getattr(evaluated, name))
+    assert evaluated.content.shape == (2, 3, 8)
+    assert evaluated.blocked is None
+    best = trained.proposals.logits[0, 0, :, 0].sort(descending=True).indices[:7]
+    expected = trained.proposals.boxes[0, 0, best]
+    torch.testing.assert_close(trained.anchors[0].sigmoid(), expected)
+
+
+def test_hybrid_queries_with_few_tokens(scene):
+    assert make(HybridQueries, 15, 30)(*scene).content.shape[1] == 20
+    assert make(HybridQueries, 30, 30)(*scene).content.shape[1] == 20
+    assert not make(HybridQueries, 30, 30)(*scene).blocked.any()  # no second branch
+
+
+def test_masks_of_queries_and_of_others_before_them_are_joined():
+    own = torch.tensor([[0, 1], [1, 0]]).bool()
+    queries = Queries(torch.zeros(1, 2, 8), torch.zeros(1, 2, 4), blocked=own)
+    others = torch.zeros(3, 3, dtype=torch.bool)
+    others[1:, 0] = True  # queries must not see the one before them
+    both = queries.after(torch.ones(1, 1, 8), torch.ones(1, 1, 4), others).blocked
+    assert both.int().tolist() == [[0, 0, 0], [1, 0, 1], [1, 1, 0]]
+    alone = queries.after(torch.ones(1, 1, 8), torch.ones(1, 1, 4)).blocked
+    assert alone.int().tolist() == [[0, 0, 0], [0, 0, 1], [0, 1, 0]]
+
+
+# --- the hybrid criterion -----------------------------------------------------------------------
+
+
+def make_criterion(matcher=HungarianMatcher, match_num=None):
+    cost = MatchingCost(FocalCost())
+    return SetCriterion(matcher(cost), FocalLoss(), WEIGHTS, match_num, True)
+
+
+def random_predictions(queries, layers=2, images=2, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(layers, images, queries, 3, generator=generator, dtype=torch.float64)
+    boxes = torch.rand(layers, images, queries, 4, generator=generator, dtype=torch.float64)
+    return Predictions(logits, boxes * 0.4 + 0.2)
+
+
+def some_targets():
+    boxes = [[0.3, 0.3, 0.2, 0.2], [0.6, 0.5, 0.3, 0.4], [0.5, 0.5, 0.5, 0.5]]
+    boxes = torch.tensor(boxes, dtype=torch.float64)
+    return Targets([torch.tensor([0, 2]), torch.tensor([1])], [boxes[:2], boxes[2:]])
+
+
+def test_losses_of_the_second_branch_by_hand():
+    """One object of 0.4 x 0.4; both queries of the second branch must answer for it."""
+    boxes = [[0.5, 0.5, 0.4, 0.4], [0.5, 0.5, 0.4, 0.4], [0.5, 0.5, 0.4, 0.8]]
+    predictions = Predictions(torch.zeros(1, 1, 3, 1), torch.tensor(boxes).view(1, 1, 3, 4))
+    targets = Targets([torch.tensor([0])], [torch.tensor([[0.5, 0.5, 0.4, 0.4]])])
+    criterion = HybridCriterion(make_criterion(), make_criterion(), 1, copies=2, weight=0.5)
+    losses = criterion(predictions, targets, 1.0)
+    assert float(losses["loss_bbox"]) == pytest.approx(0, abs=1e-6)
+    # L1 of the two: 0 and 0.4; mean over 1 object x 2 copies = 0.2; times 5, times lambda
+    assert float(losses["loss_bbox_one2many"]) == pytest.approx(0.5 * 5 * 0.2, abs=1e-6)
+    # IoU = GIoU: 1 and 0.16 / 0.32 = 0.5; mean loss 0.25; times 2, times lambda
+    assert float(losses["loss_giou_one2many"]) == pytest.approx(0.5 * 2 * 0.25, abs=1e-4)
+    # focal loss of p = 0.5 on both: 0.25 x 0.5^2 x ln 2, over 2 copies; times 2, times lambda
+    focal = 0.25 * 0.25 * math.log(2)
+    assert float(losses["loss_class_one2many"]) == pytest.approx(0.5 * 2 * focal, abs=1e-6)
+    assert float(losses["loss_class"]) == pytest.approx(2 * focal, abs=1e-6)
+
+
+def test_repeated_objects_are_one_to_many_matching():
+    predictions, targets = random_predictions(16), some_targets()
+    hybrid = HybridCriterion(make_criterion(), make_criterion(), 4, copies=3, weight=0.7)
+    losses = hybrid(predictions, targets, 3.0, proposals=random_predictions(9, layers=1, seed=5))
+    first, second = predictions.split(4)
+    # 12 queries, at most 2 objects: the mixed matcher may copy up to 3 times as well
+    many = make_criterion(MixedMatcher, [3, 3, 3])(second, targets, 3.0 * 3)
+    one = make_criterion()(first, targets, 3.0)
+    for name, loss in one.items():
+        torch.testing.assert_close(losses[name], loss)
+        torch.testing.assert_close(losses[f"{name}_one2many"], 0.7 * many[name])
+    proposals = {"loss_class_enc", "loss_bbox_enc", "loss_giou_enc"}
+    assert set(losses) == {*one, *(f"{name}_one2many" for name in one), *proposals}
+
+
+@pytest.mark.parametrize("queries", [4, 3])
+def test_an_empty_second_branch_costs_nothing(queries):
+    criterion = HybridCriterion(make_criterion(), make_criterion(), 4, copies=3)
+    losses = criterion(random_predictions(queries), some_targets(), 3.0)
+    assert all(float(loss) == 0 for name, loss in losses.items() if name.endswith("_one2many"))
+    assert float(losses["loss_class"]) > 0
+
+
+# --- whole models -------------------------------------------------------------------------------
+
+SMALL = {
+    "model.num_classes": 5,
+    "model.num_queries": 8,
+    "model.embed_dim": 32,
+    "model.pyramid.position_embedding.num_features": 16,
+    "+model.backbone.width": 8,
+    "model.neck.in_channels": "{res3: 64, res4: 128, res5: 256}",
+    "model.encoder.num_layers": 1,
+    "model.encoder.layer.ffn.feedforward_dim": 32,
+    "model.decoder.layer.ffn.feedforward_dim": 32,
+}
+DEFORMABLE = {
+    "deformable_detr_r50_50ep": 18,
+    "deformable_detr_r50_with_box_refinement_50ep": 18,
+    "deformable_detr_r50_two_stage_50ep": 21,
+    "deformable_align_r50_two_stage_50ep": 21,
+}
+HYBRID = {"h_deformable_detr_r50_two_stage_12ep": 39, "h_deformable_align_r50_two_stage_12ep": 39}
+
+
+def build(name, **changes):
+    config = LazyConfig.load(resolve_config(name))
+    if name.endswith("tiny"):
+        overrides = {"model.num_classes": 5}
+    else:
+        branch = {"model.query_source.num_one_to_many": 24} if name in HYBRID else {}
+        overrides = SMALL | branch
+    overrides |= changes
+    LazyConfig.apply_overrides(config, [f"{key}={value}" for key, value in overrides.items()])
+    torch.manual_seed(0)
+    return instantiate(config.model)
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        *DEFORMABLE.items(),
+        *HYBRID.items(),
+        ("deformable_detr_tiny", 12),
+        ("deformable_align_tiny", 12),
+        ("h_deformable_detr_tiny", 21),
+    ],
+)
+def test_a_training_step_and_an_evaluation(name, count, make_item):
+    model = build(name)
+    batch = [make_item(96, 128), make_item(128, 96, num_boxes=0, seed=1)]
+    losses = model.train()(batch)
+    assert len(losses) == count
+    assert all(loss.shape == () and loss.isfinite() for loss in losses.values())
+    sum(losses.values()).backward()
+    idle = [k for k, p in model.named_parameters() if p.requires_grad and p.grad is None]
+    assert idle == []
+    with torch.no_grad():
+        results = model.eval()(batch)
+    assert [set(r["instances"].get_fields()) for r in results] == [
+        {"pred_boxes", "scores", "pred_classes"}
+    ] * 2
+    assert all(len(r["instances"]) for r in results)
+
+
+def test_the_second_branch_does_not_reach_the_first(make_item):
+    frozen = {"model.backbone.norm": "FrozenBN"}  # the same in training and evaluation
+    model = build("h_deformable_detr_tiny", **frozen).double().train()
+    batch = [make_item(96, 96, num_classes=5)]
+    images, targets = model.preprocess(batch), model.targets(batch)
+    first_branch = model.num_queries
+    before, _, _ = model.detect(images, targets)
+    assert before.logits.shape[2] == first_branch + 80
+    with torch.no_grad():
+        model.query_source.content.weight[first_branch:] += 1.0
+    after, _, _ = model.detect(images, targets)
+    (near, far), (still, moved) = before.split(first_branch), after.split(first_branch)
+    assert torch.equal(near.logits, still.logits)
+    assert torch.equal(near.boxes, still.boxes)
+    assert (far.logits - moved.logits).abs().max() > 1e-3
+    with torch.no_grad():  # and evaluation is that first branch
+        alone, _, _ = model.eval().detect(images)
+    torch.testing.assert_close(alone.logits, near.logits)
+    torch.testing.assert_close(alone.boxes, near.boxes)
+
+
+def test_both_branches_are_trained(make_item):
+    model = build("h_deformable_detr_tiny").train()
+    losses = model([make_item(96, 96, num_classes=5)])
+    many = [loss for name, loss in losses.items() if name.endswith("_one2many")]
+    content = model.query_source.content.weight
+    (gradient,) = torch.autograd.grad(sum(many), content, retain_graph=True)
+    assert gradient[: model.num_queries].abs().max() == 0
+    assert gradient[model.num_queries :].abs().max() > 0
+    one = [loss for name, loss in losses.items() if not name.endswith("_one2many")]
+    (gradient,) = torch.autograd.grad(sum(one), content)
+    assert gradient[: model.num_queries].abs().max() > 0
+    assert gradient[model.num_queries :].abs().max() == 0
+
+
+def test_proposals_tell_objects_only(make_item):
+    model = build("deformable_detr_tiny").train()
+    item = make_item(96, 96, num_boxes=3, num_classes=5)
+    losses = []
+    for label in (0, 4):
+        item["instances"].gt_classes = torch.full((3,), label)
+        losses.append(model([item]))
+    for name in ("loss_class_enc", "loss_bbox_enc", "loss_giou_enc"):
+        assert torch.equal(losses[0][name], losses[1][name])
+    assert not torch.equal(losses[0]["loss_class"], losses[1]["loss_class"])
+
+
+def test_the_align_criterion_matches_k_queries_of_any_model(make_item):
+    """By config alone: two candidates an object in all layers but the last."""
+    model = build("deformable_align_tiny").train()
+    batch = [make_item(96, 96, num_boxes=2, num_classes=5)]
+    targets = model.targets(batch)
+    predictions, proposals, _ = model.detect(model.preprocess(batch), targets)
+    boxes = predictions.boxes.detach().requires_grad_()
+    losses = model.criterion(Predictions(predictions.logits, boxes), targets, 2.0, proposals)
+    sum(value for name, value in losses.items() if "giou" in name).backward()
+    matched = (boxes.grad != 0).any(-1).sum((1, 2))
+    assert matched.tolist() == [4, 4, 2]  # of 2 objects
