@@ -1,4 +1,4 @@
-"""Dense multi-head self-attention."""
+"""Dense multi-head attention, among queries and from queries to memory."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ class SelfAttention(nn.Module):
         Args:
             x: (B, N, C).
             position: (B, N, C), added for queries and keys.
-            blocked: (N, N) bool, True where row may not see column; None when all may.
+            blocked: bool, (N, N) or what broadcasts to (B, heads, N, N), such as a padding mask
+                of shape (B, 1, 1, N): True where row may not see column; None when all may.
 
         Returns:
             (B, N, C) without the residual.
@@ -55,12 +56,62 @@ class SelfAttention(nn.Module):
         weight, bias = self.in_proj_weight, self.in_proj_bias
         query, key = F.linear(x + position, weight[: 2 * dim], bias[: 2 * dim]).chunk(2, dim=-1)
         value = F.linear(x, weight[2 * dim :], bias[2 * dim :])
-        attended = F.scaled_dot_product_attention(
-            *(self._heads(t) for t in (query, key, value)),
-            attn_mask=None if blocked is None else ~blocked,
-            dropout_p=self.dropout if self.training else 0.0,
-        )
-        return self.out_proj(attended.transpose(1, 2).flatten(2))
+        return self._attend(query, key, value, blocked)
 
-    def _heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor, blocked: Tensor | None) -> Tensor:
+        heads = [split_heads(t, self.num_heads) for t in (query, key, value)]
+        return self.out_proj(attend(*heads, blocked, self.dropout if self.training else 0.0))
+
+
+class CrossAttention(SelfAttention):
+    """Multi-head attention to memory; queries and keys, not values, carry positions (DETR)."""
+
+    def forward(
+        self,
+        x: Tensor,
+        position: Tensor,
+        memory: Tensor,
+        memory_position: Tensor,
+        padding: Tensor | None = None,
+    ) -> Tensor:
+        """Attend to memory.
+
+        Args:
+            x: (B, Q, C).
+            position: (B, Q, C).
+            memory: (B, S, C).
+            memory_position: (B, S, C).
+            padding: (B, S) bool, True where a token is padding; None when nothing is padded.
+
+        Returns:
+            (B, Q, C) without the residual.
+        """
+        weights, biases = self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3)
+        inputs = (x + position, memory + memory_position, memory)
+        projected = [F.linear(*each) for each in zip(inputs, weights, biases, strict=True)]
+        return self._attend(*projected, None if padding is None else padding[:, None, None])
+
+
+def split_heads(x: Tensor, num_heads: int) -> Tensor:
+    """(B, N, C) -> (B, num_heads, N, C / num_heads)."""
+    return x.unflatten(-1, (num_heads, -1)).transpose(1, 2)
+
+
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, blocked: Tensor | None, dropout: float
+) -> Tensor:
+    """Scaled dot-product attention of all heads.
+
+    Args:
+        query: (B, heads, N, E).
+        key: (B, heads, M, E).
+        value: (B, heads, M, D).
+        blocked: bool, broadcasts to (B, heads, N, M), True where row may not see column; or None.
+        dropout: of attention weights.
+
+    Returns:
+        (B, N, heads * D).
+    """
+    allowed = None if blocked is None else ~blocked
+    attended = F.scaled_dot_product_attention(query, key, value, allowed, dropout_p=dropout)
+    return attended.transpose(1, 2).flatten(2)

@@ -28,6 +28,18 @@ class ClassHead(nn.Linear):
         nn.init.constant_(self.bias, -math.log((1 - self.prior) / self.prior))
 
 
+class NoObjectClassHead(nn.Linear):
+    """Class logits with one more at the end for "no object", for a softmax (DETR).
+
+    Args:
+        embed_dim: C.
+        num_classes: K, without "no object".
+    """
+
+    def __init__(self, embed_dim: int, num_classes: int) -> None:
+        super().__init__(embed_dim, num_classes + 1)
+
+
 class BoxHead(MLP):
     """Box corrections in logit space, zero at first, so that training starts at the anchors.
 

@@ -1,0 +1,64 @@
+"""An encoder whose tokens all see each other."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from aligndetr.layers.repeat import repeat
+from aligndetr.modeling.pyramid import Pyramid
+
+
+class DenseEncoderLayer(nn.Module):
+    """Dense self-attention and a feed-forward block, each with residual and LayerNorm after (DETR).
+
+    Args:
+        self_attention: see `SelfAttention`.
+        ffn: see `FeedForward`.
+        embed_dim: C.
+        dropout: of the attention output.
+    """
+
+    def __init__(
+        self, self_attention: nn.Module, ffn: nn.Module, embed_dim: int, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.self_attention = self_attention
+        self.norm1 = nn.LayerNorm(embed_dim)
+        self.ffn = ffn
+        self.norm2 = nn.LayerNorm(embed_dim)
+        self.dropout = dropout
+
+    def forward(self, x: Tensor, position: Tensor, padding: Tensor | None) -> Tensor:
+        """Refine tokens (B, S, C) at `position` (B, S, C); those in `padding` (B, S) are unseen."""
+        unseen = None if padding is None else padding[:, None, None]
+        attended = self.self_attention(x, position, unseen)
+        x = self.norm1(x + F.dropout(attended, self.dropout, self.training))
+        return self.norm2(x + self.ffn(x))
+
+
+class DenseEncoder(nn.Module):
+    """A stack of dense encoder layers.
+
+    Args:
+        layer: the layer that is repeated.
+        num_layers: how many times.
+        position_scale: (B, S, C) content -> (B, S, C) factors of the position embedding, the same
+            module for all layers (DAB-DETR); None leaves the position as it is (DETR).
+    """
+
+    def __init__(
+        self, layer: nn.Module, num_layers: int, position_scale: nn.Module | None = None
+    ) -> None:
+        super().__init__()
+        self.layers = repeat(layer, num_layers)
+        self.position_scale = position_scale
+
+    def forward(self, pyramid: Pyramid) -> Tensor:
+        """Turn the tokens into memory (B, S, C)."""
+        memory, position = pyramid.tokens, pyramid.position
+        for layer in self.layers:
+            if self.position_scale is not None:
+                position = pyramid.position * self.position_scale(memory)
+            memory = layer(memory, position, pyramid.padding)
+        return memory
