@@ -1,0 +1,58 @@
+"""Two real processes against one: everything they do together, in one start of them."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from aligndetr.engine.launch import launch
+
+sys.path.insert(0, str(Path(__file__).parent))  # started processes inherit the path
+import engine_workers as workers
+
+sys.path.pop(0)
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory):
+    """(exit code, results) of two processes."""
+    folder = tmp_path_factory.mktemp("together")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(Path(__file__).parent))
+        code = launch(workers.main, num_gpus=2, device="cpu", args=(folder,))
+    return code, torch.load(folder / "results.pth", weights_only=False), folder
+
+
+@pytest.mark.parametrize("case", [*workers.CASES, "accumulated"])
+def test_two_processes_have_the_gradients_of_the_joined_batch(together, case):
+    _, results, _ = together
+    gradients, losses = results[case]
+    overrides, counts = workers.CASES.get(case, (workers.WITHOUT, [[3], [1], [2], [0]]))
+    joined = [item for batch in workers.batches_of(counts) for item in batch]
+    expected, expected_losses = workers.gradients_of(workers.tiny_model(*overrides), [joined])
+    assert gradients.keys() == expected.keys()
+    for name, gradient in expected.items():
+        tolerance = 1e-5 * gradient.abs().max().item() + 1e-7
+        torch.testing.assert_close(gradients[name], gradient, rtol=1e-4, atol=tolerance, msg=name)
+    assert sum(g.abs().sum() for g in expected.values()) > 0
+    for name in ("total_loss", "loss_class", "loss_bbox_enc", "grad_norm"):
+        assert losses[name] == pytest.approx(expected_losses[name], rel=1e-4, abs=1e-6), name
+
+
+def test_every_process_has_the_same_set_of_gradients_with_denoising(together):
+    assert together[1]["same_set"]
+
+
+def test_processes_stop_together_and_share_results(together):
+    _, results, folder = together
+    first, second = results["stopped"]
+    assert first == second
+    # asked in iteration 2, which both finish; evaluated after iteration 1
+    assert first[:2] == [3, (7.0, 1)]
+    saved = torch.load(folder / "model_0000002.pth", weights_only=True)
+    assert len(saved["random_state"]["ranks"]) == 2
+
+
+def test_the_error_of_one_process_is_the_exit_code(together):
+    assert together[0] == 2

@@ -1,0 +1,104 @@
+import socket
+
+import pytest
+import torch
+import torch.distributed as dist
+
+from aligndetr.engine import launch as module
+from aligndetr.engine.distributed import (
+    all_gather_object,
+    all_reduce_sum,
+    backend_for,
+    broadcast_object,
+    rank,
+    world_size,
+)
+from aligndetr.engine.launch import launch, resolve_device
+from aligndetr.errors import ConfigError, DataError
+
+without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+
+
+def test_alone_there_is_nothing_to_exchange():
+    assert (rank(), world_size()) == (0, 1)
+    tensor = torch.ones(2)
+    assert all_reduce_sum(tensor) is tensor
+    assert all_gather_object("x") == ["x"]
+    assert broadcast_object("x") == "x"
+
+
+def test_one_process_runs_here_and_returns_its_code():
+    assert launch(lambda code: code, args=(7,)) == 7
+    assert launch(lambda: None) == 0
+
+
+def test_errors_of_one_process_are_raised():
+    def main():
+        raise DataError("broken")
+
+    with pytest.raises(DataError, match="broken"):
+        launch(main)
+
+
+@pytest.fixture
+def torchrun(monkeypatch):
+    """The environment that torchrun makes for a single process."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    values = {"RANK": 0, "WORLD_SIZE": 1, "LOCAL_RANK": 0, "MASTER_PORT": port}
+    for name, value in {**values, "MASTER_ADDR": "127.0.0.1"}.items():
+        monkeypatch.setenv(name, str(value))
+    yield
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def test_under_torchrun_the_process_joins_the_others(torchrun):
+    def main():
+        assert dist.is_initialized()
+        assert dist.get_backend() == "gloo"
+        return 5
+
+    assert launch(main, num_gpus=4, device="cpu") == 5
+    assert not dist.is_initialized()
+
+
+def test_under_torchrun_an_error_is_printed_once(torchrun, capsys):
+    def main():
+        raise DataError("broken")
+
+    assert launch(main, device="cpu") == 2
+    assert capsys.readouterr().err == "error: broken\n"
+
+
+def test_gpus_talk_by_nccl():
+    assert backend_for(torch.device("cuda", 1)) == "nccl"
+    assert backend_for(torch.device("cpu")) == "gloo"
+
+
+@without_gpu
+def test_devices(monkeypatch):
+    assert resolve_device("auto") == torch.device("cpu")
+    with pytest.raises(ConfigError, match=r"train\.device=cuda:1.*sees no GPU"):
+        resolve_device("cuda:1")
+    with pytest.raises(ConfigError, match=r"train\.device='gpu'"):
+        resolve_device("gpu")
+
+
+def test_more_gpus_than_there_are(monkeypatch):
+    monkeypatch.setattr(module, "resolve_device", lambda name: torch.device("cuda"))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(ConfigError, match="--num-gpus 4, but torch sees 2"):
+        launch(print, num_gpus=4)
+
+
+def test_several_machines_need_an_address():
+    with pytest.raises(ConfigError, match="--dist-url tcp://"):
+        launch(print, num_machines=2)
+
+
+@pytest.mark.parametrize("numbers", [{"num_gpus": 0}, {"num_machines": 2, "machine_rank": 2}])
+def test_numbers_of_processes_make_sense(numbers):
+    with pytest.raises(ConfigError, match="count from"):
+        launch(print, **numbers)
