@@ -6,6 +6,7 @@ from aligndetr.matchers import FocalCost, MatchingCost, MixedMatcher
 
 from .dino_r50 import model
 
+model.denoiser.label_noise_ratio = 0.5
 model.criterion = L(SetCriterion)(
     matcher=L(MixedMatcher)(
         cost=L(MatchingCost)(

@@ -65,7 +65,7 @@ model = L(Detector)(
         num_classes="${..num_classes}",
         embed_dim="${..embed_dim}",
         num_queries=100,
-        label_noise_ratio=0.5,
+        label_noise_ratio=0.2,
         box_noise_scale=1.0,
     ),
     decoder=L(Decoder)(

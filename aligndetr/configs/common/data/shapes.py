@@ -7,7 +7,10 @@ from .coco_detr import dataloader
 
 dataloader["train"].dataset.names = "shapes_train"
 dataloader["train"].dataset.filter_empty = False
-dataloader["train"].mapper.augmentation = [L(T.RandomFlip)()]
+dataloader["train"].mapper.augmentation = [
+    L(T.RandomFlip)(),
+    L(T.RandomFlip)(horizontal=False, vertical=True),
+]
 dataloader["train"].mapper.augmentation_with_crop = None
 dataloader["train"].total_batch_size = 8
 dataloader["train"].num_workers = 1
