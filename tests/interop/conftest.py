@@ -12,6 +12,18 @@ from aligndetr.interop.export import export_state
 from aligndetr.interop.sources import DETREX
 
 ROOT = Path(__file__).parents[2]
+SMALL_DEFORMABLE = {
+    "model.num_classes": 6,
+    "model.num_queries": 20,
+    "model.embed_dim": 64,
+    "model.pyramid.position_embedding.num_features": 32,
+    "+model.backbone.width": 8,
+    "model.neck.in_channels": "{res3: 64, res4: 128, res5: 256}",
+    "model.encoder.num_layers": 2,
+    "model.encoder.layer.ffn.feedforward_dim": 96,
+    "model.decoder.num_layers": 3,
+    "model.decoder.layer.ffn.feedforward_dim": 96,
+}
 
 
 def build_tiny(num_classes=6, depth=18, **changes):
@@ -28,6 +40,14 @@ def build_tiny(num_classes=6, depth=18, **changes):
     return instantiate(config.model)
 
 
+def build_deformable(variant, **changes):
+    """A config of the Deformable-DETR family shrunk to two encoder and three decoder layers."""
+    config = LazyConfig.load(resolve_config(variant))
+    overrides = SMALL_DEFORMABLE | changes
+    LazyConfig.apply_overrides(config, [f"{key}={value}" for key, value in overrides.items()])
+    return instantiate(config.model)
+
+
 def randomise(model, seed=0):
     """Give every floating tensor its own random values."""
     generator = torch.Generator().manual_seed(seed)
@@ -40,6 +60,11 @@ def randomise(model, seed=0):
 @pytest.fixture
 def make_tiny():
     return build_tiny
+
+
+@pytest.fixture
+def make_deformable():
+    return build_deformable
 
 
 @pytest.fixture

@@ -3,8 +3,6 @@
 import pytest
 import torch
 
-from aligndetr.config import LazyConfig, instantiate
-from aligndetr.config.resolve import resolve_config
 from aligndetr.errors import CheckpointError
 from aligndetr.interop import load_checkpoint
 from aligndetr.interop.load import load_state
@@ -15,19 +13,7 @@ PLAIN = "deformable_detr_r50_50ep"
 BOX_REFINEMENT = "deformable_detr_r50_with_box_refinement_50ep"
 TWO_STAGE = "deformable_detr_r50_two_stage_50ep"
 VARIANTS = (PLAIN, BOX_REFINEMENT, TWO_STAGE)
-TINY = {
-    "model.num_classes": 6,
-    "model.num_queries": 20,
-    "model.embed_dim": 64,
-    "model.pyramid.position_embedding.num_features": 32,
-    "+model.backbone.width": 8,
-    "model.neck.in_channels": "{res3: 64, res4: 128, res5: 256}",
-    "model.encoder.num_layers": 2,
-    "model.encoder.layer.ffn.feedforward_dim": 96,
-    "model.decoder.num_layers": 3,
-    "model.decoder.layer.ffn.feedforward_dim": 96,
-    "model.decoder.refinement.eps": 1e-5,
-}
+EPSILON = "model.decoder.refinement.eps"
 
 
 @pytest.fixture(autouse=True)
@@ -38,11 +24,12 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-def build_ours(variant, **changes):
-    config = LazyConfig.load(resolve_config(variant))
-    overrides = TINY | changes
-    LazyConfig.apply_overrides(config, [f"{key}={value}" for key, value in overrides.items()])
-    return instantiate(config.model).double().eval()
+@pytest.fixture
+def make_ours(make_deformable):
+    def make(variant, eps=1e-5):
+        return make_deformable(variant, **{EPSILON: eps}).double().eval()
+
+    return make
 
 
 def build_theirs(variant):
@@ -105,8 +92,8 @@ def images():
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @torch.no_grad()
-def test_the_same_logits_and_boxes(variant):
-    theirs, ours = build_theirs(variant), build_ours(variant)
+def test_the_same_logits_and_boxes(variant, make_ours):
+    theirs, ours = build_theirs(variant), make_ours(variant)
     report = load_state(ours, RawCheckpoint("x", theirs.state_dict()), strict=True)
     assert report.source == HUGGING_FACE.name
     assert report.verified
@@ -125,9 +112,9 @@ def test_the_same_logits_and_boxes(variant):
         torch.testing.assert_close(proposals.boxes[0], boxes)
 
 
-def test_heads_that_the_file_stores_once():
+def test_heads_that_the_file_stores_once(make_ours):
     """Newer versions leave out of a file what is shared with something in it."""
-    theirs, ours = build_theirs(PLAIN), build_ours(PLAIN)
+    theirs, ours = build_theirs(PLAIN), make_ours(PLAIN)
     again = ("class_embed.1", "class_embed.2", "bbox_embed.1", "bbox_embed.2")
     state = {k: v for k, v in theirs.state_dict().items() if not k.startswith(again)}
     assert len(state) == len(theirs.state_dict()) - 2 * (2 + 6)  # weights and biases of 1 + 3
@@ -135,14 +122,14 @@ def test_heads_that_the_file_stores_once():
     torch.testing.assert_close(ours.decoder.class_heads[2].weight, theirs.class_embed[2].weight)
 
 
-def test_another_epsilon_is_named(tmp_path):
+def test_another_epsilon_is_named(make_ours, tmp_path):
     torch.save(build_theirs(PLAIN).state_dict(), tmp_path / "theirs.pth")
-    ours = build_ours(PLAIN, **{"model.decoder.refinement.eps": 1e-3})
+    ours = make_ours(PLAIN, eps=1e-3)
     with pytest.raises(CheckpointError, match=r"inverse_sigmoid_eps: .* 1e-05, .* 0\.001"):
         load_checkpoint(ours, tmp_path / "theirs.pth")
 
 
-def test_separate_heads_do_not_fit_shared_ones():
+def test_separate_heads_do_not_fit_shared_ones(make_ours):
     state = build_theirs(BOX_REFINEMENT).state_dict()
     with pytest.raises(CheckpointError, match=r"shares decoder\.box_heads\.0\..*separate heads"):
-        load_state(build_ours(PLAIN), RawCheckpoint("x", state))
+        load_state(make_ours(PLAIN), RawCheckpoint("x", state))

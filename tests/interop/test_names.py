@@ -5,6 +5,8 @@ import pytest
 import torch
 from hypothesis import given
 
+from aligndetr.config import LazyConfig, instantiate
+from aligndetr.config.resolve import resolve_config
 from aligndetr.errors import CheckpointError
 from aligndetr.interop.export import export_state
 from aligndetr.interop.identify import identify, import_state
@@ -40,35 +42,46 @@ def test_there_and_back(layer, part):
     assert to_theirs(to_ours(name, table), table) == name
 
 
-@pytest.mark.parametrize("published", ["aligndetr_r50", "dino_r50"])
+PUBLISHED = {  # key list -> our config
+    "aligndetr_r50": "configs/models/aligndetr_r50.py",
+    "dino_r50": "configs/models/dino_r50.py",
+    "deformable_detr_r50": "deformable_detr_r50_50ep",
+    "deformable_detr_r50_with_box_refinement": "deformable_detr_r50_with_box_refinement_50ep",
+    "deformable_detr_r50_two_stage": "deformable_detr_r50_two_stage_50ep",
+    "h_deformable_detr_r50_two_stage": "h_deformable_detr_r50_two_stage_12ep",
+}
+
+
+@pytest.mark.parametrize("published", PUBLISHED)
 def test_published_key_lists_round_trip(published, key_lists):
     if published not in key_lists:
         pytest.skip("the published key lists are not here")
     keys = key_lists[published]
-    values = {key: torch.zeros(shape) for key, (shape, alias) in keys.items() if alias == "-"}
+    values = {  # each its own number, without memory for each entry
+        key: torch.tensor(float(number)).expand(shape)
+        for number, (key, (shape, alias)) in enumerate(keys.items())
+        if alias == "-"
+    }
     state = {key: values[key if alias == "-" else alias] for key, (_, alias) in keys.items()}
     source = identify(RawCheckpoint("x", state))
     imported = import_state(state, source)
     assert (source, imported.unknown, imported.ignored) == (DETREX, [], [])
-    assert len(imported.tensors) == len(values)
+    assert len({float(value.flatten()[0]) for value in imported.tensors.values()}) == len(values)
     exported = export_state(imported.tensors, source)
     assert list(exported) == sorted(keys)
     assert all(exported[key] is state[key] for key in keys)  # the tensor itself at each place
 
 
-def test_our_r50_has_the_published_keys_and_shapes(key_lists):
-    if "aligndetr_r50" not in key_lists:
+@pytest.mark.parametrize(("published", "config"), PUBLISHED.items())
+def test_our_r50_has_the_published_keys_and_shapes(published, config, key_lists):
+    if published not in key_lists:
         pytest.skip("the published key lists are not here")
-    from aligndetr.config import LazyConfig, instantiate
-    from aligndetr.config.resolve import resolve_config
-
-    config = LazyConfig.load(resolve_config("configs/models/aligndetr_r50.py"))
-    config.model.num_classes = 80
+    model = LazyConfig.load(resolve_config(config)).model
     with torch.device("meta"):
-        state = instantiate(config.model).state_dict()
+        state = instantiate(model).state_dict(keep_vars=True)  # shared parameters stay one object
     exported = export_state(state, DETREX)
     shapes = {key: tuple(value.shape) for key, value in exported.items()}
-    assert shapes == {key: shape for key, (shape, _) in key_lists["aligndetr_r50"].items()}
+    assert shapes == {key: shape for key, (shape, _) in key_lists[published].items()}
 
 
 @pytest.mark.parametrize("layers", [1, 2, 11])
