@@ -35,7 +35,8 @@ def main(arguments: list[str]) -> int:
             "ASAN_OPTIONS": "detect_leaks=0",
             "UBSAN_OPTIONS": "print_stacktrace=1",
         }
-        tests = ["tests/layers/test_ms_deform_attn.py", *arguments]
+        # The sanitizers write to file descriptor 2: pytest must not swallow that.
+        tests = ["--capture=sys", "tests/layers/test_ms_deform_attn.py", *arguments]
         command = [sys.executable, "-m", "pytest", *tests]
         return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 

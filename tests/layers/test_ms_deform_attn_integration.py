@@ -117,3 +117,27 @@ class TestLibrary:
         library, reason = load_library(tmp_path)
         assert library is None
         assert "does not load" in reason
+
+
+class Pyramid(torch.nn.Module):
+    def forward(self, first, second, query):
+        levels = (first, second)
+        shapes = [tuple(level.shape[2:]) for level in levels]
+        value = torch.cat([level.flatten(2).transpose(1, 2) for level in levels], 1)[:, :, None]
+        offsets = query[:, :, None, None, None].expand(-1, -1, 1, 2, 1, -1)
+        reference = query.sigmoid()[:, :, None].expand(-1, -1, 2, -1)
+        return fused_ms_deform_attn(value, shapes, offsets, offsets[..., 0], reference)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_exports_with_dynamic_sizes():
+    def inputs(batch, h, w, queries):
+        torch.manual_seed(0)
+        first, second = torch.randn(batch, 3, 2 * h, 2 * w), torch.randn(batch, 3, h, w)
+        return first, second, torch.randn(batch, queries, 2)
+
+    image = {0: torch.export.Dim.AUTO, 2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}
+    sizes = (image, image, {0: torch.export.Dim.AUTO, 1: torch.export.Dim.AUTO})
+    program = torch.export.export(Pyramid(), inputs(2, 4, 5, 7), dynamic_shapes=sizes).module()
+    other = inputs(3, 6, 3, 2)
+    torch.testing.assert_close(program(*other), Pyramid()(*other), atol=1e-5, rtol=1e-5)
