@@ -1,8 +1,9 @@
 """Convert a checkpoint between toolboxes.
 
 Reads files of detrex, official AlignDETR, detectron2, torchvision, IDEA-Research/DINO,
-Deformable-DETR, mmdetection, Hugging Face or this toolbox (recognised by their parameter names)
-and writes them under our names or detrex'. docs/checkpoints.md says what each conversion covers.
+Deformable-DETR, RT-DETR, mmdetection, Hugging Face or this toolbox (recognised by their
+parameter names) and writes them under ours or another's names. docs/checkpoints.md says what each
+conversion covers.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("input", help="file, URL or detectron2:// name")
     parser.add_argument("output", help="file to write")
-    parser.add_argument("--to", choices=("ours", "detrex"), default="ours", help="names to write")
+    layouts = ("ours", "detrex", "rtdetr", "huggingface-rtdetr")
+    parser.add_argument("--to", choices=layouts, default="ours", help="names to write")
     parser.add_argument("--config-file", help="check against this model and write exactly its keys")
     parser.add_argument(
         "--weights", choices=("model", "ema"), default="model", help="which to read"

@@ -18,10 +18,21 @@ from aligndetr.interop.placement import BACKBONE, Target
 from aligndetr.interop.reader import RawCheckpoint, read_checkpoint
 from aligndetr.interop.report import Report
 from aligndetr.interop.source import Traits
-from aligndetr.interop.sources import DETREX, OURS
+from aligndetr.interop.sources import (
+    DETREX,
+    OURS,
+    detrex_layout,
+    rtdetr,
+    rtdetr_huggingface,
+)
 from aligndetr.interop.traits import model_traits
 
-LAYOUTS = {"ours": OURS, "detrex": DETREX}
+LAYOUTS = {
+    "ours": OURS,
+    "detrex": DETREX,
+    "rtdetr": rtdetr.SOURCE,
+    "huggingface-rtdetr": rtdetr_huggingface.SOURCE,
+}
 
 
 def convert_checkpoint(
@@ -37,7 +48,7 @@ def convert_checkpoint(
     Args:
         source: local file, URL or `detectron2://` name.
         destination: file to write, for `torch.load(..., weights_only=True)`.
-        layout: "ours" or "detrex".
+        layout: one of `LAYOUTS`.
         model: what the result shall fit. With it the file is checked against the model, and the
             result holds exactly the model's tensors; without it names alone are translated.
         strict: take anything that does not fit exactly, or is not understood, as an error.
@@ -60,7 +71,8 @@ def convert_checkpoint(
     is_detector = any(not name.startswith(BACKBONE) for name in tensors)
     own = {name: value.detach().clone() for name, value in tensors.items()}
     if is_detector:
-        state = export_state(own, LAYOUTS[layout])
+        names = LAYOUTS[layout]
+        state = export_state(own, detrex_layout(own) if names is DETREX else names)
     else:
         state = {name.removeprefix(BACKBONE): value for name, value in own.items()}
     if layout != "ours":

@@ -63,6 +63,7 @@ class Source:
         ignored: templates of names that a detector has no use for.
         traits: see `Traits`.
         prepare: changes tensors under their names before they are renamed.
+        finish: the opposite, after our tensors got their names.
         backbone_only: the file is a classifier; our names lack the prefix "backbone.".
     """
 
@@ -74,6 +75,7 @@ class Source:
     ignored: tuple[str, ...] = ()
     traits: Traits = field(default_factory=Traits)
     prepare: Callable[[dict[str, Tensor]], dict[str, Tensor]] = unchanged
+    finish: Callable[[dict[str, Tensor]], dict[str, Tensor]] = unchanged
     backbone_only: bool = False
 
     def recognises(self, names: Mapping | Collection[str]) -> bool:

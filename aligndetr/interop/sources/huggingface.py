@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 import torch
 from torch import Tensor
 
-from aligndetr.interop.names import Pair, count, to_ours, with_prefix
+from aligndetr.interop.names import Pair, count, to_ours, to_theirs, with_prefix
 from aligndetr.interop.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
 from aligndetr.interop.sources.deformable_detr import INPUT_PROJECTIONS, mark_appended
 from aligndetr.interop.sources.detrex import QUERIES, heads
@@ -41,20 +41,23 @@ AROUND_LAYERS: list[Pair] = [
 ]
 # Inside a detector the backbone sits at either place, by the version of transformers.
 BACKBONES = ("model.backbone.conv_encoder.model.", "model.backbone.model.")
-_CONVOLUTION: list[Pair] = [
+OWN_CONVOLUTION: list[Pair] = [
     ("convolution.weight", "weight"),
     ("normalization.{rest}", "norm.{rest}"),
 ]
+_QUERY, _JOINT = "{head}.self_attn.q_proj.{rest}", "{head}.self_attn.in_proj_{rest}"
 
 
 def _own_resnet() -> list[Pair]:
     """The ResNet of transformers; published files use timm's, which has torchvision's names."""
-    pairs = with_prefix(_CONVOLUTION, "embedder.embedder.", "stem.conv1.")
+    pairs = with_prefix(OWN_CONVOLUTION, "embedder.embedder.", "stem.conv1.")
     for stage in range(4):
         theirs, ours = f"encoder.stages.{stage}.layers.{{b}}.", f"res{stage + 2}.{{b}}."
-        pairs += with_prefix(_CONVOLUTION, theirs + "shortcut.", ours + "shortcut.")
+        pairs += with_prefix(OWN_CONVOLUTION, theirs + "shortcut.", ours + "shortcut.")
         for conv in range(3):
-            pairs += with_prefix(_CONVOLUTION, theirs + f"layer.{conv}.", ours + f"conv{conv + 1}.")
+            pairs += with_prefix(
+                OWN_CONVOLUTION, theirs + f"layer.{conv}.", ours + f"conv{conv + 1}."
+            )
     return pairs
 
 
@@ -82,21 +85,34 @@ def _aliases(names: Collection[str]) -> Sequence[Pair]:
     ]
 
 
-def _prepare(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Stack the query, key and value projections of self-attention, as torch's attention does,
-    and mark the levels that the neck appends.
-    """
+def stack_projections(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Join query, key and value projections of self-attention, as torch's attention does."""
     joined = {}
     for name, value in tensors.items():
-        joint = to_ours(
-            name, [("{head}.self_attn.q_proj.{rest}", "{head}.self_attn.in_proj_{rest}")]
-        )
+        joint = to_ours(name, [(_QUERY, _JOINT)])
         if joint:
             parts = [tensors[name.replace("q_proj", f"{part}_proj")] for part in "qkv"]
             joined[joint] = torch.cat(parts)
         elif ".self_attn.k_proj." not in name and ".self_attn.v_proj." not in name:
             joined[name] = value
-    return mark_appended(joined, prefix="model.")
+    return joined
+
+
+def split_projections(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Undo `stack_projections`."""
+    parts = {}
+    for name, value in tensors.items():
+        query = to_theirs(name, [(_QUERY, _JOINT)])
+        if query:
+            for part, rows in zip("qkv", value.chunk(3), strict=True):
+                parts[query.replace("q_proj", f"{part}_proj")] = rows
+        else:
+            parts[name] = value
+    return parts
+
+
+def _prepare(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return mark_appended(stack_projections(tensors), prefix="model.")
 
 
 SOURCE = Source(
