@@ -1,0 +1,33 @@
+"""DAB-Deformable-DETR under detrex' names: those of Deformable-DETR and a few of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from aligndetr.interop.names import Pair
+from aligndetr.interop.source import Source
+from aligndetr.interop.sources import detrex
+
+OWN: list[Pair] = [
+    ("tgt_embed.weight", "query_source.content.weight"),
+    ("refpoint_embed.weight", "query_source.anchors.weight"),
+    ("transformer.decoder.query_scale.{rest}", "decoder.position_mlp.scale.{rest}"),
+]
+
+
+def _table(names: Collection[str]) -> Sequence[Pair]:
+    return [*OWN, *detrex.SOURCE.table(names)]
+
+
+# Verified by name and shape on complete key lists; there are no published numbers to compare.
+SOURCE: Source = replace(
+    detrex.SOURCE,
+    name="detrex DAB-Deformable-DETR",
+    verified=False,
+    markers=(
+        "transformer.decoder.query_scale.layers.{i}.{rest}",
+        "transformer.encoder.layers.{i}.attentions.0.sampling_offsets.{rest}",
+    ),
+    table=_table,
+)

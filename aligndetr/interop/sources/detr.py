@@ -1,0 +1,71 @@
+"""facebookresearch/detr: the original."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import torch
+from torch import Tensor
+
+from aligndetr.interop.coco_classes import COCO_IDS, COCO_SLOTS
+from aligndetr.interop.names import Pair, with_prefix
+from aligndetr.interop.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
+from aligndetr.interop.sources.dab_detr import SHARED_HEADS
+from aligndetr.interop.sources.torchvision import RESNET
+
+ENCODER_LAYER: list[Pair] = [
+    ("self_attn.{rest}", "self_attention.{rest}"),
+    ("linear{n}.{rest}", "ffn.linear{n}.{rest}"),
+    ("norm{n}.{rest}", "norm{n}.{rest}"),
+]
+DECODER_LAYER: list[Pair] = [
+    *ENCODER_LAYER,
+    ("multihead_attn.{rest}", "cross_attention.{rest}"),
+]
+AROUND_LAYERS: list[Pair] = [
+    ("input_proj.{rest}", "neck.conv.{rest}"),
+    ("query_embed.weight", "query_source.position.weight"),
+    ("transformer.decoder.norm.{rest}", "decoder.norm.{rest}"),
+]
+
+
+def _table(names: Collection[str]) -> Sequence[Pair]:
+    return [
+        *with_prefix(RESNET, "backbone.0.body.", "backbone."),
+        *AROUND_LAYERS,
+        *with_prefix(ENCODER_LAYER, "transformer.encoder.layers.{i}.", "encoder.layers.{i}."),
+        *with_prefix(DECODER_LAYER, "transformer.decoder.layers.{i}.", "decoder.layers.{i}."),
+        *SHARED_HEADS,
+    ]
+
+
+def _prepare(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Keep the rows of COCO's 80 classes and of "no object", which comes after 91 slots."""
+    rows = torch.tensor([*COCO_IDS, COCO_SLOTS])
+    is_head = {"class_embed.weight", "class_embed.bias"}
+    return {
+        name: value.index_select(0, rows)
+        if name in is_head and len(value) == COCO_SLOTS + 1
+        else value
+        for name, value in tensors.items()
+    }
+
+
+SOURCE = Source(
+    name="facebookresearch/detr",
+    verified=False,
+    markers=(
+        "transformer.encoder.layers.{i}.self_attn.in_proj_weight",
+        "transformer.decoder.layers.{i}.multihead_attn.in_proj_weight",
+        "query_embed.weight",
+    ),
+    table=_table,
+    traits=Traits(
+        pixel_mean=IMAGENET_MEAN,
+        pixel_std=IMAGENET_STD,
+        stride_in_1x1=False,
+        position_temperature=10000.0,
+        position_offset=0.0,
+    ),
+    prepare=_prepare,
+)
