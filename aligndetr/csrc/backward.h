@@ -1,12 +1,13 @@
-// Gradients of value, points, scores and reference. One unit of work is one head of one image, which
-// owns its part of every gradient: no races, and sums are always made in the same order.
+// Gradients of value, points, scores and reference. One unit of work is one head of one image,
+// which owns its part of every gradient: no races, and sums are always made in the same order.
 #pragma once
 
 #include "points.h"
 
 namespace msda {
 
-constexpr int64_t kAhead = 16;  // tokens; rows of one head are too far apart for the hardware to guess
+// Tokens and queries to fetch ahead: rows of one head are too far apart for the hardware to guess.
+constexpr int64_t kTokensAhead = 16, kQueriesAhead = 2;
 
 // The thread's table: for every token the value row, then the row of its gradient.
 template <typename Real>
@@ -115,13 +116,13 @@ MSDA_INLINE void backward_queries(const MsdaProblem& problem, int64_t image, int
                       points);
     const Raw* raw = static_cast<const Raw*>(problem.points) + item * count * 2;
     const Raw* scores = static_cast<const Raw*>(problem.scores) + item * count;
-    prefetch_range(static_cast<const Raw*>(problem.grad_points) + (item + 2 * heads) * count * 2,
+    prefetch_range(static_cast<const Raw*>(problem.grad_points) + (item + kQueriesAhead * heads) * count * 2,
                    2 * count);
-    prefetch_range(static_cast<const Raw*>(problem.grad_scores) + (item + 2 * heads) * count,
+    prefetch_range(static_cast<const Raw*>(problem.grad_scores) + (item + kQueriesAhead * heads) * count,
                    count);
-    prefetch_range(raw + 2 * heads * count * 2, 2 * count);
-    prefetch_range(scores + 2 * heads * count, count);
-    prefetch_range(static_cast<const T*>(problem.grad_out) + (item + 2 * heads) * channels,
+    prefetch_range(raw + kQueriesAhead * heads * count * 2, 2 * count);
+    prefetch_range(scores + kQueriesAhead * heads * count, count);
+    prefetch_range(static_cast<const T*>(problem.grad_out) + (item + kQueriesAhead * heads) * channels,
                    channels);
     locate(fused, raw, scores, points);
     for (int64_t block = 0; block < count; block += kBlock)
@@ -154,7 +155,7 @@ MSDA_INLINE void backward_heads(const MsdaProblem& problem, int64_t begin, int64
     T* grad_value = static_cast<T*>(problem.grad_value) + first;
     for (int64_t s = 0; s < problem.tokens; ++s) {
       Real* row = table + s * 2 * channels;
-      prefetch(value + (s + kAhead) * heads * channels);
+      prefetch(value + (s + kTokensAhead) * heads * channels);
       for (int64_t k = 0; k < channels; ++k) row[k] = load(value[s * heads * channels + k]);
       std::memset(row + channels, 0, channels * sizeof(Real));
     }

@@ -52,21 +52,21 @@ struct Points {
   int64_t count;
   // Constant for the call.
   Real *width, *height;
-  int32_t *columns, *rows, *start;
+  int32_t *columns, *start;
   // Constant for a query: pixel = base + scale * raw.
   Real *base_x, *base_y, *scale_x, *scale_y;
   // Of a query and head.
   Real *pairs;  // x, y as read; on the way back their gradients
   Real *weight;
-  Real *left, *right, *top, *bottom;           // bilinear factors, 0 where the corner is outside
+  Real *left, *right, *top, *bottom;              // bilinear, 0 where the corner is outside
   Real *in_left, *in_right, *in_top, *in_bottom;  // 1 where that column or row exists
-  int32_t *corner[4];                          // token of: top left, top right, bottom left, bottom right
-  int32_t *inside;                             // the point touches the level at all
-  Real *factor[4];                             // weight * bilinear factor of each corner
-  Real *dot[4];                                // corner's value . gradient of the output
+  int32_t* corner[4];  // tokens: top left, top right, bottom left, bottom right
+  int32_t* inside;     // the point touches the level at all
+  Real* factor[4];     // weight * bilinear factor of each corner
+  Real* dot[4];        // value of each corner . gradient of the output
 
   static int64_t bytes(int64_t count) {
-    return padded(count) * (kPointArrays * sizeof(Real) + 8 * sizeof(int32_t));
+    return padded(count) * (kPointArrays * sizeof(Real) + 7 * sizeof(int32_t));
   }
 
   Points(const MsdaProblem& problem, char* memory)
@@ -74,14 +74,15 @@ struct Points {
     const int64_t n = padded(count);
     std::memset(memory, 0, bytes(count));  // padding must be finite
     Real* reals = reinterpret_cast<Real*>(memory);
-    for (Real** array : {&width, &height, &base_x, &base_y, &scale_x, &scale_y, &weight, &left, &right, &top, &bottom, &in_left, &in_right, &in_top,
-                         &in_bottom, &dot[0], &dot[1], &dot[2], &dot[3], &factor[0],
-                         &factor[1], &factor[2], &factor[3], &pairs}) {
+    for (Real** array : {&width,     &height,    &base_x,    &base_y,    &scale_x,   &scale_y,
+                         &weight,    &left,      &right,     &top,       &bottom,    &in_left,
+                         &in_right,  &in_top,    &in_bottom, &dot[0],    &dot[1],    &dot[2],
+                         &dot[3],    &factor[0], &factor[1], &factor[2], &factor[3], &pairs}) {
       *array = reals;
       reals += n;
     }
     int32_t* integers = reinterpret_cast<int32_t*>(memory + n * kPointArrays * sizeof(Real));
-    for (int32_t** array : {&columns, &rows, &start, &corner[0], &corner[1], &corner[2],
+    for (int32_t** array : {&columns, &start, &corner[0], &corner[1], &corner[2],
                             &corner[3], &inside}) {
       *array = integers;
       integers += n;
@@ -91,7 +92,7 @@ struct Points {
       const int64_t h = problem.shapes[2 * level], w = problem.shapes[2 * level + 1];
       for (int64_t p = 0; p < problem.points_per_level; ++p, ++i) {
         width[i] = static_cast<Real>(w), height[i] = static_cast<Real>(h);
-        columns[i] = static_cast<int32_t>(w), rows[i] = static_cast<int32_t>(h);
+        columns[i] = static_cast<int32_t>(w);
         start[i] = static_cast<int32_t>(first);
         base_x[i] = base_y[i] = Real(-0.5);
         scale_x[i] = width[i], scale_y[i] = height[i];
@@ -111,8 +112,9 @@ MSDA_INLINE void place_reference(const MsdaProblem& problem, const Real* referen
     for (int64_t p = 0; p < per_level; ++p, ++i) {
       points.base_x[i] = anchor[0] * points.width[i] - Real(0.5);
       points.base_y[i] = anchor[1] * points.height[i] - Real(0.5);
-      points.scale_x[i] = size == 2 ? Real(1) : anchor[2] * points.width[i] * Real(0.5) / per_level;
-      points.scale_y[i] = size == 2 ? Real(1) : anchor[3] * points.height[i] * Real(0.5) / per_level;
+      const Real half_x = points.width[i] * Real(0.5), half_y = points.height[i] * Real(0.5);
+      points.scale_x[i] = size == 2 ? Real(1) : anchor[2] * half_x / per_level;
+      points.scale_y[i] = size == 2 ? Real(1) : anchor[3] * half_y / per_level;
     }
   }
 }
@@ -120,7 +122,8 @@ MSDA_INLINE void place_reference(const MsdaProblem& problem, const Real* referen
 // The padding after `count` may be written; it gets the weight 0.
 template <typename Real>
 MSDA_INLINE void softmax(int64_t count, Real* __restrict__ weight) {
-  for (int64_t i = count; i < padded(count); ++i) weight[i] = -std::numeric_limits<Real>::infinity();
+  for (int64_t i = count; i < padded(count); ++i)
+    weight[i] = -std::numeric_limits<Real>::infinity();
   Real largest = weight[0], sum = 0;
   for (int64_t block = 0; block < count; block += kBlock)
 #pragma omp simd reduction(max : largest)
@@ -161,31 +164,32 @@ MSDA_INLINE void locate(bool fused, const Raw* raw, const Raw* scores, Points<Re
   const Real* __restrict__ weight = points.weight;
   for (int64_t block = 0; block < points.count; block += kBlock)
 #pragma omp simd
-  for (int64_t i = block; i < block + kBlock; ++i) {
-    const Real x = base_x[i] + scale_x[i] * pairs[2 * i];
-    const Real y = base_y[i] + scale_y[i] * pairs[2 * i + 1];
-    // 0 for NaN. Only after this is the conversion to an integer defined.
-    const int32_t is_inside = (x > -1) & (x < width[i]) & (y > -1) & (y < height[i]);
-    const Real safe_x = is_inside ? x : Real(0), safe_y = is_inside ? y : Real(0);
-    const Real x0 = std::floor(safe_x), y0 = std::floor(safe_y);
-    const Real has_left = x0 >= 0 ? Real(1) : Real(0), has_top = y0 >= 0 ? Real(1) : Real(0);
-    const Real has_right = x0 + 1 < width[i] ? Real(1) : Real(0);
-    const Real has_bottom = y0 + 1 < height[i] ? Real(1) : Real(0);
-    // A corner outside is replaced by its neighbour inside, with factor 0.
-    const int32_t column0 = static_cast<int32_t>(x0 >= 0 ? x0 : Real(0));
-    const int32_t column1 = static_cast<int32_t>(x0 + has_right);
-    const int32_t row0 = static_cast<int32_t>(y0 >= 0 ? y0 : Real(0)) * columns[i] + start[i];
-    const int32_t row1 = static_cast<int32_t>(y0 + has_bottom) * columns[i] + start[i];
-    corner0[i] = row0 + column0, corner1[i] = row0 + column1;
-    corner2[i] = row1 + column0, corner3[i] = row1 + column1;
-    left[i] = has_left * (1 - (safe_x - x0)), right[i] = has_right * (safe_x - x0);
-    top[i] = has_top * (1 - (safe_y - y0)), bottom[i] = has_bottom * (safe_y - y0);
-    in_left[i] = has_left, in_right[i] = has_right, in_top[i] = has_top, in_bottom[i] = has_bottom;
-    inside[i] = is_inside;
-    const Real upper = weight[i] * top[i], lower = weight[i] * bottom[i];
-    factor0[i] = upper * left[i], factor1[i] = upper * right[i];
-    factor2[i] = lower * left[i], factor3[i] = lower * right[i];
-  }
+    for (int64_t i = block; i < block + kBlock; ++i) {
+      const Real x = base_x[i] + scale_x[i] * pairs[2 * i];
+      const Real y = base_y[i] + scale_y[i] * pairs[2 * i + 1];
+      // 0 for NaN. Only after this is the conversion to an integer defined.
+      const int32_t is_inside = (x > -1) & (x < width[i]) & (y > -1) & (y < height[i]);
+      const Real safe_x = is_inside ? x : Real(0), safe_y = is_inside ? y : Real(0);
+      const Real x0 = std::floor(safe_x), y0 = std::floor(safe_y);
+      const Real has_left = x0 >= 0 ? Real(1) : Real(0), has_top = y0 >= 0 ? Real(1) : Real(0);
+      const Real has_right = x0 + 1 < width[i] ? Real(1) : Real(0);
+      const Real has_bottom = y0 + 1 < height[i] ? Real(1) : Real(0);
+      // A corner outside is replaced by its neighbour inside, with factor 0.
+      const int32_t column0 = static_cast<int32_t>(x0 >= 0 ? x0 : Real(0));
+      const int32_t column1 = static_cast<int32_t>(x0 + has_right);
+      const int32_t row0 = static_cast<int32_t>(y0 >= 0 ? y0 : Real(0)) * columns[i] + start[i];
+      const int32_t row1 = static_cast<int32_t>(y0 + has_bottom) * columns[i] + start[i];
+      corner0[i] = row0 + column0, corner1[i] = row0 + column1;
+      corner2[i] = row1 + column0, corner3[i] = row1 + column1;
+      left[i] = has_left * (1 - (safe_x - x0)), right[i] = has_right * (safe_x - x0);
+      top[i] = has_top * (1 - (safe_y - y0)), bottom[i] = has_bottom * (safe_y - y0);
+      in_left[i] = has_left, in_right[i] = has_right;
+      in_top[i] = has_top, in_bottom[i] = has_bottom;
+      inside[i] = is_inside;
+      const Real upper = weight[i] * top[i], lower = weight[i] * bottom[i];
+      factor0[i] = upper * left[i], factor1[i] = upper * right[i];
+      factor2[i] = lower * left[i], factor3[i] = lower * right[i];
+    }
 }
 
 }  // namespace msda

@@ -8,7 +8,8 @@ extern "C" {
 // Arrays are contiguous. Letters: B images, S tokens, Q queries, H heads, D channels a head,
 // L levels, P points. `value` and what has its type are of the storage type T; "wide" is the type
 // sums are made in (float32 for bfloat16, else T). Without a reference `points` are locations in
-// [0, 1] and `scores` attention weights, both wide. With one they are offsets and logits, of type T.
+// [0, 1] and `scores` attention weights, both wide. With one they are offsets and logits, of
+// type T.
 struct MsdaProblem {
   int64_t batch, tokens, queries, heads, channels, levels, points_per_level;
   int64_t reference_size;  // 0: no reference; 2: points x, y; 4: boxes cx, cy, w, h

@@ -52,8 +52,8 @@ MSDA_INLINE void store(bfloat16& to, float x) {  // round to nearest, ties to ev
 MSDA_INLINE double exponential(double x) { return std::exp(x); }
 
 // exp(x) for x <= 0 (a softmax after its maximum is taken off): x = n ln2 + r with |r| <= ln2 / 2,
-// then the Taylor series of exp(r), whose remainder is below 2e-7 of the result. (One constant for ln2
-// is enough: its error grows with n, while the weight shrinks with 2^n.)
+// then the Taylor series of exp(r), whose remainder is below 2e-7 of the result. One constant for
+// ln2 is enough: its error grows with n, while the weight shrinks with 2^n.
 MSDA_INLINE float exponential(float x) {
   const float clamped = x < -87.0f ? -87.0f : x;
   const float n = std::floor(clamped * 1.44269504f + 0.5f);
