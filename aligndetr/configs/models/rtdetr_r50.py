@@ -3,7 +3,7 @@
 from torch.nn import GELU, Identity
 
 from aligndetr.config import LazyCall as L
-from aligndetr.criterions.varifocal import VarifocalLoss
+from aligndetr.criterions import VarifocalLoss
 from aligndetr.layers.attention import SelfAttention
 from aligndetr.layers.mlp import FeedForward
 from aligndetr.layers.position_embedding import PixelSineEmbedding
