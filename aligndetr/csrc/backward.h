@@ -116,14 +116,12 @@ MSDA_INLINE void backward_queries(const MsdaProblem& problem, int64_t image, int
                       points);
     const Raw* raw = static_cast<const Raw*>(problem.points) + item * count * 2;
     const Raw* scores = static_cast<const Raw*>(problem.scores) + item * count;
-    prefetch_range(static_cast<const Raw*>(problem.grad_points) + (item + kQueriesAhead * heads) * count * 2,
-                   2 * count);
-    prefetch_range(static_cast<const Raw*>(problem.grad_scores) + (item + kQueriesAhead * heads) * count,
-                   count);
-    prefetch_range(raw + kQueriesAhead * heads * count * 2, 2 * count);
-    prefetch_range(scores + kQueriesAhead * heads * count, count);
-    prefetch_range(static_cast<const T*>(problem.grad_out) + (item + kQueriesAhead * heads) * channels,
-                   channels);
+    const int64_t ahead = item + kQueriesAhead * heads;
+    prefetch_range(static_cast<const Raw*>(problem.points) + ahead * count * 2, count * 2);
+    prefetch_range(static_cast<const Raw*>(problem.scores) + ahead * count, count);
+    prefetch_range(static_cast<const T*>(problem.grad_out) + ahead * channels, channels);
+    prefetch_range(static_cast<const Raw*>(problem.grad_points) + ahead * count * 2, count * 2);
+    prefetch_range(static_cast<const Raw*>(problem.grad_scores) + ahead * count, count);
     locate(fused, raw, scores, points);
     for (int64_t block = 0; block < count; block += kBlock)
       for (int64_t i = block; i < block + kBlock; ++i)
