@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from aligndetr.interop.names import Pair
 from aligndetr.interop.source import Source
 from aligndetr.interop.sources import detrex
+from aligndetr.interop.sources.detrex import BOX_HEADS, CLASS_HEADS
 
 OWN: list[Pair] = [
     ("tgt_embed.weight", "query_source.content.weight"),
@@ -20,6 +22,12 @@ def _table(names: Collection[str]) -> Sequence[Pair]:
     return [*OWN, *detrex.SOURCE.table(names)]
 
 
+def _aliases(state: Mapping[str, Any]) -> Sequence[Pair]:
+    """The decoder always refines with the box heads; one that proposes has the class heads, too."""
+    proposes = "transformer.enc_output.weight" in state
+    return [CLASS_HEADS, BOX_HEADS] if proposes else [BOX_HEADS]
+
+
 # Verified by name and shape on complete key lists; there are no published numbers to compare.
 SOURCE: Source = replace(
     detrex.SOURCE,
@@ -30,4 +38,5 @@ SOURCE: Source = replace(
         "transformer.encoder.layers.{i}.attentions.0.sampling_offsets.{rest}",
     ),
     table=_table,
+    aliases=_aliases,
 )
