@@ -64,7 +64,7 @@ def test_numbers_that_do_not_fit_are_named(options, message):
 def test_a_run_leaves_everything_in_its_folder(tiny_config, tmp_path, capsys):
     config = tiny_config(
         "train.eval_period=2",
-        "+train.validation_loss.enabled=true",
+        "train.validation_loss.enabled=true",
         "train.accumulation_steps=2",
         "train.amp.enabled=true",
         "train.seed=-1",
@@ -127,7 +127,7 @@ def test_a_gpu_that_is_not_there_is_an_error(tiny_config):
 
 def test_averaged_weights_must_exist_to_be_chosen(tiny_config):
     with pytest.raises(ConfigError, match=r"needs train\.model_ema\.enabled=true"):
-        train(tiny_config("+train.best.weights=ema"))
+        train(tiny_config("train.best.weights=ema"))
 
 
 def test_a_folder_without_images_is_an_error(tiny_config, tmp_path):

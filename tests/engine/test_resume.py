@@ -106,7 +106,7 @@ def test_the_real_model_is_continued_bit_by_bit(finished, tmp_path, monkeypatch)
 
 
 def test_settings_come_from_the_config_and_state_from_the_checkpoint(finished, tmp_path):
-    finished("run", "train.max_iter=2", "+train.fast_dev_run.enabled=false")
+    finished("run", "train.max_iter=2", "train.fast_dev_run.enabled=false")
     longer = finished("run", "train.max_iter=3", "optimizer.weight_decay=0.25", resume=True)
     assert longer["iteration"] == 2
     assert longer["scheduler"] == {"iteration": 3}
