@@ -100,7 +100,9 @@ class PlainPyramidBuilder(nn.Module):
 
 def flatten_map(level: Tensor) -> Tensor:
     """(B, C, H, W) -> (B, H*W, C)."""
-    return level.flatten(2).transpose(1, 2)
+    # Not flatten(2).transpose(1, 2): for B = 1 its gradient has a stride with which the batch norm
+    # of PyTorch 2.13 computes wrong gradients on the CPU, without a word.
+    return level.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 def _flatten(
