@@ -127,7 +127,7 @@ def test_a_gpu_that_is_not_there_is_an_error(tiny_config):
 
 def test_averaged_weights_must_exist_to_be_chosen(tiny_config):
     with pytest.raises(ConfigError, match=r"needs train\.model_ema\.enabled=true"):
-        train(tiny_config("train.best.weights=ema"))
+        train(tiny_config("train.best.weights=ema", "train.model_ema.enabled=false"))
 
 
 def test_a_folder_without_images_is_an_error(tiny_config, tmp_path):
@@ -136,7 +136,7 @@ def test_a_folder_without_images_is_an_error(tiny_config, tmp_path):
 
 
 def test_weights_to_start_from_are_loaded(tiny_config, tmp_path):
-    train(tiny_config("train.max_iter=1"))
+    train(tiny_config("train.max_iter=1", "train.model_ema.enabled=false"))
     start = torch.load(tmp_path / "run" / "model_final.pth")["model"]
     file = f"train.init_checkpoint={tmp_path}/run/model_final.pth"
     again = f"train.output_dir={tmp_path}/again"
