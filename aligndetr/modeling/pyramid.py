@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from aligndetr.layers.shape_cache import ShapeCache
+from aligndetr.modeling.geometry import Geometry
 
 
 @dataclass
@@ -51,6 +53,8 @@ class Pyramid:
 class PyramidBuilder(nn.Module):
     """Flattens feature maps and adds what the transformer needs to know of their geometry.
 
+    Without padding, geometry and position embedding depend on shapes alone: they are remembered.
+
     Args:
         position_embedding: (B, H, W) padding, dtype -> (B, H, W, C).
         num_levels: L.
@@ -62,6 +66,7 @@ class PyramidBuilder(nn.Module):
         self.position_embedding = position_embedding
         self.level_embedding = nn.Parameter(torch.empty(num_levels, embed_dim))
         nn.init.normal_(self.level_embedding)
+        self._geometries, self._positions = ShapeCache(), ShapeCache()
 
     def forward(self, levels: Sequence[Tensor], padding: Tensor, is_padded: bool) -> Pyramid:
         """Flatten L maps (B, C, H_l, W_l).
@@ -79,14 +84,34 @@ class PyramidBuilder(nn.Module):
                 f"{len(levels)} feature maps for {len(self.level_embedding)} level embeddings; "
                 "num_levels must equal the neck's num_outs"
             )
-        dtype = self.level_embedding.dtype
-        pyramid, masks = _flatten(levels, padding, is_padded, dtype)
+        dtype, shapes = self.level_embedding.dtype, _shapes(levels)
+        if is_padded:
+            geometry = Geometry.of(padding, shapes, dtype)
+            embedded = self._embed(geometry)
+        else:
+            key = (*padding.shape[1:], *shapes, dtype, padding.device)
+            geometry = self._geometries(
+                key, lambda: Geometry.of(torch.zeros_like(padding[:1]), shapes, dtype)
+            )
+            if self._is_learned:
+                embedded = self._embed(geometry)
+            else:
+                embedded = self._positions(key, lambda: self._embed(geometry))
         position = [
-            (self.position_embedding(mask, dtype) + embedding).flatten(1, 2)
-            for mask, embedding in zip(masks, self.level_embedding, strict=True)
+            (embedding + level).flatten(1, 2)
+            for embedding, level in zip(embedded, self.level_embedding, strict=True)
         ]
-        batch = len(pyramid.tokens)
-        return replace(pyramid, position=torch.cat(position, dim=1).expand(batch, -1, -1))
+        position = torch.cat(position, dim=1).expand(len(levels[0]), -1, -1)
+        return _flatten(levels, geometry, is_padded, position)
+
+    @property
+    def _is_learned(self) -> bool:
+        return any(name != "level_embedding" for name, _ in self.named_parameters())
+
+    def _embed(self, geometry: Geometry) -> list[Tensor]:
+        """L position embeddings (1|B, H_l, W_l, C)."""
+        dtype = self.level_embedding.dtype
+        return [self.position_embedding(mask, dtype) for mask in geometry.masks]
 
 
 class PlainPyramidBuilder(nn.Module):
@@ -95,7 +120,9 @@ class PlainPyramidBuilder(nn.Module):
     def forward(self, levels: Sequence[Tensor], padding: Tensor, is_padded: bool) -> Pyramid:
         """See `PyramidBuilder.forward`; the result has no position."""
         dtype = torch.promote_types(levels[0].dtype, torch.float32)
-        return _flatten(levels, padding, is_padded, dtype)[0]
+        # Without padding all images are alike.
+        geometry = Geometry.of(padding if is_padded else padding[:1], _shapes(levels), dtype)
+        return _flatten(levels, geometry, is_padded)
 
 
 def flatten_map(level: Tensor) -> Tensor:
@@ -105,45 +132,19 @@ def flatten_map(level: Tensor) -> Tensor:
     return level.permute(0, 2, 3, 1).flatten(1, 2)
 
 
+def _shapes(levels: Sequence[Tensor]) -> list[tuple[int, int]]:
+    return [(int(level.shape[-2]), int(level.shape[-1])) for level in levels]
+
+
 def _flatten(
-    levels: Sequence[Tensor], padding: Tensor, is_padded: bool, dtype: torch.dtype
-) -> tuple[Pyramid, list[Tensor]]:
-    """A pyramid without position, and the padding (1|B, H_l, W_l) of its levels."""
-    geometry = padding if is_padded else padding[:1]  # equal for all images: computed once
-    masks = [_resize(geometry, level.shape[-2:], dtype) for level in levels]
-    batch = levels[0].shape[0]
-    ratios = [_valid_size(mask, dtype) / _size(mask, dtype) for mask in masks]
-    pyramid = Pyramid(
+    levels: Sequence[Tensor], geometry: Geometry, is_padded: bool, position: Tensor | None = None
+) -> Pyramid:
+    batch, masks = len(levels[0]), geometry.masks
+    return Pyramid(
         tokens=torch.cat([flatten_map(level) for level in levels], dim=1),
-        position=None,
+        position=position,
         padding=torch.cat([mask.flatten(1) for mask in masks], dim=1) if is_padded else None,
-        shapes=[(int(level.shape[-2]), int(level.shape[-1])) for level in levels],
-        centers=torch.cat([_centers(m, dtype) for m in masks], dim=1).expand(batch, -1, -1),
-        valid_ratios=torch.stack(ratios, 1).expand(batch, -1, -1),
+        shapes=_shapes(levels),
+        centers=geometry.centers.expand(batch, -1, -1),
+        valid_ratios=geometry.valid_ratios.expand(batch, -1, -1),
     )
-    return pyramid, masks
-
-
-def _resize(padding: Tensor, size: torch.Size, dtype: torch.dtype) -> Tensor:
-    """Nearest-neighbour (B, H, W) -> (B, H_l, W_l) bool."""
-    return F.interpolate(padding[None].to(dtype), size=size)[0].bool()
-
-
-def _size(padding: Tensor, dtype: torch.dtype) -> Tensor:
-    """(2,) width and height of the map."""
-    return torch.tensor(padding.shape[:0:-1], dtype=dtype, device=padding.device)
-
-
-def _valid_size(padding: Tensor, dtype: torch.dtype) -> Tensor:
-    """(B, 2) width and height of what is not padding."""
-    inside = ~padding
-    return torch.stack([inside[:, 0, :].sum(1), inside[:, :, 0].sum(1)], dim=1).to(dtype)
-
-
-def _centers(padding: Tensor, dtype: torch.dtype) -> Tensor:
-    """(B, H*W, 2) pixel centres divided by the unpadded width and height."""
-    height, width = padding.shape[1:]
-    y = torch.arange(height, dtype=dtype, device=padding.device) + 0.5
-    x = torch.arange(width, dtype=dtype, device=padding.device) + 0.5
-    grid = torch.stack([x.expand(height, width), y[:, None].expand(height, width)], dim=-1)
-    return grid.flatten(0, 1) / _valid_size(padding, dtype).unsqueeze(1)

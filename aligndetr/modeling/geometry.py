@@ -1,0 +1,58 @@
+"""Where the tokens of feature maps lie in their images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+@dataclass
+class Geometry:
+    """Of L feature maps; images that are alike are described once, as a batch of 1.
+
+    Attributes:
+        masks: L times (1|B, H_l, W_l) bool, True = padding.
+        centers: (1|B, S, 2) x, y of token centres, normalised to the unpadded image.
+        valid_ratios: (1|B, L, 2) unpadded share of the width and of the height.
+    """
+
+    masks: list[Tensor]
+    centers: Tensor
+    valid_ratios: Tensor
+
+    @staticmethod
+    def of(padding: Tensor, shapes: Sequence[tuple[int, int]], dtype: torch.dtype) -> Geometry:
+        """Of maps of L shapes (H_l, W_l), for (1|B, H, W) bool padding of the images."""
+        masks = [_resize(padding, shape, dtype) for shape in shapes]
+        ratios = [_valid_size(mask, dtype) / _size(mask, dtype) for mask in masks]
+        centers = torch.cat([_centers(mask, dtype) for mask in masks], dim=1)
+        return Geometry(masks, centers, torch.stack(ratios, 1))
+
+
+def _resize(padding: Tensor, size: tuple[int, int], dtype: torch.dtype) -> Tensor:
+    """Nearest-neighbour (B, H, W) -> (B, H_l, W_l) bool."""
+    return F.interpolate(padding[None].to(dtype), size=size)[0].bool()
+
+
+def _size(padding: Tensor, dtype: torch.dtype) -> Tensor:
+    """(2,) width and height of the map."""
+    return torch.tensor(padding.shape[:0:-1], dtype=dtype, device=padding.device)
+
+
+def _valid_size(padding: Tensor, dtype: torch.dtype) -> Tensor:
+    """(B, 2) width and height of what is not padding."""
+    inside = ~padding
+    return torch.stack([inside[:, 0, :].sum(1), inside[:, :, 0].sum(1)], dim=1).to(dtype)
+
+
+def _centers(padding: Tensor, dtype: torch.dtype) -> Tensor:
+    """(B, H*W, 2) pixel centres divided by the unpadded width and height."""
+    height, width = padding.shape[1:]
+    y = torch.arange(height, dtype=dtype, device=padding.device) + 0.5
+    x = torch.arange(width, dtype=dtype, device=padding.device) + 0.5
+    grid = torch.stack([x.expand(height, width), y[:, None].expand(height, width)], dim=-1)
+    return grid.flatten(0, 1) / _valid_size(padding, dtype).unsqueeze(1)
