@@ -58,4 +58,6 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., C) -> (..., C)."""
-        return self.dropout(self.linear2(self.dropout(self.activation(self.linear1(x)))))
+        rows = x.flatten(0, -2)  # linear returns a view of anything else, and autograd copies the
+        hidden = self.activation(self.linear1(rows))  # gradient of a view that changes in place
+        return self.dropout(self.linear2(self.dropout(hidden))).view(x.shape)
