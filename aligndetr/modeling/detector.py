@@ -146,7 +146,8 @@ class Detector(nn.Module):
             Predictions of the matching queries, of the encoder, and of the denoising queries.
         """
         is_padded = any(size != tuple(images.pixels.shape[-2:]) for size in images.sizes)
-        levels = self.neck(self.backbone(images.pixels))
+        pixels = images.pixels.contiguous(memory_format=torch.channels_last)  # for convolutions
+        levels = self.neck(self.backbone(pixels))
         pyramid = self.pyramid(levels, images.padding, is_padded)
         memory = self.encoder(pyramid)
         queries = self.query_source(memory, pyramid)
