@@ -122,7 +122,9 @@ class Checkpointer:
         return content
 
     def _files(self) -> list[Path]:
-        return sorted(self.save_dir.glob("model_[0-9]*.pth"))
+        """Periodic files, oldest first; an earlier run may have left some of later iterations."""
+        files = self.save_dir.glob("model_[0-9]*.pth")
+        return sorted(files, key=lambda path: (path.stat().st_mtime_ns, path.name))
 
     def _remove_old(self) -> None:
         if self.max_to_keep:

@@ -24,15 +24,16 @@ def load_own(model: nn.Module, path: str) -> str:
     `aligndetr.interop.load_checkpoint` takes its place where files of other toolboxes, URLs and
     models with other classes should work too, as in all commands.
 
+    Where the file has a moving average too, training still starts from the model's own weights.
+
     Returns:
         What was done, for the log.
 
     Raises:
         CheckpointError: see `load_model_file` and `load_weights`.
     """
-    which, weights = choose_weights(load_model_file(path), None, path)
-    load_weights(model, weights, path)
-    return f"{which} weights of {path}"
+    load_weights(model, load_model_file(path)["model"], path)
+    return f"starting from the weights of {path}"
 
 
 def load_for_evaluation(

@@ -163,7 +163,11 @@ def tiny_config(coco_folder, tmp_path):
         common += [f"train.output_dir={tmp_path}/run", "train.log_period=1", "train.device=cpu"]
         common += ["train.max_iter=3", "train.eval_period=0", "train.checkpointer.period=0"]
         common += ["model.encoder.layer.dropout=0.1", "model.decoder.layer.ffn.dropout=0.1"]
-        common += ["model.decoder.num_layers=1", "model.criterion.match_num=[2,1]"]
+        common += [
+            "train.model_ema.enabled=false",
+            "model.decoder.num_layers=1",
+            "model.criterion.match_num=[2,1]",
+        ]
         return LazyConfig.apply_overrides(config, [*common, *overrides])
 
     return make

@@ -53,6 +53,13 @@ def test_only_the_newest_periodic_files_stay(tmp_path):
     assert saver.last().name == "model_0000100.pth"
 
 
+def test_files_of_an_earlier_run_go_first(tmp_path):
+    saver = Checkpointer(nn.Linear(1, 1), tmp_path, max_to_keep=1)
+    os.utime(saver.save("model_0009999", iteration=9999), ns=(1, 1))
+    saver.save("model_0000001", iteration=1)
+    assert [path.name for path in tmp_path.glob("*.pth")] == ["model_0000001.pth"]
+
+
 def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     model = nn.Linear(1, 1)
     saver = Checkpointer(model, tmp_path)

@@ -55,10 +55,13 @@ class BarWriter:
 
     def __init__(self, start_iter: int, max_iter: int, epoch_iters: float | None = None) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.progress import BarColumn, Progress, TextColumn
 
         self.max_iter = max_iter
-        columns = ("training", BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}"))
+        columns = (
+            BarColumn(bar_width=20),
+            TextColumn("{task.completed}/{task.total}  {task.fields[text]}"),
+        )
         self._progress = Progress(*columns, console=Console(stderr=True))
         self._task = self._progress.add_task("", total=max_iter, completed=start_iter, text="")
         self._progress.start()
@@ -66,7 +69,8 @@ class BarWriter:
     def write(self, storage: EventStorage, iteration: int) -> None:
         """Move the bar."""
         values = {name: value for name, (value, _) in storage.smoothed().items()}
-        text = f"{time_left(values, iteration + 1, self.max_iter)} left  {_loss(values)}"
+        total = values.get("total_loss", float("nan"))
+        text = f"{time_left(values, iteration + 1, self.max_iter)} left  loss {total:.4g}"
         if AP in values:
             text += f"  AP {values[AP]:.1f}"
         self._progress.update(self._task, completed=iteration + 1, text=text)
