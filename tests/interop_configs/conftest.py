@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from aligndetr.config import LazyConfig, register_dialect, unregister_dialect
+from aligndetr.config import LazyConfig, register_dialect
 from aligndetr.interop.configs import DetrexDialect
 
 HERE = Path(__file__).parent
 
 
 @pytest.fixture(autouse=True)
-def dialect() -> Iterator[DetrexDialect]:
-    """Registered before, unregistered after."""
+def dialect(monkeypatch: pytest.MonkeyPatch) -> DetrexDialect:
+    """The only one for the duration of a test, whatever commands have registered before."""
+    monkeypatch.setattr("aligndetr.config.dialect._dialects", [])
     instance = DetrexDialect()
     register_dialect(instance)
-    yield instance
-    unregister_dialect(instance)
+    return instance
 
 
 @pytest.fixture
