@@ -39,16 +39,14 @@ def _table(names: Collection[str]) -> Sequence[Pair]:
     ]
 
 
-def _prepare(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def keep_coco_rows(tensors: dict[str, Tensor], head: str = "class_embed") -> dict[str, Tensor]:
     """Keep the rows of COCO's 80 classes and of "no object", which comes after 91 slots."""
     rows = torch.tensor([*COCO_IDS, COCO_SLOTS])
-    is_head = {"class_embed.weight", "class_embed.bias"}
-    return {
-        name: value.index_select(0, rows)
-        if name in is_head and len(value) == COCO_SLOTS + 1
-        else value
-        for name, value in tensors.items()
-    }
+    kept = dict(tensors)
+    for name in (f"{head}.weight", f"{head}.bias"):
+        if len(tensors.get(name, ())) == COCO_SLOTS + 1:
+            kept[name] = tensors[name].index_select(0, rows)
+    return kept
 
 
 SOURCE = Source(
@@ -67,5 +65,5 @@ SOURCE = Source(
         position_temperature=10000.0,
         position_offset=0.0,
     ),
-    prepare=_prepare,
+    prepare=keep_coco_rows,
 )

@@ -48,7 +48,7 @@ OWN_CONVOLUTION: list[Pair] = [
 _QUERY, _JOINT = "{head}.self_attn.q_proj.{rest}", "{head}.self_attn.in_proj_{rest}"
 
 
-def _own_resnet() -> list[Pair]:
+def own_resnet() -> list[Pair]:
     """The ResNet of transformers; published files use timm's, which has torchvision's names."""
     pairs = with_prefix(OWN_CONVOLUTION, "embedder.embedder.", "stem.conv1.")
     for stage in range(4):
@@ -66,7 +66,7 @@ def _table(names: Collection[str]) -> Sequence[Pair]:
     backbones = [
         pair
         for prefix in BACKBONES
-        for pair in with_prefix([*RESNET, *_own_resnet()], prefix, "backbone.")
+        for pair in with_prefix([*RESNET, *own_resnet()], prefix, "backbone.")
     ]
     return [
         *backbones,
