@@ -13,6 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from aligndetr.config import instantiate
 from aligndetr.engine.distributed import world_size
 from aligndetr.engine.plan import Plan
+from aligndetr.engine.recomputation import KEY, recompute_activations
 from aligndetr.errors import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ def build_model(config: DictConfig, class_names: list[str] | None) -> nn.Module:
     """The model, which then knows the names of its classes."""
     model = instantiate(config.model)
     model.class_names = class_names
+    recompute_activations(model, OmegaConf.select(config, KEY) or ())
     return model
 
 

@@ -1,0 +1,57 @@
+"""Activation checkpointing: activations are computed again in the backward pass, not kept."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.checkpoint import checkpoint
+
+from aligndetr.errors import ConfigError
+
+KEY = "train.activation_checkpointing"
+
+
+def recompute_activations(model: nn.Module, parts: Sequence[str]) -> None:
+    """Let the layers of some parts keep only their inputs in training (Chen et al., 2016).
+
+    Losses, gradients and names of parameters stay the same; a step takes up to a third longer.
+
+    Args:
+        model: changed in place.
+        parts: attributes of the model, such as "backbone", "encoder", "decoder".
+
+    Raises:
+        ConfigError: the model has no such part, or one that cannot be computed twice.
+    """
+    for part in parts:
+        if not isinstance(getattr(model, part, None), nn.Module):
+            raise ConfigError(f"{KEY}: the model has no part {part!r}")
+        layers = _layers(getattr(model, part))
+        if not layers:
+            raise ConfigError(f"{KEY}: {part} is not made of layers that can be computed twice")
+        if any(isinstance(module, _BatchNorm) for layer in layers for module in layer.modules()):
+            raise ConfigError(
+                f"{KEY}: {part} has batch norms, whose statistics would be updated twice a step; "
+                "leave it out or freeze them (norm=FrozenBN)"
+            )
+        for layer in layers:
+            layer.forward = functools.partial(_recomputed, layer.forward)
+
+
+def _layers(part: nn.Module) -> list[nn.Module]:
+    """`layers` of a transformer, or the blocks of a residual network's stages."""
+    if hasattr(part, "layers"):
+        return list(part.layers)
+    stages = [child for child in part.children() if isinstance(child, nn.Sequential)]
+    return [block for stage in stages for block in stage]
+
+
+def _recomputed(forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    if not torch.is_grad_enabled():
+        return forward(*args, **kwargs)
+    return checkpoint(forward, *args, use_reentrant=False, **kwargs)
