@@ -15,4 +15,5 @@ adamw = L(torch.optim.AdamW)(
     lr=1e-4,
     betas=[0.9, 0.999],
     weight_decay=1e-4,
+    fused=True,  # one pass over the parameters: a third of the time of the loop
 )
