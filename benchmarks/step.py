@@ -1,0 +1,135 @@
+"""A training step and an evaluation of AlignDETR-R50 against the published ways of computing them.
+
+python -m benchmarks.step --threads 2
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from aligndetr.engine.recomputation import recompute_activations
+from benchmarks.measure import alternate, describe_machine, summarise, write_json
+from benchmarks.reference import reference_model
+from benchmarks.workload import evaluation, make_batch, make_model, training
+
+REFERENCE, FP32, BF16 = "published ways, fp32", "ours, fp32", "ours, bf16"
+KEEPING_MEMORY = {  # glibc's: freed memory is used again instead of being fetched page by page
+    "MALLOC_MMAP_THRESHOLD_": "1073741824",
+    "MALLOC_TRIM_THRESHOLD_": "17179869184",
+}
+
+
+def candidates(name: str, pixels: int, phase: str) -> dict[str, Callable[[], object]]:
+    """Runs of one phase ("train", "eval") by label; all start from equal weights."""
+    model = make_model(name)
+    batch = make_batch(1, pixels)
+    if phase == "eval":
+        return {
+            REFERENCE: evaluation(reference_model(model), batch),
+            FP32: evaluation(model, batch),
+            BF16: evaluation(model, batch, bf16=True),
+        }
+    return {
+        REFERENCE: training(reference_model(model), batch, fused=False),
+        FP32: training(model, batch),
+        BF16: training(model, batch, bf16=True),
+    }
+
+
+MEMORY: dict[str, dict[str, Any]] = {  # label: how the step differs
+    REFERENCE: {"reference": True},
+    FP32: {},
+    BF16: {"bf16": True},
+    "ours, fp32, checkpointing": {"recompute": True},
+    "ours, bf16, checkpointing": {"bf16": True, "recompute": True},
+}
+
+
+def peak_of(name: str, pixels: int, label: str, keep: bool) -> dict[str, float]:
+    """Peak resident MiB and CPU seconds of a step in a fresh process."""
+    command = [sys.executable, "-m", "benchmarks.step", "--peak-of", label, "--model", name]
+    command += ["--pixels", str(pixels), "--threads", str(torch.get_num_threads())]
+    environment = {**os.environ, **(KEEPING_MEMORY if keep else {})}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def run_for_peak(name: str, pixels: int, label: str) -> dict[str, float]:
+    """Two steps in this process; the second is timed."""
+    how = MEMORY[label]
+    model = make_model(name)
+    if how.get("reference"):
+        model = reference_model(model)
+    if how.get("recompute"):
+        recompute_activations(model, ["backbone", "encoder", "decoder"])
+    step = training(model, make_batch(1, pixels), how.get("bf16", False))
+    step()
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    step()
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "peak_mib": after.ru_maxrss / 1024,
+        "user_s": after.ru_utime - before.ru_utime,
+        "system_s": after.ru_stime - before.ru_stime,
+    }
+
+
+def print_rows(title: str, rows: list[dict[str, Any]]) -> None:
+    """One line a candidate."""
+    print(f"\n{title}\n{'':30}{'median':>10}{'min':>9}{'speed-up':>10}")
+    for row in rows:
+        print(
+            f"  {row['name']:28}{row['median_ms'] / 1e3:9.2f}s{row['min_ms'] / 1e3:8.2f}s"
+            f"{row['speedup']:9.2f}x"
+        )
+
+
+def measure(name: str, pixels: int, repeats: int, with_memory: bool) -> dict[str, Any]:
+    """All of it."""
+    results: dict[str, Any] = {"model": name, "pixels": pixels}
+    for phase in ("eval", "train"):
+        results[phase] = summarise(alternate(candidates(name, pixels, phase), repeats), REFERENCE)
+        print_rows(f"{phase}, {name}, one {pixels}x{pixels} image", results[phase])
+    if with_memory:
+        results["memory"] = {}
+        for label in MEMORY:
+            found = results["memory"][label] = peak_of(name, pixels, label, keep=False)
+            print(f"  {label:28}{found['peak_mib']:8.0f} MiB peak, {found['user_s']:.1f} s CPU")
+        kept = results["keeping_memory"] = peak_of(name, pixels, FP32, keep=True)
+        print(
+            f"  {FP32 + ', kept memory':28}{kept['peak_mib']:8.0f} MiB, {kept['user_s']:.1f} s CPU"
+        )
+    return results
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--model", default="r50", choices=["r50", "tiny"])
+    parser.add_argument("--pixels", type=int, default=640)
+    parser.add_argument("--quick", action="store_true", help="the tiny model, seconds")
+    parser.add_argument("--output", default="benchmarks/results/step.json")
+    parser.add_argument("--peak-of", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    if args.peak_of:
+        print(json.dumps(run_for_peak(args.model, args.pixels, args.peak_of)))
+        return
+    print(describe_machine())
+    name, pixels = ("tiny", 128) if args.quick else (args.model, args.pixels)
+    write_json(args.output, measure(name, pixels, args.repeats, with_memory=not args.quick))
+
+
+if __name__ == "__main__":
+    main()
