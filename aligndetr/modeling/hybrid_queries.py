@@ -12,7 +12,7 @@ from aligndetr.modeling.query_source import TokenProposals
 
 
 class HybridQueries(TokenProposals):
-    """Learned content at proposed positions, with a second branch in training (H-DETR, section 3.2).
+    """Learned content at proposed positions, with a second branch in training (H-DETR, 3.2).
 
     The best proposals form the first branch, which `HybridCriterion` matches one-to-one and which
     alone is there in evaluation; the next best form the second. The branches do not see each
