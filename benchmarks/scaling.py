@@ -32,9 +32,8 @@ def print_rows(title: str, rows: list[dict[str, Any]]) -> None:
     """One line a size."""
     print(f"\n{title}")
     for row in rows:
-        print(
-            f"  {row['name']:12}{row['median_ms'] / 1e3:8.2f}s  {1 / row['speedup']:6.2f}x the first"
-        )
+        seconds, growth = row["median_ms"] / 1e3, 1 / row["speedup"]
+        print(f"  {row['name']:12}{seconds:8.2f}s  {growth:6.2f}x the first")
 
 
 def main() -> None:

@@ -1,0 +1,81 @@
+"""The benchmarks run, and what they compare computes the same."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # benchmarks are no part of the package
+from benchmarks import evaluation, loader, report, scaling, step
+from benchmarks.measure import write_json
+from benchmarks.reference import reference_model
+from benchmarks.workload import make_batch, make_model, training
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_the_published_ways_give_the_same_losses_and_gradients():
+    model = make_model("tiny").double()
+    with torch.no_grad():  # fresh offsets point at pixel centres, where gradients have two sides
+        for parameter in model.parameters():
+            parameter.add_(0.01 * torch.randn_like(parameter))
+    other = reference_model(model)
+    gradients = []
+    losses = []
+    for candidate in (model, other):
+        torch.manual_seed(0)
+        found = candidate.train()(make_batch(2, 64))
+        sum(found.values()).backward()
+        losses.append(found)
+        gradients.append({name: p.grad for name, p in candidate.named_parameters()})
+    assert losses[0].keys() == losses[1].keys()
+    for name, loss in losses[0].items():
+        torch.testing.assert_close(losses[1][name], loss, rtol=1e-9, atol=1e-12)
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], gradient, rtol=1e-6, atol=1e-9)
+
+
+def test_training_moves_the_weights():
+    model = make_model("tiny")
+    before = model.query_source.content.weight.clone()
+    training(model, make_batch(1, 64))()
+    assert not torch.equal(model.query_source.content.weight, before)
+
+
+def test_our_evaluator_agrees_with_pycocotools():
+    problem = evaluation.make_problem(num_images=4)
+    assert evaluation.largest_difference(*problem) < 1e-9
+    assert evaluation.largest_difference(problem[0], problem[1][:21]) < 1e-9
+
+
+def test_every_benchmark_runs_and_the_report_shows_its_numbers(tmp_path, capsys):
+    found = {
+        "step": step.measure("tiny", 64, repeats=1, with_memory=False),
+        "scaling": {
+            "pixels": scaling.measure_pixels("tiny", [64, 96], 1),
+            "batch": scaling.measure_batches("tiny", 64, [1, 2], 1),
+        },
+        "evaluation": evaluation.measure(2, 1),
+        "loader": loader.measure([0], 1, "tiny", 1, 50),
+    }
+    found["evaluation"]["rows"][1]["speedup"] = 7.25
+    for name, results in found.items():
+        write_json(tmp_path / f"{name}.json", results)
+        assert json.loads((tmp_path / f"{name}.json").read_text())["machine"]["threads"] == 1
+    report.write_report(tmp_path, tmp_path)
+    page = (tmp_path / "performance.md").read_text()
+    assert "| 7.2x |" in page
+    assert (tmp_path / report.PICTURE).stat().st_size > 1000
+
+
+def test_memory_is_measured_in_a_process_of_its_own():
+    found = step.run_for_peak("tiny", 64, "ours, bf16")
+    assert found["peak_mib"] > 50
