@@ -40,9 +40,9 @@ def draw_predictions(args: argparse.Namespace) -> Path:
         image = upright_rgb(dataset[index]["file_name"])
         found = predictor(image)
         pictures.append(draw_instances(image, found, predictor.class_names, args.threshold))
-    sheet = contact_sheet(pictures, columns=args.columns, cell=(480, 480))
-    save_picture(sheet, FOLDER / "predictions.png")
-    return FOLDER / "predictions.png"
+    sheet = contact_sheet(pictures, columns=args.columns, cell=(400, 400))
+    save_picture(sheet, FOLDER / "predictions.jpg")
+    return FOLDER / "predictions.jpg"
 
 
 def main() -> None:
