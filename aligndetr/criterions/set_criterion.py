@@ -104,6 +104,11 @@ class SetCriterion(nn.Module):
             agnostic = replace(targets, labels=[torch.zeros_like(t) for t in targets.labels])
             sums = self._evaluate(proposals, agnostic, match_num[:1], ["_enc"])
             return sums | self._matched(matching, targets, None)
+        if proposals.logits.shape[2] != matching.logits.shape[2]:
+            raise ValueError(
+                f"{proposals.logits.shape[2]} proposals for {matching.logits.shape[2]} queries: "
+                "proposals of all tokens need class_agnostic_proposals=True"
+            )
         everything = Predictions(
             torch.cat([proposals.logits, matching.logits]),
             torch.cat([proposals.boxes, matching.boxes]),

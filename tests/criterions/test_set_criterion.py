@@ -123,6 +123,8 @@ def test_half_precision_predictions_are_compared_in_float32():
 
 
 def test_wrong_arguments_are_named():
+    with pytest.raises(ValueError, match=r"20 proposals for 9 queries.*class_agnostic"):
+        make()(predictions(2, 9), two_images(), 1.0, predictions(1, 20))
     with pytest.raises(ValueError, match=r"must have 3 entries.*2 decoder layers"):
         make([2, 1])(predictions(2, 9), two_images(), 1.0)
     with pytest.raises(ValueError, match="class, bbox and giou"):
