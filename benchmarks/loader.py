@@ -156,7 +156,7 @@ def main() -> None:
     if args.quick:
         results = measure([0, 1], 3, "tiny", 1, 2000)
     else:
-        results = measure([0, 1, 2], 30, "r50", 2, 100_000)
+        results = measure([0, 1, 2], 20, "r50", 1, 100_000)
     print("workers   images/s   share of a step that waits")
     for number, speed in results["images_per_second"].items():
         print(f"{number:>7}{speed:11.1f}{results['share_of_waiting'][number]:14.1%}")
