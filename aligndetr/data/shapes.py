@@ -33,6 +33,8 @@ class Split:
 SPLITS = {
     "shapes_train": Split(PLAIN, 2000, 1),
     "shapes_val": Split(PLAIN, 300, 2),
+    "shapes_mini_train": Split(PLAIN, 16, 5),  # to see that a large model runs at all
+    "shapes_mini_val": Split(PLAIN, 8, 6),
     "shapes_hard_train": Split(HARD, 2000, 3),
     "shapes_hard_val": Split(HARD, 300, 4),
 }

@@ -211,3 +211,11 @@ def test_pictures_are_plain_rgb(root):
     folder = shapes.ensure_shapes("shapes_val", root)
     with Image.open(folder / "images" / "000001.png") as image:
         assert image.mode == "RGB"
+
+
+def test_a_few_images_to_try_a_large_model_with(tmp_path, monkeypatch):
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
+    train, val = load_dataset("shapes_mini_train"), load_dataset("shapes_mini_val")
+    assert (len(train), len(val)) == (16, 8)
+    assert train.class_names == val.class_names
+    assert len(train.class_names) == 6
