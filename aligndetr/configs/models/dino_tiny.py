@@ -21,4 +21,4 @@ model.decoder.layer.self_attention.num_heads = 4
 model.decoder.layer.cross_attention.num_heads = 4
 model.decoder.layer.ffn.feedforward_dim = 128
 model.denoiser.num_queries = 20
-model.postprocess.num_select = 40
+model.postprocess.num_select = 100
