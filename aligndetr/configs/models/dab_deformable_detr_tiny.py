@@ -8,3 +8,4 @@ model.denoiser = None
 model.decoder.position_mlp = full.decoder.position_mlp
 model.decoder.refinement = full.decoder.refinement
 model.decoder.norm = full.decoder.norm
+model.postprocess.num_select = 40  # one a query, as the other DAB models
