@@ -24,8 +24,7 @@ class SelfAttention(nn.Module):
 
     def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0) -> None:
         super().__init__()
-        if embed_dim % num_heads:
-            raise ValueError(f"embed_dim {embed_dim} is not divisible by num_heads {num_heads}")
+        check_heads(embed_dim, num_heads)
         self.num_heads = num_heads
         self.dropout = dropout
         self.in_proj_weight = nn.Parameter(torch.empty(3 * embed_dim, embed_dim))
@@ -115,3 +114,9 @@ def attend(
     allowed = None if blocked is None else ~blocked
     attended = F.scaled_dot_product_attention(query, key, value, allowed, dropout_p=dropout)
     return attended.transpose(1, 2).flatten(2)
+
+
+def check_heads(embed_dim: int, num_heads: int) -> None:
+    """Raise a ValueError unless every head gets as many of the C features."""
+    if embed_dim % num_heads:
+        raise ValueError(f"embed_dim {embed_dim} is not divisible by num_heads {num_heads}")
