@@ -92,6 +92,6 @@ def _shapes(name: str) -> CocoSource:
 # 120 000: the published "12 epochs" are 90 000 iterations of 16 images.
 _SOURCES["coco_2017_train"] = lambda: _coco_2017("train", 120_000)
 _SOURCES["coco_2017_val"] = lambda: _coco_2017("val", None)
-for _name in ("train", "val", "mini_train", "mini_val", "hard_train", "hard_val"):
+for _name in ("train", "val", "mini_train", "mini_val", "hard_train", "hard_val", "hard_dev"):
     _name = f"shapes_{_name}"
     _SOURCES[_name] = lambda name=_name: _shapes(name)

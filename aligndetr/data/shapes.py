@@ -37,6 +37,7 @@ SPLITS = {
     "shapes_mini_val": Split(PLAIN, 8, 6),
     "shapes_hard_train": Split(HARD, 2000, 3),
     "shapes_hard_val": Split(HARD, 300, 4),
+    "shapes_hard_dev": Split(HARD, 300, 7),  # to choose settings on, so that val stays unseen
 }
 
 

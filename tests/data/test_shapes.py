@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from aligndetr.data import load_dataset, shapes
+from aligndetr.data.catalog import registered_names
 from aligndetr.data.doctor import examine
 from aligndetr.data.shapes_drawing import OUTLINES, outline, soft_mask
 from aligndetr.data.shapes_scene import HARD, PLAIN, draw_scene, run_lengths
@@ -43,6 +44,10 @@ def test_splits_share_no_picture():
     second = draw_scene(PLAIN, np.random.default_rng([shapes.SPLITS["shapes_val"].seed, 0]))
     assert first.pixels.shape != second.pixels.shape or (first.pixels != second.pixels).any()
     assert len({split.seed for split in shapes.SPLITS.values()}) == len(shapes.SPLITS)
+
+
+def test_every_split_has_a_name_that_configs_can_use():
+    assert shapes.SPLITS.keys() <= set(registered_names())
 
 
 def test_it_loads_as_a_dataset_and_the_doctor_finds_no_error(root):
