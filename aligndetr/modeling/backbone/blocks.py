@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from aligndetr.layers.deform_conv import OffsetPredictor, deform_conv2d
 from aligndetr.layers.norm import FrozenBatchNorm2d, make_norm
 
 
@@ -29,6 +30,19 @@ class ConvNorm(nn.Conv2d):
             return self.norm(super().forward(x))
         scale, shift = self.norm.scale_shift()
         return self._conv_forward(x, self.weight * scale[:, None, None, None], shift)
+
+
+class DeformConvNorm(ConvNorm):
+    """A modulated deformable convolution without bias followed by a norm; see `deform_conv2d`."""
+
+    def forward(self, x: Tensor, offset: Tensor, mask: Tensor) -> Tensor:
+        """Map (B,in,H,W) to (B,out,H/stride,W/stride)."""
+        steps = (self.stride[0], self.padding[0])
+        if not isinstance(self.norm, FrozenBatchNorm2d):
+            return self.norm(deform_conv2d(x, offset, mask, self.weight, None, *steps))
+        scale, shift = self.norm.scale_shift()
+        weight = self.weight * scale[:, None, None, None]
+        return deform_conv2d(x, offset, mask, weight, shift, *steps)
 
 
 class Stem(nn.Module):
@@ -81,7 +95,25 @@ class PooledShortcut(ConvNorm):
         return super().forward(x)
 
 
-class BasicBlock(nn.Module):
+class _Block(nn.Module):
+    """What both residual blocks have: `conv2`, and `conv2_offset` where it is deformable."""
+
+    def _add_conv2(
+        self, in_channels: int, out_channels: int, stride: int, norm: str, deform_groups: int
+    ) -> None:
+        conv = DeformConvNorm if deform_groups else ConvNorm
+        self.conv2 = conv(in_channels, out_channels, 3, stride, norm)
+        self.conv2_offset = None
+        if deform_groups:
+            self.conv2_offset = OffsetPredictor(in_channels, 3, deform_groups, stride, padding=1)
+
+    def _apply_conv2(self, x: Tensor) -> Tensor:
+        if self.conv2_offset is None:
+            return self.conv2(x)
+        return self.conv2(x, *self.conv2_offset(x))
+
+
+class BasicBlock(_Block):
     """Two 3x3 convolutions and a shortcut (He et al. 2016, figure 5 left).
 
     Args:
@@ -90,6 +122,8 @@ class BasicBlock(nn.Module):
         stride: spatial reduction.
         norm: see `make_norm`.
         shortcut: what the input goes through before it is added; None: nothing.
+        deform_groups: groups of channels that move together in the second convolution, which then
+            is a modulated deformable one; 0: it is an ordinary one.
     """
 
     def __init__(
@@ -99,20 +133,21 @@ class BasicBlock(nn.Module):
         stride: int,
         norm: str,
         shortcut: nn.Module | None = None,
+        deform_groups: int = 0,
     ):
         super().__init__()
         self.conv1 = ConvNorm(in_channels, out_channels, 3, stride, norm)
-        self.conv2 = ConvNorm(out_channels, out_channels, 3, 1, norm)
+        self._add_conv2(out_channels, out_channels, 1, norm, deform_groups)
         self.shortcut = shortcut
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B,in,H,W) to (B,out,H/stride,W/stride)."""
         residual = x if self.shortcut is None else self.shortcut(x)
         out = F.relu_(self.conv1(x))
-        return F.relu_(self.conv2(out) + residual)
+        return F.relu_(self._apply_conv2(out) + residual)
 
 
-class BottleneckBlock(nn.Module):
+class BottleneckBlock(_Block):
     """1x1, 3x3 and 1x1 convolutions and a shortcut (He et al. 2016, figure 5 right).
 
     Args:
@@ -124,6 +159,8 @@ class BottleneckBlock(nn.Module):
         stride_in_1x1: reduce in the first 1x1 convolution (MSRA and Caffe2 weights) instead of
             in the 3x3 one (torchvision's).
         shortcut: what the input goes through before it is added; None: nothing.
+        deform_groups: groups of channels that move together in the second convolution, which then
+            is a modulated deformable one; 0: it is an ordinary one.
     """
 
     def __init__(
@@ -135,11 +172,12 @@ class BottleneckBlock(nn.Module):
         norm: str,
         stride_in_1x1: bool,
         shortcut: nn.Module | None = None,
+        deform_groups: int = 0,
     ):
         super().__init__()
         first, second = (stride, 1) if stride_in_1x1 else (1, stride)
         self.conv1 = ConvNorm(in_channels, inner_channels, 1, first, norm)
-        self.conv2 = ConvNorm(inner_channels, inner_channels, 3, second, norm)
+        self._add_conv2(inner_channels, inner_channels, second, norm, deform_groups)
         self.conv3 = ConvNorm(inner_channels, out_channels, 1, 1, norm)
         self.shortcut = shortcut
 
@@ -147,7 +185,7 @@ class BottleneckBlock(nn.Module):
         """Map (B,in,H,W) to (B,out,H/stride,W/stride)."""
         residual = x if self.shortcut is None else self.shortcut(x)
         out = F.relu_(self.conv1(x))
-        out = F.relu_(self.conv2(out))
+        out = F.relu_(self._apply_conv2(out))
         return F.relu_(self.conv3(out) + residual)
 
 

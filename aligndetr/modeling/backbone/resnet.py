@@ -37,13 +37,18 @@ class ResNet(nn.Module):
         stem: (in_channels, width, norm) -> module of stride 4; `DeepStem` for ResNet-D.
         shortcut: (in_channels, out_channels, stride, norm) -> module or None, for the first block
             of each stage; `PooledShortcut` for ResNet-D.
+        deform_stages: names among "res2", ..., "res5": every block's second convolution is there a
+            modulated deformable one (Deformable ConvNets v2, which has them in res3 to res5), with
+            the parameters `conv2` and `conv2_offset` of detectron2's checkpoints. Classifier
+            weights leave `conv2_offset` at its start, zero.
+        deform_groups: groups of channels that move together in them.
 
     Attributes:
         channels: channels of each output by name.
         strides: input pixels per output pixel, by name.
 
     Raises:
-        ValueError: unknown depth, norm, output name or freeze_at.
+        ValueError: unknown depth, norm, output name, freeze_at or deformable stage.
     """
 
     def __init__(
@@ -57,9 +62,12 @@ class ResNet(nn.Module):
         in_channels: int = 3,
         stem: Callable[..., nn.Module] = Stem,
         shortcut: Callable[..., nn.Module | None] = strided_shortcut,
+        deform_stages: Sequence[str] = (),
+        deform_groups: int = 1,
     ):
         super().__init__()
         _check(depth, freeze_at, out_features)
+        _check_deformable(deform_stages, deform_groups, _stages_up_to(out_features))
         self.out_features = tuple(out_features)
         self.stem = stem(in_channels, width, norm)
         self.stage_names = _stages_up_to(out_features)
@@ -71,11 +79,12 @@ class ResNet(nn.Module):
             inner = width * 2**index
             out = inner if depth < 50 else inner * BOTTLENECK_EXPANSION
             first = shortcut(previous, out, stride, norm)
+            groups = deform_groups if name in deform_stages else 0
             if depth < 50:
-                stage = _basic_stage(previous, out, blocks, stride, norm, first)
+                stage = _basic_stage(previous, out, blocks, stride, norm, first, groups)
             else:
                 stage = _bottleneck_stage(
-                    previous, inner, blocks, stride, norm, stride_in_1x1, first
+                    previous, inner, blocks, stride, norm, stride_in_1x1, first, groups
                 )
             self.add_module(name, stage)
             previous = out
@@ -116,6 +125,14 @@ def _check(depth: int, freeze_at: int, out_features: Sequence[str]) -> None:
         raise ValueError(f"freeze_at is {freeze_at}: give 0 (nothing) to 5 (stem and res2..res5)")
 
 
+def _check_deformable(stages: Sequence[str], groups: int, built: Sequence[str]) -> None:
+    unknown = [name for name in stages if name not in built]
+    if unknown:
+        raise ValueError(f"deform_stages {unknown}: give names among {', '.join(built)}")
+    if groups < 1:
+        raise ValueError(f"deform_groups is {groups}: give 1 or more")
+
+
 def _stages_up_to(out_features: Sequence[str]) -> tuple[str, ...]:
     return STAGES[: max(("stem", *STAGES).index(name) for name in out_features)]
 
@@ -127,9 +144,13 @@ def _basic_stage(
     stride: int,
     norm: str,
     shortcut: nn.Module | None,
+    deform_groups: int,
 ) -> nn.Sequential:
-    first = BasicBlock(in_channels, channels, stride, norm, shortcut)
-    rest = (BasicBlock(channels, channels, 1, norm) for _ in range(blocks - 1))
+    first = BasicBlock(in_channels, channels, stride, norm, shortcut, deform_groups)
+    rest = (
+        BasicBlock(channels, channels, 1, norm, deform_groups=deform_groups)
+        for _ in range(blocks - 1)
+    )
     return nn.Sequential(first, *rest)
 
 
@@ -141,8 +162,14 @@ def _bottleneck_stage(
     norm: str,
     stride_in_1x1: bool,
     shortcut: nn.Module | None,
+    deform_groups: int,
 ) -> nn.Sequential:
     out = inner * BOTTLENECK_EXPANSION
-    first = BottleneckBlock(in_channels, inner, out, stride, norm, stride_in_1x1, shortcut)
-    rest = (BottleneckBlock(out, inner, out, 1, norm, stride_in_1x1) for _ in range(blocks - 1))
+    first = BottleneckBlock(
+        in_channels, inner, out, stride, norm, stride_in_1x1, shortcut, deform_groups
+    )
+    rest = (
+        BottleneckBlock(out, inner, out, 1, norm, stride_in_1x1, None, deform_groups)
+        for _ in range(blocks - 1)
+    )
     return nn.Sequential(first, *rest)
