@@ -3,5 +3,12 @@
 from aligndetr.modeling.backbone.auto import TransformersBackbone
 from aligndetr.modeling.backbone.registry import BACKBONES, build_backbone
 from aligndetr.modeling.backbone.resnet import ResNet
+from aligndetr.modeling.backbone.simple_pyramid import SimpleFeaturePyramid
 
-__all__ = ["BACKBONES", "ResNet", "TransformersBackbone", "build_backbone"]
+__all__ = [
+    "BACKBONES",
+    "ResNet",
+    "SimpleFeaturePyramid",
+    "TransformersBackbone",
+    "build_backbone",
+]

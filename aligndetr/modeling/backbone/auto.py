@@ -7,13 +7,19 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from aligndetr.errors import ConfigError
+from aligndetr.modeling.backbone.depth import Anatomy, anatomy
+from aligndetr.modeling.backbone.library import fetch, library, resolve_config
 from aligndetr.modeling.backbone.registry import BACKBONES
 
 
 class TransformersBackbone(nn.Module):
     """`transformers.AutoBackbone` with the interface of our backbones.
+
+    Parameters that no output depends on are not trained; what is frozen stays in evaluation mode:
+    its batch norms are constants, and it drops nothing.
 
     Args:
         name_or_config: a model type ("swin", "convnext", "dinov2": random weights, sizes from
@@ -21,6 +27,8 @@ class TransformersBackbone(nn.Module):
         out_features: stage names as that model calls them, finest first ("stage2", ...).
         pretrained: also fetch the weights of that hub name or folder.
         config: hyper-parameters that replace those of the model's own configuration.
+        freeze_at: train nothing of the first so many parts: 0 freezes nothing, 1 the embedding,
+            2 also the first stage, ... Each block of a plain vision transformer is a stage.
         freeze: prefixes of parameter names not to train; "" freezes everything.
 
     Attributes:
@@ -29,7 +37,7 @@ class TransformersBackbone(nn.Module):
 
     Raises:
         ConfigError: `transformers` is absent, the name cannot be resolved, the model offers no
-            such stages, or a prefix fits no parameter.
+            such stages or hyper-parameters, or there is nothing to freeze.
     """
 
     def __init__(
@@ -38,18 +46,50 @@ class TransformersBackbone(nn.Module):
         out_features: Sequence[str],
         pretrained: bool = False,
         config: Mapping[str, Any] | None = None,
+        freeze_at: int = 0,
         freeze: Sequence[str] = (),
     ):
         super().__init__()
-        resolved = _resolve_config(name_or_config, list(out_features), dict(config or {}))
-        self.model = _build(name_or_config, resolved, pretrained)
-        self.channels, self.strides = _probe(resolved)
-        _freeze(self.model, freeze)
+        resolved = resolve_config(name_or_config, list(out_features), dict(config or {}))
+        probe = _Probe(resolved)
+        self.channels, self.strides = probe.channels, probe.strides
+        self._divisor = 1 if probe.pads_itself else max(probe.strides.values())
+        if pretrained:
+            self.model = fetch(name_or_config, type(probe.model), resolved)
+        else:
+            self.model = library().AutoBackbone.from_config(resolved)
+        for name in probe.unused:
+            self.model.get_parameter(name).requires_grad_(False)
+        _freeze_first(self.model, self._anatomy(), freeze_at)
+        _freeze_named(self.model, freeze)
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        """The blocks, first to last: what activation checkpointing works on."""
+        return [self.model.get_submodule(path) for path in self._anatomy().blocks]
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Map normalised images (B,3,H,W) to name -> (B,C,H_l,W_l)."""
+        """Map normalised images (B,3,H,W) to name -> (B,C_l,ceil(H/stride),ceil(W/stride))."""
+        height, width = images.shape[-2:]
+        if self._divisor > 1:  # patches would be cut off otherwise
+            images = F.pad(images, (0, -width % self._divisor, 0, -height % self._divisor))
         maps = self.model(images).feature_maps
-        return dict(zip(self.model.out_features, maps, strict=True))
+        return {
+            name: level[..., : -(-height // stride), : -(-width // stride)]
+            for (name, stride), level in zip(self.strides.items(), maps, strict=True)
+        }
+
+    def train(self, mode: bool = True) -> TransformersBackbone:
+        """Set the mode of all that is trained."""
+        super().train(mode)
+        for module in self.model.modules():
+            parameters = list(module.parameters())
+            if parameters and not any(p.requires_grad for p in parameters):
+                module.eval()
+        return self
+
+    def _anatomy(self) -> Anatomy:
+        return anatomy([name for name, _ in self.model.named_parameters()])
 
 
 @BACKBONES.register()
@@ -58,59 +98,60 @@ def auto(name_or_config: str, out_features: Sequence[str], **arguments: Any) -> 
     return TransformersBackbone(name_or_config, out_features, **arguments)
 
 
-def _library():
-    try:
-        import transformers
-    except ImportError as error:
-        raise ConfigError(
-            "this backbone needs the transformers library: pip install 'aligndetr[transformers]'"
-        ) from error
-    return transformers
+class _Probe:
+    """What a weightless copy of a model shows.
 
+    Not read off the configuration: it has no strides, and some models report other channels than
+    they return (FocalNet's maps are those after the stage's downsampling).
 
-def _resolve_config(name: str, out_features: list[str], overrides: dict[str, Any]):
-    transformers = _library()
-    overrides["out_features"] = out_features
-    try:
-        if name in transformers.CONFIG_MAPPING:
-            return transformers.AutoConfig.for_model(name, **overrides)
-        return transformers.AutoConfig.from_pretrained(name, **overrides)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"backbone {name!r}, out_features {out_features}: {error}") from error
-
-
-def _build(name: str, config, pretrained: bool) -> nn.Module:
-    transformers = _library()
-    try:
-        if pretrained and name in transformers.CONFIG_MAPPING:
-            raise ValueError("a model type has no weights; give a hub name or a folder")
-        if pretrained:
-            # The class first: AutoBackbone itself cannot read local folders.
-            with torch.device("meta"):
-                model_class = type(transformers.AutoBackbone.from_config(config))
-            return model_class.from_pretrained(name, config=config)
-        return transformers.AutoBackbone.from_config(config)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"backbone {name!r}: {error}") from error
-
-
-def _probe(config) -> tuple[dict[str, int], dict[str, int]]:
-    """Read channels and strides off the shapes that a weightless copy produces.
-
-    Not off the configuration: it has no strides, and some models report other channels than they
-    return (FocalNet's maps are those after the stage's downsampling).
+    Attributes:
+        channels, strides: of the outputs by name.
+        pads_itself: maps have as many rows and columns as it takes to cover images of any size.
+        unused: names of the parameters that no output depends on.
     """
-    size = getattr(config, "image_size", None) or 224
-    size = size if isinstance(size, int) else size[0]
-    with torch.device("meta"):
-        probe = _library().AutoBackbone.from_config(config).eval()
-        maps = probe(torch.empty(1, config.num_channels, size, size)).feature_maps
-    shapes = dict(zip(probe.out_features, (m.shape for m in maps), strict=True))
-    channels = {name: shape[1] for name, shape in shapes.items()}
-    return channels, {name: round(size / shape[-1]) for name, shape in shapes.items()}
+
+    def __init__(self, config) -> None:
+        size = getattr(config, "image_size", None) or 224
+        size = size if isinstance(size, int) else size[0]
+        with torch.device("meta"):
+            self.model = library().AutoBackbone.from_config(config).eval()
+        maps = self._maps(size)
+        names = self.model.out_features
+        self.channels = {name: m.shape[1] for name, m in zip(names, maps, strict=True)}
+        self.strides = {
+            name: round(size / m.shape[-1]) for name, m in zip(names, maps, strict=True)
+        }
+        self.unused = self._unused(maps)
+        larger = [m.shape[-1] for m in self._maps(size + 1)]
+        self.pads_itself = larger == [-(-(size + 1) // s) for s in self.strides.values()]
+
+    def _maps(self, size: int) -> Sequence[Tensor]:
+        images = torch.empty(1, self.model.config.num_channels, size, size, device="meta")
+        with torch.device("meta"), torch.enable_grad():
+            return self.model(images).feature_maps
+
+    def _unused(self, maps: Sequence[Tensor]) -> list[str]:
+        parameters = dict(self.model.named_parameters())
+        with torch.device("meta"):
+            total = torch.stack([level.sum() for level in maps]).sum()
+            gradients = torch.autograd.grad(total, parameters.values(), allow_unused=True)
+        pairs = zip(parameters, gradients, strict=True)
+        return [name for name, gradient in pairs if gradient is None]
 
 
-def _freeze(model: nn.Module, prefixes: Sequence[str]) -> None:
+def _freeze_first(model: nn.Module, found: Anatomy, freeze_at: int) -> None:
+    most = len(found.stages) + 1
+    if not 0 <= freeze_at <= most:
+        raise ConfigError(
+            f"freeze_at is {freeze_at}: give 0 (nothing), 1 (the embedding), ... to {most} (also "
+            f"all {most - 1} stages of this model)"
+        )
+    for name, parameter in model.named_parameters():
+        if found.depths[name].stage < freeze_at:
+            parameter.requires_grad_(False)
+
+
+def _freeze_named(model: nn.Module, prefixes: Sequence[str]) -> None:
     for prefix in prefixes:
         frozen = [p for name, p in model.named_parameters() if name.startswith(prefix)]
         if not frozen:

@@ -1,0 +1,88 @@
+"""The `transformers` library, which is optional: configurations and weights of its backbones."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from torch import nn
+
+from aligndetr.errors import ConfigError
+
+HINT = (
+    "give a model type such as swin, convnext, focalnet, dinov2 or vitdet, a name on the Hugging "
+    "Face hub (fetched once, needs a connection) or a local folder with config.json"
+)
+
+
+def library():
+    """Import `transformers`.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
+    try:
+        import transformers
+    except ImportError as error:
+        raise ConfigError(
+            "this backbone needs the transformers library: pip install 'aligndetr[transformers]'"
+        ) from error
+    return transformers
+
+
+def resolve_config(name: str, out_features: list[str], overrides: dict[str, Any]):
+    """The configuration of a model type, hub name or folder, with some entries replaced.
+
+    Raises:
+        ConfigError: `transformers` is absent, the name cannot be resolved or is no backbone, or it
+            has no such entries or outputs.
+    """
+    where = f"backbone {name!r}"
+    try:
+        plain = _read(name, {})
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{where} cannot be resolved: {HINT}. {_first_line(error)}") from error
+    if type(plain) not in library().AutoBackbone._model_mapping:
+        raise ConfigError(f"{where}: transformers has no backbone of type {plain.model_type}")
+    _check_entries(where, plain, overrides)
+    try:
+        return _read(name, {**overrides, "out_features": out_features})
+    except Exception as error:  # the library's own kinds, which differ between its versions
+        raise ConfigError(f"{where}, out_features {out_features}: {error}") from error
+
+
+def _read(name: str, entries: dict[str, Any]):
+    transformers = library()
+    if name in transformers.CONFIG_MAPPING:
+        return transformers.AutoConfig.for_model(name, **entries)
+    return transformers.AutoConfig.from_pretrained(name, **entries)
+
+
+def fetch(name: str, model_class: type[nn.Module], config) -> nn.Module:
+    """Build a backbone with the weights of a hub name or local folder.
+
+    Raises:
+        ConfigError: there are none, or they do not fit the configuration.
+    """
+    if name in library().CONFIG_MAPPING:
+        raise ConfigError(
+            f"backbone {name!r}: a model type has no weights; give a hub name or a folder"
+        )
+    try:
+        # Weights may be stored in half precision.
+        return model_class.from_pretrained(name, config=config).float()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ConfigError(f"no weights for backbone {name!r}: {error}. {HINT}") from error
+
+
+def _check_entries(where: str, config, overrides: dict[str, Any]) -> None:
+    known = {*config.to_dict(), *config.attribute_map}
+    for entry in overrides:
+        if entry not in known:
+            close = difflib.get_close_matches(entry, known, n=1)
+            meant = f"; did you mean {close[0]!r}?" if close else ""
+            raise ConfigError(f"{where}: {config.model_type} has no entry {entry!r}{meant}")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]
