@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
+from aligndetr.engine.layer_decay import LayerwiseDecay
 from aligndetr.errors import ConfigError
 
 NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.LocalResponseNorm, nn.RMSNorm)
@@ -18,7 +19,7 @@ def parameter_groups(
     base_lr: float,
     weight_decay: float | None = None,
     weight_decay_norm: float | None = 0.0,
-    lr_factor: Mapping[str, float] | Callable[[str], float] | None = None,
+    lr_factor: Mapping[str, float] | LayerwiseDecay | Callable[[str], float] | None = None,
     weight_decay_overrides: Mapping[str, float] | None = None,
 ) -> list[dict[str, Any]]:
     """Optimizer groups: one for each distinct pair of learning rate and weight decay.
@@ -34,13 +35,16 @@ def parameter_groups(
         base_lr: learning rate before factors.
         weight_decay: None leaves it to the optimizer's own argument.
         weight_decay_norm: weight decay of normalisation layers; None: as for all others.
-        lr_factor: factor by pattern, such as {"backbone": 0.1}, or a function of the full name.
+        lr_factor: factor by pattern, such as {"backbone": 0.1}; a `LayerwiseDecay`; or a function
+            of the full name.
         weight_decay_overrides: weight decay by pattern, such as {"bias": 0.0}.
 
     Raises:
         ConfigError: a pattern matches no trained parameter, or there is nothing to train.
     """
     names = [name for name, _, _ in _trained(model)]
+    if isinstance(lr_factor, LayerwiseDecay):
+        lr_factor = lr_factor.among([name for name, _ in model.named_parameters()])
     factor_of = _lr_factor_function(lr_factor, names)
     overrides = dict(weight_decay_overrides or {})
     _check_patterns(overrides, names, "weight_decay_overrides")
