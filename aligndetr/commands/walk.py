@@ -1,0 +1,192 @@
+"""`aligndetr walk`: one forward of a model, told step by step.
+
+    aligndetr walk --config-file aligndetr_tiny --train
+    aligndetr walk CONFIG --image street.jpg --depth 3 --html walk.html
+
+Two small images run through the model on the CPU, the second a fifth smaller than the first, so
+that padding is seen at work. They come from the config's test dataset, or are drawn; --image puts
+the same file in twice. Weights are random unless --weights names some. Every step shows
+
+  what it takes, and after ">" what it gives: shapes in letters where these are certain, else as
+  numbers, and the smallest and largest element;
+  params: parameters, with everything inside it, shared ones once;
+  time: share of the whole's time, with everything inside it, of one run after a first one;
+  own: the same without the steps inside it;
+  memory: share of the bytes of all tensors that its operations write, with everything inside it,
+  temporary tensors included, also if they are freed at once; views cost nothing, and what an
+  operation needs inside itself is not seen. It is traffic, not the peak.
+
+Equal steps are told once, with the figures of all ("x 6"). --html and --json hold all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aligndetr.errors import UserError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+    from torch import nn
+
+    from aligndetr.walk import Walk
+
+SIZES = (256, 320, 384, 448)
+BATCHES = (2, 5)
+METHODS = ("preprocess", "targets")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    from aligndetr.commands.arguments import add_config_arguments
+
+    add_config_arguments(parser)
+    parser.add_argument("--image", metavar="FILE", type=Path, help="an image to walk with")
+    parser.add_argument(
+        "--train",
+        action="store_true",
+        help="run a training forward: denoising, matching and every loss",
+    )
+    parser.add_argument("--weights", metavar="FILE", help="a checkpoint (default: random weights)")
+    parser.add_argument(
+        "--size",
+        type=int,
+        metavar="PIXELS",
+        help=f"longer side of the first image (default: {SIZES[0]}, or more where letters would "
+        "not be certain)",
+    )
+    parser.add_argument(
+        "--depth", type=int, default=2, metavar="N", help="levels to print (default: %(default)s)"
+    )
+    parser.add_argument("--html", metavar="FILE", type=Path, help="write a page that folds")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write all steps as data")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Walk and print.
+
+    Raises:
+        UserError: config, image, weights or options are wrong.
+    """
+    from aligndetr.commands.arguments import load_config
+    from aligndetr.walk import InterruptedWalk
+
+    if args.depth < 0 or (args.size is not None and args.size < 32):
+        raise UserError("--depth counts from 0, and --size is at least 32 pixels")
+    config = load_config(args)
+    if "model" not in config:
+        raise UserError("this config has no model to walk through")
+    try:
+        result = walk_config(config, args.image, args.train, args.size, args.weights)
+    except InterruptedWalk as stop:
+        _report(stop.walk, args, "stopped by an error")
+        raise stop.__cause__ from None
+    _report(result, args, "training" if args.train else "evaluation")
+    return 0
+
+
+def walk_config(
+    config: DictConfig,
+    image: Path | None = None,
+    is_train: bool = False,
+    size: int | None = None,
+    weights: str | None = None,
+) -> Walk:
+    """Build the config's model and walk through it.
+
+    Args:
+        config: of an experiment; `model.num_classes` is filled in where it is None.
+        image: a file instead of images of the dataset.
+        is_train: whether to run the training forward.
+        size: longer side in pixels; None: one at which letters are certain.
+        weights: a checkpoint.
+
+    Raises:
+        UserError: image or weights are wrong; or training is asked of images without objects.
+    """
+    source = _Source.of(config, image)
+    model = _build(config, source, weights).train(is_train)
+    for count in BATCHES:
+        for side in SIZES if size is None else (size,):
+            result = _walk(model, source, count, side)
+            if not result.letters.collisions():
+                break
+        if "B" not in result.letters.collisions():
+            break
+    return _walk(model, source, count, side)  # the first one was for warming up
+
+
+@dataclass
+class _Source:
+    """Where images come from, and how the model wants them."""
+
+    pictures: list[Any]
+    num_classes: int
+    image_format: str
+
+    @staticmethod
+    def of(config: DictConfig, image: Path | None) -> _Source:
+        from omegaconf import OmegaConf
+
+        from aligndetr.walk import batch
+
+        dataset = OmegaConf.select(config, "dataloader.test.dataset")
+        form = OmegaConf.select(config, "dataloader.test.mapper.image_format") or "RGB"
+        num_classes = OmegaConf.select(config, "model.num_classes")
+        if num_classes is None:
+            num_classes = batch.class_count(dataset)
+        if image is None:
+            return _Source(batch.pictures_of_dataset(dataset), num_classes, form)
+        return _Source(batch.pictures_of_file(image), num_classes, form)
+
+
+def _build(config: DictConfig, source: _Source, weights: str | None) -> nn.Module:
+    import torch
+
+    from aligndetr.config import instantiate
+    from aligndetr.engine.initial import load_for_evaluation
+    from aligndetr.interop import load_checkpoint
+
+    if "num_classes" in config.model:
+        config.model.num_classes = source.num_classes
+    torch.manual_seed(0)
+    model = instantiate(config.model)
+    if weights is not None:
+        load_for_evaluation(model, weights, None, load_checkpoint)
+    return model
+
+
+def _walk(model: nn.Module, source: _Source, count: int, size: int) -> Walk:
+    import torch
+
+    from aligndetr.walk import batch, walk
+
+    torch.manual_seed(0)
+    pictures = batch.choose(source.pictures, count, source.num_classes)
+    items = batch.batch(pictures, size, source.image_format, source.num_classes)
+    return walk(model, items, also=[name for name in METHODS if hasattr(model, name)])
+
+
+def _report(result: Walk, args: argparse.Namespace, mode: str) -> None:
+    from aligndetr.commands.arguments import split_words
+    from aligndetr.files import atomic_write
+    from aligndetr.walk.html import as_html
+    from aligndetr.walk.record import to_dict
+    from aligndetr.walk.text import lines, print_lines
+    from aligndetr.walk.wording import memory, seconds
+
+    title = f"{Path(split_words(args).config or 'model').stem}, {mode}"
+    if args.html is not None:
+        with atomic_write(args.html) as file:
+            file.write(as_html(result, title))
+    if args.json is not None:
+        with atomic_write(args.json) as file:
+            json.dump(to_dict(result), file)
+    print(f"{title}: {seconds(result.root.seconds)}, {memory(result.root.num_bytes)} written")
+    print_lines(lines(result, args.depth))
+    for path in filter(None, (args.html, args.json)):
+        print(f"wrote {path}")

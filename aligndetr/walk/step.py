@@ -1,0 +1,141 @@
+"""What a walk through a model finds: a tree of steps, each with the tensors it takes and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+
+@dataclass
+class Value:
+    """A tensor on its way.
+
+    Attributes:
+        name: where it stands in the argument or result, such as "logits" or "res3"; "" for the
+            argument or result itself.
+        shape: its sizes.
+        dtype: such as "float32".
+        minimum, maximum: of its finite elements; None when there are none.
+        not_finite: how many elements are infinite or not a number.
+        num_bytes: of its elements.
+        source: path of the step that gave it; "" for an input of the whole model.
+        letters: its sizes with their letters, where these are certain, else as numbers.
+        tensor: a copy without gradient, where the walk was told to keep it; else None.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    minimum: float | None
+    maximum: float | None
+    not_finite: int
+    num_bytes: int
+    source: str = ""
+    letters: tuple[str, ...] = ()
+    tensor: Tensor | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass
+class Item:
+    """An argument or a result: its type, and the tensors in it.
+
+    Attributes:
+        name: of the argument; "" for a result.
+        kind: its type, such as "Tensor" or "Pyramid".
+        values: the tensors in it, in order.
+    """
+
+    name: str
+    kind: str
+    values: list[Value] = field(default_factory=list)
+
+
+@dataclass
+class Step:
+    """One call of a module, or of another callable part of the model.
+
+    Attributes:
+        name: its path, as seen from the step around it.
+        path: its path in the model, such as "encoder.layers.0"; "" for the model itself.
+        kind: its class.
+        call: how many times it has been called in this walk, this time included.
+        inputs: its arguments.
+        output: its result; None while it runs, and if it failed.
+        num_parameters: of the module with everything inside it, shared ones once.
+        seconds: it took, with everything inside it, without the walk's own work.
+        num_bytes: of the new tensors that operations in it wrote, temporary ones included.
+        error: what made it fail; "" if nothing did.
+        children: the steps inside it, in the order of their calls.
+    """
+
+    name: str
+    path: str
+    kind: str
+    call: int = 1
+    inputs: list[Item] = field(default_factory=list)
+    output: Item | None = None
+    num_parameters: int = 0
+    seconds: float = 0.0
+    num_bytes: int = 0
+    error: str = ""
+    children: list[Step] = field(default_factory=list)
+
+    @property
+    def own_seconds(self) -> float:
+        """Time between its children."""
+        return max(self.seconds - sum(child.seconds for child in self.children), 0.0)
+
+    @property
+    def own_bytes(self) -> int:
+        """Bytes written between its children."""
+        return self.num_bytes - sum(child.num_bytes for child in self.children)
+
+    def steps(self) -> Iterator[Step]:
+        """This step and all steps inside it, outer ones first, in the order of their calls."""
+        yield self
+        for child in self.children:
+            yield from child.steps()
+
+    def find(self, path: str, call: int = 1) -> Step:
+        """A step by its path in the model.
+
+        Args:
+            path: such as "decoder.layers.0.cross_attention".
+            call: which call of it, counting from 1; -1 is the last one.
+
+        Raises:
+            KeyError: it was not called, or not so often.
+        """
+        calls = [step for step in self.steps() if step.path == path]
+        if not calls or not -len(calls) <= call <= len(calls) or call == 0:
+            raise KeyError(f"{path!r} has {len(calls)} calls here; call {call} is none of them")
+        return calls[call - 1 if call > 0 else call]
+
+    def values(self) -> Iterator[Value]:
+        """All tensors that it takes and gives."""
+        for item in [*self.inputs, *([self.output] if self.output else [])]:
+            yield from item.values
+
+    def tensor(self, name: str = "") -> Tensor:
+        """A kept tensor of its result, by its name there, or of its arguments.
+
+        Args:
+            name: "" for a result that is one tensor; "logits" for a part of it; an argument's
+                name, or "argument.part".
+
+        Raises:
+            KeyError: there is no such tensor, or it was not kept.
+        """
+        named: dict[str, Any] = {}
+        for item in self.inputs:
+            for value in item.values:
+                named[".".join(filter(None, (item.name, value.name)))] = value
+        named |= {value.name: value for value in (self.output.values if self.output else [])}
+        if name not in named:
+            raise KeyError(f"{self.path} has no tensor {name!r}; there are {list(named)}")
+        if named[name].tensor is None:
+            raise KeyError(f"{name!r} of {self.path} was not kept; walk with keep=[{self.path!r}]")
+        return named[name].tensor
