@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from aligndetr.data.dataset import DetectionDataset
-from aligndetr.data.reader import BatchReader, Mapper, read_batches
+from aligndetr.data.reader import BatchReader, BatchTransform, Mapper, read_batches
 from aligndetr.data.samplers import (
     InferenceSampler,
     Sample,
@@ -154,6 +154,7 @@ def build_train_loader(
     num_workers: int = 4,
     aspect_ratio_grouping: bool = True,
     seed: int | None = 0,
+    batch_transform: BatchTransform | None = None,
 ) -> TrainLoader:
     """The training loader of this process.
 
@@ -165,6 +166,8 @@ def build_train_loader(
         aspect_ratio_grouping: a batch holds wide images or the others, which saves padding.
         seed: everything random is a function of it; None or a negative number draws one, which
             travels with the loader's state.
+        batch_transform: from the items of a batch and a generator to other items, such as
+            `BatchResize`; None: nothing.
 
     Raises:
         DataError: the batch cannot be divided among the processes.
@@ -179,7 +182,7 @@ def build_train_loader(
         seed = broadcast_object(secrets.randbits(31))
     heights, widths = dataset.image_sizes.T
     groups = (widths > heights).astype(int).tolist() if aspect_ratio_grouping else None
-    reader = BatchReader(dataset, mapper, seed, replace_broken=True)
+    reader = BatchReader(dataset, mapper, seed, True, batch_transform)
     return TrainLoader(reader, total_batch_size, num_workers, groups, rank(), processes)
 
 

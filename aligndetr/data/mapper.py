@@ -10,7 +10,12 @@ import torch
 
 from aligndetr.data.coco import Record
 from aligndetr.data.images import read_image
-from aligndetr.data.transforms import Augmentation, Transform, apply_augmentations
+from aligndetr.data.transforms import (
+    Augmentation,
+    BoxAugmentation,
+    Transform,
+    apply_augmentations,
+)
 from aligndetr.structures import Boxes, Instances
 
 
@@ -29,8 +34,8 @@ class DetrMapper:
 
     def __init__(
         self,
-        augmentation: Sequence[Augmentation],
-        augmentation_with_crop: Sequence[Augmentation] | None = None,
+        augmentation: Sequence[Augmentation | BoxAugmentation],
+        augmentation_with_crop: Sequence[Augmentation | BoxAugmentation] | None = None,
         is_train: bool = True,
         image_format: str = "RGB",
         skip_broken_images: bool = False,
@@ -63,13 +68,14 @@ class DetrMapper:
         size = (item["height"], item["width"]) if "height" in item else None
         original = read_image(record["file_name"], size, self.image_format)
         item["height"], item["width"] = original.shape[:2]
-        image, transform = apply_augmentations(self._choose_steps(rng), original, rng)
+        boxes = _object_boxes(record["annotations"]) if self.is_train else None
+        image, transform = apply_augmentations(self._choose_steps(rng), original, rng, boxes)
         item["image"] = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
         if self.is_train:
             item["instances"] = make_instances(record["annotations"], transform, image.shape[:2])
         return item
 
-    def _choose_steps(self, rng: np.random.Generator) -> list[Augmentation]:
+    def _choose_steps(self, rng: np.random.Generator) -> list[Augmentation | BoxAugmentation]:
         if self.augmentation_with_crop is not None and rng.random() < 0.5:
             return self.augmentation_with_crop
         return self.augmentation
@@ -88,17 +94,20 @@ def make_instances(
     Returns:
         Instances with gt_boxes (Boxes XYXY float32) and gt_classes (G,) int64.
     """
-    objects = [annotation for annotation in annotations if not annotation["iscrowd"]]
-    boxes = np.array([annotation["bbox"] for annotation in objects], dtype=np.float64)
-    boxes = boxes.reshape(-1, 4)
-    boxes[:, 2:] += boxes[:, :2]
-    boxes = torch.from_numpy(transform.apply_box(boxes))
+    boxes = torch.from_numpy(transform.apply_box(_object_boxes(annotations)))
     gt_boxes = Boxes(Boxes(boxes).clip(image_size).tensor.float())
-    classes = [annotation["category_id"] for annotation in objects]
+    classes = [entry["category_id"] for entry in annotations if not entry["iscrowd"]]
     instances = Instances(
         tuple(image_size), gt_boxes=gt_boxes, gt_classes=torch.tensor(classes, dtype=torch.int64)
     )
     return instances[gt_boxes.nonempty(_SMALLEST_EDGE)]
+
+
+def _object_boxes(annotations: Sequence[dict[str, Any]]) -> np.ndarray:
+    """(N, 4) XYXY of all annotations but crowds."""
+    boxes = [entry["bbox"] for entry in annotations if not entry["iscrowd"]]
+    left_top, size = np.split(np.array(boxes, dtype=np.float64).reshape(-1, 4), 2, axis=1)
+    return np.concatenate([left_top, left_top + size], axis=1)
 
 
 _SMALLEST_EDGE = 1e-5  # pixels; what rounding leaves of a box that was cut off

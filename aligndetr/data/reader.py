@@ -18,6 +18,7 @@ from aligndetr.errors import DataError
 logger = logging.getLogger(__name__)
 
 Mapper = Callable[[Record, np.random.Generator], dict[str, Any]]
+BatchTransform = Callable[[list[dict[str, Any]], np.random.Generator], list[dict[str, Any]]]
 
 
 class LoadedBatch(NamedTuple):
@@ -43,15 +44,23 @@ class BatchReader:
         mapper: from a record and a generator to an item.
         seed: every item gets a generator seeded by (seed, epoch, index).
         replace_broken: take another image instead of one that is skipped.
+        batch_transform: for what the images of a batch share, such as a random size; it gets a
+            generator seeded by (seed, epoch and index of the first image). None: nothing.
     """
 
     def __init__(
-        self, dataset: DetectionDataset, mapper: Mapper, seed: int, replace_broken: bool
+        self,
+        dataset: DetectionDataset,
+        mapper: Mapper,
+        seed: int,
+        replace_broken: bool,
+        batch_transform: BatchTransform | None = None,
     ) -> None:
         self.dataset = dataset
         self.mapper = mapper
         self.seed = seed
         self.replace_broken = replace_broken
+        self.batch_transform = batch_transform
 
     def __getitem__(self, samples: Sequence[Sample]) -> LoadedBatch:
         batch = LoadedBatch([], [])
@@ -60,7 +69,11 @@ class BatchReader:
                 self._read(epoch, index, batch)
             except DataError as error:
                 return LoadedBatch([], batch.skipped, str(error))
-        return batch
+        if self.batch_transform is None:
+            return batch
+        # One number more than for an item, so that it is another stream.
+        rng = np.random.default_rng([self.seed, *samples[0], 1])
+        return batch._replace(items=self.batch_transform(batch.items, rng))
 
     def _read(self, epoch: int, index: int, batch: LoadedBatch) -> None:
         rng = np.random.default_rng([self.seed, epoch, index])
