@@ -59,7 +59,8 @@ class DecoderLayer(nn.Module):
         Args:
             x: (B, Q, C) query content.
             position: (B, Q, C) query position.
-            reference: (B, Q, L, 4) boxes around which to sample, normalised to the padded levels.
+            reference: (B, Q, L, 2|4) points or boxes around which to sample, normalised to the
+                padded levels.
             memory: (B, S, C).
             pyramid: geometry of the memory.
             blocked: (Q, Q) bool, True where the row's query must not see the column's.
