@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from aligndetr.errors import CheckpointError
 from aligndetr.interop.class_rows import drop_unused_slots, num_classes, row_names
 from aligndetr.interop.coco_classes import COCO_SLOTS
+from aligndetr.interop.hub import is_hub_name, load_from_hub
 from aligndetr.interop.identify import Imported, identify, import_state
 from aligndetr.interop.placement import BACKBONE, Target, place
 from aligndetr.interop.reader import RawCheckpoint, read_checkpoint
@@ -31,7 +32,7 @@ def load_checkpoint(
 
     Args:
         model: a `Detector` or a backbone.
-        path: local file, URL or `detectron2://` name.
+        path: local file, URL, `detectron2://` or `huggingface://` name.
         strict: take it as an error if anything is missing, unexpected, re-initialised or of
             another shape.
         weights: "model", or "ema" for the averaged weights beside them.
@@ -43,6 +44,8 @@ def load_checkpoint(
         CheckpointError: the file cannot be read or recognised, contradicts the model's
             hyper-parameters, has nothing for it, or does not fit exactly though `strict`.
     """
+    if is_hub_name(path):
+        return load_from_hub(model, str(path), strict)
     return load_state(model, read_checkpoint(path, weights), strict)
 
 

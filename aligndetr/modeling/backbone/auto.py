@@ -55,7 +55,7 @@ class TransformersBackbone(nn.Module):
         self.channels, self.strides = probe.channels, probe.strides
         self._divisor = 1 if probe.pads_itself else max(probe.strides.values())
         if pretrained:
-            self.model = fetch(name_or_config, type(probe.model), resolved)
+            self.model, _ = fetch(name_or_config, type(probe.model), resolved)
         else:
             self.model = library().AutoBackbone.from_config(resolved)
         for name in probe.unused:
@@ -78,6 +78,20 @@ class TransformersBackbone(nn.Module):
             name: level[..., : -(-height // stride), : -(-width // stride)]
             for (name, stride), level in zip(self.strides.items(), maps, strict=True)
         }
+
+    def load_pretrained(self, name: str) -> list[str]:
+        """Take the weights of a hub name or local folder; what is frozen stays frozen.
+
+        Returns:
+            Names of the parameters that had none there, and keep their values.
+
+        Raises:
+            ConfigError: there are none, or they are of another architecture.
+        """
+        fetched, missing = fetch(name, type(self.model), self.model.config)
+        weights = {key: t for key, t in fetched.state_dict().items() if key not in missing}
+        self.model.load_state_dict(weights, strict=False)
+        return [f"model.{key}" for key in missing]
 
     def train(self, mode: bool = True) -> TransformersBackbone:
         """Set the mode of all that is trained."""

@@ -58,8 +58,12 @@ def _read(name: str, entries: dict[str, Any]):
     return transformers.AutoConfig.from_pretrained(name, **entries)
 
 
-def fetch(name: str, model_class: type[nn.Module], config) -> nn.Module:
+def fetch(name: str, model_class: type[nn.Module], config) -> tuple[nn.Module, list[str]]:
     """Build a backbone with the weights of a hub name or local folder.
+
+    Returns:
+        The backbone, and the names of its parameters that had no weights there, such as the norms
+        of outputs that a classifier does not have.
 
     Raises:
         ConfigError: there are none, or they do not fit the configuration.
@@ -69,10 +73,13 @@ def fetch(name: str, model_class: type[nn.Module], config) -> nn.Module:
             f"backbone {name!r}: a model type has no weights; give a hub name or a folder"
         )
     try:
-        # Weights may be stored in half precision.
-        return model_class.from_pretrained(name, config=config).float()
+        stored = _read(name, {}).model_type
+        if stored != config.model_type:
+            raise ValueError(f"it is a {stored}, the model has a {config.model_type}")
+        model, found = model_class.from_pretrained(name, config=config, output_loading_info=True)
     except (OSError, ValueError, RuntimeError) as error:
         raise ConfigError(f"no weights for backbone {name!r}: {error}. {HINT}") from error
+    return model.float(), sorted(found["missing_keys"])  # some are stored in half precision
 
 
 def _check_entries(where: str, config, overrides: dict[str, Any]) -> None:
