@@ -179,13 +179,21 @@ def test_unmoved_points_without_bias_are_plain_attention(stride, kernel_size, re
     torch.testing.assert_close(attention(x, x), expected, rtol=1e-10, atol=1e-10)
 
 
-def test_it_starts_with_points_in_their_places():
-    torch.manual_seed(0)
-    attention = DeformableAttention2D(8, 2, 2, stride=2, kernel_size=4).double()
+def test_unmoved_points_by_hand():
+    attention = make_plain()
     points = attention.points(torch.randn(1, 4, 6, 8).double(), None)
     # middles of 2 x 2 pixels: x 0.5, 2.5, 4.5 and y 0.5, 2.5
     expected = [[[0.5, 0.5], [2.5, 0.5], [4.5, 0.5]], [[0.5, 2.5], [2.5, 2.5], [4.5, 2.5]]]
     assert points.tolist() == [[expected, expected]]
+
+
+def test_it_starts_with_points_almost_in_their_places():
+    torch.manual_seed(0)
+    attention = DeformableAttention2D(64, 4, 2, stride=4, kernel_size=6)
+    points = attention.points(torch.randn(2, 16, 24, 64), None)
+    moves = (points - 1.5) / 4 - (points / 4).floor()  # in steps, from the middle of 4 pixels
+    assert 0 < moves.abs().max() < 0.5
+    assert moves.abs().mean() < 0.15
 
 
 def test_points_move_no_further_than_their_range_and_stay_inside():
