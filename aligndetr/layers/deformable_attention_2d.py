@@ -126,7 +126,7 @@ class DeformableAttention2D(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Xavier-uniform projections; points within a few hundredths of a step from their places."""
+        """Xavier-uniform projections; points close to their places."""
         for linear in (self.query_proj, self.key_proj, self.value_proj, self.output_proj):
             nn.init.xavier_uniform_(linear.weight)
             nn.init.zeros_(linear.bias)
