@@ -4,8 +4,9 @@
     aligndetr walk CONFIG --image street.jpg --depth 3 --html walk.html
 
 Two small images run through the model on the CPU, the second a fifth smaller than the first, so
-that padding is seen at work. They come from the config's test dataset, or are drawn; --image puts
-the same file in twice. Weights are random unless --weights names some. Every step shows
+that padding is seen at work. They come from the config's test dataset, or are drawn where it is
+not there; --image puts the same file in twice, for --train with objects that are made up. Weights
+are random unless --weights names some. Every step shows
 
   what it takes, and after ">" what it gives: shapes in letters where these are certain, else as
   numbers, and the smallest and largest element;
@@ -106,7 +107,7 @@ def walk_config(
         weights: a checkpoint.
 
     Raises:
-        UserError: image or weights are wrong; or training is asked of images without objects.
+        UserError: image or weights are wrong.
     """
     source = _Source.of(config, image)
     model = _build(config, source, weights).train(is_train)
@@ -168,6 +169,9 @@ def _walk(model: nn.Module, source: _Source, count: int, size: int) -> Walk:
     torch.manual_seed(0)
     pictures = batch.choose(source.pictures, count, source.num_classes)
     items = batch.batch(pictures, size, source.image_format, source.num_classes)
+    if not model.training:
+        for item in items:
+            del item["instances"]
     return walk(model, items, also=[name for name in METHODS if hasattr(model, name)])
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -32,7 +33,7 @@ class Allocations(TorchDispatchMode):
         result = func(*args, **kwargs)
         if not self.is_paused:
             start = time.perf_counter()
-            known = {_address(tensor) for tensor in _flat((args, kwargs.values()))}
+            known = {_address(tensor) for tensor in _flat((args, list(kwargs.values())))}
             for tensor in _flat((result,)):
                 if (address := _address(tensor)) not in known:
                     known.add(address)
@@ -42,12 +43,14 @@ class Allocations(TorchDispatchMode):
 
 
 def _address(tensor: Tensor) -> int:
-    return tensor.untyped_storage().data_ptr()
+    """Of the memory that views share."""
+    return tensor.untyped_storage()._cdata
 
 
 def _flat(things: Iterable[Any]) -> Iterator[Tensor]:
     for thing in things:
         if isinstance(thing, Tensor):
-            yield thing
-        elif isinstance(thing, list | tuple) or type(thing) is type({}.values()):
+            if thing.layout == torch.strided:  # others have no storage of their own
+                yield thing
+        elif isinstance(thing, list | tuple):
             yield from _flat(thing)

@@ -6,6 +6,7 @@ place; otherwise it stays a number.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +28,7 @@ MEANINGS = {
     "W": "width",
 }
 _SEQUENCES = ("S", "Q", "D", "D+Q")
+_RULED = re.compile(r"[BCLQSDIK]|[IKD]\+[1Q]|G(_\d+)?|B\*.+|H_\d+W_\d+")
 _STRIDES = (2, 4, 8, 16, 32, 64)
 _COORDINATES = (2, 4)  # of points and boxes; sizes up to this are too common to tell by size alone
 
@@ -36,7 +38,9 @@ class Letters:
     """Letters of one walk.
 
     Attributes:
-        sizes: letter, or expression of letters such as "D+Q", -> size.
+        sizes: letter, or expression of letters such as "D+Q", -> size. Where a letter of the
+            list in `MEANINGS` may stand follows from how this toolbox uses it; any other may
+            stand everywhere.
         maps: name of height and width -> both, such as ("H_1", "W_1"): (32, 40).
         without_channels: paths whose tensors have channels of their own, where C and other
             letters mean nothing; only B, heights and widths do.
@@ -90,6 +94,8 @@ class Letters:
     def _may_stand(self, letter: str, place: int, shape: tuple[int, ...]) -> bool:
         """Whether a letter may be what is meant in this place of a shape."""
         last = len(shape) - 1
+        if not _RULED.fullmatch(letter):
+            return True  # a letter of the caller's own
         if letter == "B":
             return place == 0 or (place == 1 and last >= 3 and self._counts_layers(shape[0]))
         if letter in ("I", "I+1"):

@@ -22,22 +22,25 @@ class WatchedPart:
         return getattr(self._watched, name)
 
 
-def parts(owner: Any, path: str) -> Iterator[tuple[dict[str, Any], str, str, Any]]:
-    """Parts that an object holds in its attributes, and those that these hold.
+def parts(
+    owner: Any, path: str, above: tuple[int, ...] = ()
+) -> Iterator[tuple[dict[str, Any], str, str, Any]]:
+    """Parts that an object holds in its public attributes, and those that these hold.
 
     Args:
         owner: a module or part.
         path: of the owner.
+        above: identities of the parts around it, which are not entered again.
 
     Yields:
         The attributes of the owner, the part's name there, its path, and the part.
     """
     attributes = getattr(owner, "__dict__", {})
     for name, value in list(attributes.items()):
-        if is_part(value) and not name.startswith("_"):
+        if is_part(value) and not name.startswith("_") and id(value) not in above:
             inner = f"{path}.{name}" if path else name
             yield attributes, name, inner, value
-            yield from parts(value, inner)
+            yield from parts(value, inner, (*above, id(value)))
 
 
 def is_part(value: Any) -> bool:

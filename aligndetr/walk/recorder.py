@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
@@ -20,6 +22,16 @@ from aligndetr.walk.step import Step
 from aligndetr.walk.values import Notes
 
 
+@dataclass
+class _Mark:
+    """What was so when a step began: clock, seconds lost, bytes written, exception in handling."""
+
+    start: float
+    lost: float
+    num_bytes: int
+    handled: BaseException | None
+
+
 class Recorder:
     """Turns calls into a tree of steps.
 
@@ -31,17 +43,16 @@ class Recorder:
 
     Attributes:
         root: the outermost step, once it has begun.
-        open: steps that have begun and not ended, outermost first.
     """
 
     def __init__(self, model: nn.Module, keep: Sequence[str] = (), also: Sequence[str] = ()):
         self.root: Step | None = None
-        self.open: list[Step] = []
         self._model, self._keep, self._also = model, tuple(keep), tuple(also)
         self._paths = {module: path for path, module in model.named_modules()}
         self._calls: Counter[str] = Counter()
         self._notes, self._allocations = Notes(), Allocations()
-        self._marks: list[tuple[float, float, int]] = []
+        self._open: list[Step] = []  # begun and not ended, outermost first
+        self._marks: list[_Mark] = []  # of the same steps
         self._overhead = 0.0
 
     @contextmanager
@@ -53,7 +64,11 @@ class Recorder:
                 handles.append(
                     module.register_forward_pre_hook(self._module_begins, with_kwargs=True)
                 )
-                handles.append(module.register_forward_hook(self._module_ends, with_kwargs=True))
+                handles.append(
+                    module.register_forward_hook(
+                        self._module_ends, with_kwargs=True, always_call=True
+                    )
+                )
             self._watch_parts(undo)
             self._watch_methods(undo)
             with self._allocations:
@@ -80,8 +95,12 @@ class Recorder:
     def _watched(self, function: Callable, path: str, kind: str) -> Callable:
         def call(*args: Any, **kwargs: Any) -> Any:
             self._begin(path, kind, function, args, kwargs)
-            result = function(*args, **kwargs)
-            self._end(path, result)
+            try:
+                result = function(*args, **kwargs)
+            except Exception as error:
+                self._fail(error)
+                raise
+            self._end(result)
             return result
 
         return call
@@ -91,13 +110,17 @@ class Recorder:
         step.num_parameters = sum(parameter.numel() for parameter in module.parameters())
 
     def _module_ends(self, module: nn.Module, args: tuple, kwargs: dict, result: Any) -> None:
-        self._end(self._paths[module], result)
+        error = sys.exc_info()[1]
+        if isinstance(error, Exception) and error is not self._marks[-1].handled:
+            self._fail(error)
+        else:
+            self._end(result)
 
     def _begin(self, path: str, kind: str, function: Callable, args: tuple, kwargs: dict) -> Step:
         entered = _now()
         self._allocations.is_paused = True
         self._calls[path] += 1
-        around = self.open[-1] if self.open else None
+        around = self._open[-1] if self._open else None
         step = Step(_relative(path, around), path, kind, self._calls[path])
         for name, thing in _arguments(function, args, kwargs).items():
             item = self._notes.item(name, thing, None, self._is_kept(path))
@@ -107,24 +130,29 @@ class Recorder:
             self.root = step
         else:
             around.children.append(step)
-        self.open.append(step)
+        self._open.append(step)
         self._allocations.is_paused = False
         start = _now()
         self._overhead += start - entered
-        self._marks.append((start, self._lost, self._allocations.num_bytes))
+        self._marks.append(_Mark(start, self._lost, self._allocations.num_bytes, sys.exc_info()[1]))
         return step
 
-    def _end(self, path: str, result: Any) -> None:
+    def _end(self, result: Any) -> None:
         end = _now()
-        while self.open[-1].path != path:  # failed, and the model went on
-            self.open.pop(), self._marks.pop()
-        step, (start, lost, num_bytes) = self.open.pop(), self._marks.pop()
-        step.seconds = end - start - (self._lost - lost)
-        step.num_bytes = self._allocations.num_bytes - num_bytes
+        step = self._close(end)
         self._allocations.is_paused = True
         step.output = self._notes.item("", result, step.path, self._is_kept(step.path))
         self._allocations.is_paused = False
         self._overhead += _now() - end
+
+    def _fail(self, error: Exception) -> None:
+        self._close(_now()).error = f"{type(error).__name__}: {error}"
+
+    def _close(self, end: float) -> Step:
+        step, mark = self._open.pop(), self._marks.pop()
+        step.seconds = end - mark.start - (self._lost - mark.lost)
+        step.num_bytes = self._allocations.num_bytes - mark.num_bytes
+        return step
 
     @property
     def _lost(self) -> float:

@@ -76,8 +76,6 @@ def walk(
         except Exception as error:
             if recorder.root is None:
                 raise
-            for step in recorder.open:
-                step.error = f"{type(error).__name__}: {error}"
             raise InterruptedWalk(_named(recorder.root, model, letters, None)) from error
     return _named(recorder.root, model, letters, result)
 
