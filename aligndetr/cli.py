@@ -21,6 +21,7 @@ COMMANDS = {
     "train": "train a config and evaluate the result",
     "eval": "evaluate a checkpoint",
     "predict": "detect objects in images and draw them",
+    "inspect": "draw matched queries and sampling points, layer by layer",
     "walk": "one forward step by step: shapes, ranges, time, memory",
     "configs": "list the configs that come with the package",
     "config": "print a resolved config and what set each value",

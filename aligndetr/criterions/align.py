@@ -49,14 +49,23 @@ class AlignLoss:
         """
         where = (*assignment.where, labels)
         matched = logits[where]
-        goal, weight = self._goal(matched.detach(), iou, assignment)
+        goal, weight = self.goals(matched.detach(), iou, assignment)
         negative = logits.sigmoid() ** self.gamma * -F.logsigmoid(-logits)
         positive = -goal * F.logsigmoid(matched) - (1 - goal) * F.logsigmoid(-matched)
         loss = negative.index_put(where, positive)
         return loss.sum((1, 2, 3)), weight
 
-    def _goal(self, matched: Tensor, iou: Tensor, assignment: Assignment) -> tuple[Tensor, Tensor]:
-        """t' and exp(-r / tau), both (M,)."""
+    def goals(self, matched: Tensor, iou: Tensor, assignment: Assignment) -> tuple[Tensor, Tensor]:
+        """What matched queries aim at.
+
+        Args:
+            matched: (M,) logits of their objects' classes, without gradient.
+            iou: (M,) overlaps.
+            assignment: the M pairs.
+
+        Returns:
+            t' and exp(-r / tau), both (M,).
+        """
         quality = matched.sigmoid() ** self.alpha * iou ** (1 - self.alpha)
         quality = quality.clamp(min=0.01)
         weight = torch.exp(-assignment.ranks(quality).to(quality.dtype) / self.tau)

@@ -122,7 +122,7 @@ def _draw_labels(
         text = shorten(thing.text, font, width - 2 * margin)
         text_width, text_height = text_size(text, font)
         label = (text_width + 2 * margin, text_height + margin // 2)
-        area = _place(label, thing.box, [other for other, _, _ in placed], size)
+        area = place_label(label, thing.box, [other for other, _, _ in placed], size)
         placed.append((area, text, thing.color))
     for (x0, y0, x1, y1), text, color in reversed(placed):
         canvas.rectangle((x0, y0, x1 - 1, y1 - 1), fill=(*color, 230))
@@ -131,7 +131,9 @@ def _draw_labels(
         )
 
 
-def _place(label: tuple[int, int], box: Area, taken: Sequence[Area], size: tuple[int, int]) -> Area:
+def place_label(
+    label: tuple[int, int], box: Area, taken: Sequence[Area], size: tuple[int, int]
+) -> Area:
     """The first place around the box, inside the picture, that covers no other label.
 
     If every place is taken, the one that covers least.

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aligndetr.structures import Boxes, Instances
-from aligndetr.visualization.draw import _place, draw_instances
+from aligndetr.visualization.draw import draw_instances, place_label
 from aligndetr.visualization.fonts import label_font, shorten
 from aligndetr.visualization.palette import class_color, text_color
 
@@ -111,7 +111,7 @@ def test_bad_input_is_named():
 def test_labels_stay_inside_the_picture(box, label):
     x, y, width, height = box
     area = (x, y, min(x + width, 399), min(y + height, 299))
-    x0, y0, x1, y1 = _place(label, area, [], (400, 300))
+    x0, y0, x1, y1 = place_label(label, area, [], (400, 300))
     assert x0 >= 0
     assert y0 >= 0
     assert x1 <= 400
@@ -122,7 +122,7 @@ def test_labels_stay_inside_the_picture(box, label):
 def test_labels_of_equal_boxes_do_not_cover_each_other():
     taken = []
     for _ in range(4):
-        area = _place((60, 20), (100, 100, 300, 250), taken, (400, 300))
+        area = place_label((60, 20), (100, 100, 300, 250), taken, (400, 300))
         for other in taken:
             apart = (
                 area[0] >= other[2]

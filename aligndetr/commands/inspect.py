@@ -1,0 +1,176 @@
+"""`aligndetr inspect`: see which queries answer for which objects, and where they look.
+
+    aligndetr inspect CONFIG --checkpoint model_best.pth --image-id 3 --output look/
+
+Writes `matches.png` (matched queries and reference boxes of every layer), `sampling.png` (sampling
+points of one query) and `inspect.html`, where layers and queries can be chosen. Layers count from
+1; 0 are the encoder's proposals. Matching needs ground truth: images come from the config's test
+dataset, from --dataset, or from --image with --annotations. An --image without annotations shows
+the detections of the last layer instead, followed through the layers.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aligndetr.errors import ConfigError, DataError, UserError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from aligndetr.data.dataset import DetectionDataset
+    from aligndetr.inspection.content import Inspection, LayerView
+
+MATCHES, SAMPLING, PAGE = "matches.png", "sampling.png", "inspect.html"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    from aligndetr.commands.arguments import add_config_arguments
+
+    add_config_arguments(parser)
+    add = parser.add_argument
+    add("--checkpoint", metavar="FILE", help="weights (default: train.init_checkpoint)")
+    add("--image-id", type=int, metavar="N", help="image of the dataset (default: the first one)")
+    add("--dataset", metavar="NAME", help="default: that of the config's dataloader.test")
+    add("--image", metavar="FILE", help="an image file instead of one of the dataset")
+    add("--annotations", metavar="JSON", help="COCO annotations that contain --image")
+    add("--query", type=int, metavar="N", help="whose sampling points (default: a matched one)")
+    add("--layer", type=int, metavar="I", help="draw only this layer in the PNGs")
+    add("--threshold", type=float, default=0.3, metavar="S",
+        help="without ground truth: lowest score (default: %(default)s)")  # fmt: skip
+    add("--output", default="inspection", metavar="DIR", help="folder (default: %(default)s)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Look into the model and write what is seen.
+
+    Raises:
+        UserError: no such image, query or layer, or config, data or checkpoint are wrong.
+    """
+    from aligndetr.commands.arguments import load_config
+    from aligndetr.config import instantiate
+    from aligndetr.data.images import read_image
+    from aligndetr.inspection import inspect_image
+
+    config = load_config(args)
+    dataset, record = _find_record(args, config)
+    model, names = _load_model(args, config, dataset)
+    mapper = instantiate(config.dataloader.test.mapper)
+    mapper.is_train = "annotations" in record
+    image = read_image(record["file_name"])
+    inspection = inspect_image(model, mapper(record), image, names, args.threshold)
+    title = f"{Path(args.words[0] if args.words else args.config_file).stem} on {_name(record)}"
+    _write(inspection, args, title)
+    return 0
+
+
+def _find_record(
+    args: argparse.Namespace, config: DictConfig
+) -> tuple[DetectionDataset | None, dict[str, Any]]:
+    """The image, with `annotations` if there are some, and the dataset that knows its classes."""
+    from aligndetr.config import instantiate
+    from aligndetr.data.dataset import load_dataset
+
+    if args.image is None:
+        if args.annotations:
+            raise UserError("--annotations describes --image: give both")
+        dataset = (
+            load_dataset(args.dataset)
+            if args.dataset
+            else instantiate(config.dataloader.test.dataset)
+        )
+        return dataset, _record_by_id(dataset, args.image_id)
+    if args.image_id is not None or args.dataset:
+        raise UserError("--image is a file; leave out --image-id and --dataset")
+    if not args.annotations:
+        return None, {"file_name": args.image}
+    image = Path(args.image)
+    dataset = load_dataset(None, json_file=args.annotations, image_root=image.parent)
+    for record in dataset:
+        if Path(record["file_name"]).resolve() == image.resolve():
+            return dataset, record
+    raise DataError(f"{args.annotations} has no image {image.name}")
+
+
+def _record_by_id(dataset: DetectionDataset, image_id: int | None) -> dict[str, Any]:
+    if image_id is None:
+        return dataset[0]
+    for record in dataset:
+        if record["image_id"] == image_id:
+            return record
+    ids = [dataset[index]["image_id"] for index in range(min(5, len(dataset)))]
+    raise DataError(
+        f"{dataset.name} has no image with id {image_id}; its first ids are "
+        f"{', '.join(map(str, ids))}"
+    )
+
+
+def _load_model(
+    args: argparse.Namespace, config: DictConfig, dataset: DetectionDataset | None
+) -> tuple[Any, list[str] | None]:
+    """The model and its class names."""
+    from aligndetr.engine import building
+    from aligndetr.engine.launch import resolve_device
+    from aligndetr.interop import load_checkpoint
+    from aligndetr.predictor import Predictor
+
+    checkpoint = args.checkpoint or config.train.get("init_checkpoint")
+    if checkpoint:
+        predictor = Predictor(config, checkpoint, load_initial=load_checkpoint)
+        return predictor.model, predictor.class_names
+    if dataset is None:
+        raise ConfigError("an image file alone says nothing about classes: give --checkpoint")
+    print("no --checkpoint: the weights are random, and so is what they see")
+    building.settle_classes(config, dataset.class_names, dataset.name)
+    model = building.build_model(config, dataset.class_names)
+    return model.to(resolve_device(config.train.device)), dataset.class_names
+
+
+def _write(inspection: Inspection, args: argparse.Namespace, title: str) -> None:
+    """All files; wrong requests fail before the first one is written."""
+    from aligndetr.inspection.matches_picture import draw_matches
+    from aligndetr.inspection.page import write_page
+    from aligndetr.inspection.sampling_picture import check_query, draw_sampling
+
+    layers = _chosen(inspection, args.layer)
+    query = inspection.favourite() if args.query is None else args.query
+    if args.query is not None:
+        check_query(inspection.sampled, query)
+    output = Path(args.output)
+    for note in inspection.notes:
+        print(f"note: {note}")
+    for layer in layers:
+        print(_line(inspection, layer))
+    draw_matches(inspection, output / MATCHES, layers, title)
+    written = [MATCHES]
+    if query is not None and any(layer.sampling for layer in layers):
+        draw_sampling(inspection, query, output / SAMPLING, layers)
+        written.append(SAMPLING)
+    write_page(inspection, output / PAGE, title, query)
+    print(f"{', '.join([*written, PAGE])} in {output}")
+
+
+def _chosen(inspection: Inspection, index: int | None) -> list[LayerView]:
+    layers = [layer for layer in inspection.layers if index in (None, layer.index)]
+    if not layers:
+        known = ", ".join(str(layer.index) for layer in inspection.layers)
+        raise UserError(f"there is no layer {index}; layers are {known}")
+    return layers
+
+
+def _line(inspection: Inspection, layer: LayerView) -> str:
+    mean = sum(pair.iou for pair in layer.pairs) / max(len(layer.pairs), 1)
+    if not inspection.has_truth:
+        return f"{layer.name}: {len(layer.pairs)} detections, IoU with the last layer {mean:.2f}"
+    return (
+        f"{layer.name}: {len(layer.pairs)} queries for {len(inspection.things)} objects, "
+        f"mean IoU {mean:.2f}"
+    )
+
+
+def _name(record: dict[str, Any]) -> str:
+    file = Path(record["file_name"]).name
+    return f"{file} (id {record['image_id']})" if "image_id" in record else file
