@@ -57,8 +57,8 @@ def test_contrast_by_hand():
 
 def test_saturation_by_hand():
     # luma of pure red: 0.299 * 200 = 59.8, so 60; half of the way from there to the colour
-    grey = distort(one_pixel(200, 0, 0), saturation=(0, 0.5))
-    assert grey.tolist() == [[[130, 30, 30]]]
+    image = np.array([[[200, 0, 0], [0, 0, 0]]], dtype=np.uint8)
+    assert distort(image, saturation=(0, 0.5)).tolist() == [[[130, 30, 30], [0, 0, 0]]]
 
 
 def test_hue_goes_around_the_circle():

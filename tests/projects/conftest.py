@@ -122,6 +122,8 @@ def small_config(name, folder):
 
 def small_images(config):
     """Overrides that shrink what the config's own augmentations make."""
+    if "batch_transform" in config.dataloader.train:
+        yield "dataloader.train.batch_transform.sizes=[64,96]"
     for split in ("train", "test"):
         for steps in ("augmentation", "augmentation_with_crop"):
             key = f"dataloader.{split}.mapper.{steps}"
@@ -135,6 +137,12 @@ def small_images(config):
 
 
 def thin_backbone(config):
-    """A ResNet with an eighth of the channels."""
+    """A ResNet or Swin transformer with an eighth of the channels."""
+    backbone = config.model.backbone
     channels = {name: count // 8 for name, count in config.model.neck.in_channels.items()}
-    return ["+model.backbone.width=8", f"model.neck.in_channels={channels}"]
+    if "config" in backbone:
+        width = backbone.config.embed_dim // 8
+        narrow = [f"model.backbone.config.embed_dim={width}"]
+    else:
+        narrow = ["+model.backbone.width=8"]
+    return [*narrow, f"model.neck.in_channels={channels}"]
