@@ -8,6 +8,8 @@ from aligndetr.config.resolve import resolve_config
 from aligndetr.engine.recomputation import recompute_activations
 from aligndetr.errors import CheckpointError, ConfigError
 from aligndetr.interop import load_checkpoint
+from aligndetr.interop.export import export_state
+from aligndetr.interop.sources import DETREX
 from aligndetr.modeling.backbone import ResNet, TransformersBackbone
 from aligndetr.structures import Boxes, Instances
 
@@ -96,3 +98,18 @@ def test_a_small_copy_of_the_swin_config_trains(parts):
         assert (parameter.grad is not None) == parameter.requires_grad, name
     with torch.no_grad():
         assert len(model.eval()(batch)) == 2
+
+
+def test_a_swin_detector_goes_to_detrex_and_back(tmp_path):
+    model, other = (shrunk("dino_swin_tiny_224_4scale_12ep") for _ in range(2))
+    theirs = export_state(model.state_dict(), DETREX)
+    assert theirs["backbone.layers.2.blocks.0.attn.qkv.weight"].shape == (96, 32)
+    assert {"backbone.norm1.weight", "backbone.norm2.bias", "backbone.norm3.weight"} <= set(theirs)
+    assert not any("model.swin" in name or "hidden_states_norms" in name for name in theirs)
+    torch.save({"model": theirs}, tmp_path / "detrex.pth")
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.fill_(0.5)
+    assert load_checkpoint(other, tmp_path / "detrex.pth", strict=True).is_complete
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(other.state_dict()[name], tensor), name

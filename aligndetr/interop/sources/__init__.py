@@ -19,6 +19,7 @@ from aligndetr.interop.sources import (
     ours,
     rtdetr,
     rtdetr_huggingface,
+    swin,
     torchvision,
 )
 
@@ -39,6 +40,7 @@ SOURCES = (
     rtdetr.BACKBONE,
     msra.SOURCE,
     torchvision.SOURCE,
+    swin.SOURCE,
     detectron2_backbone.SOURCE,
 )
 OURS = ours.SOURCE

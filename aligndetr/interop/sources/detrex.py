@@ -10,6 +10,7 @@ from torch import Tensor
 
 from aligndetr.interop.names import Pair, count, with_prefix
 from aligndetr.interop.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
+from aligndetr.interop.sources.swin import DERIVED, SWIN, join_qkv, split_qkv
 
 ENCODER_LAYER: list[Pair] = [
     ("attentions.0.{rest}", "self_attention.{rest}"),
@@ -35,6 +36,7 @@ QUERIES: list[Pair] = [
     ("reference_points.{rest}", "reference_points.{rest}"),
 ]
 AROUND_LAYERS: list[Pair] = [
+    *with_prefix(SWIN, "backbone.", "backbone."),
     ("backbone.{rest}", "backbone.{rest}"),
     ("neck.{rest}", "neck.{rest}"),
     ("transformer.level_embeds", "pyramid.level_embedding"),
@@ -107,7 +109,12 @@ SOURCE = Source(
     markers=("transformer.encoder.layers.{i}.attentions.0.{rest}",),
     table=_table,
     aliases=_aliases,
-    ignored=("pixel_mean", "pixel_std", "criterion.{rest}"),
+    ignored=(
+        "pixel_mean",
+        "pixel_std",
+        "criterion.{rest}",
+        *(f"backbone.{name}" for name in DERIVED),
+    ),
     traits=Traits(
         pixel_mean=IMAGENET_MEAN,
         pixel_std=IMAGENET_STD,
@@ -116,4 +123,6 @@ SOURCE = Source(
         inverse_sigmoid_eps=1e-3,
         binding=False,
     ),
+    prepare=split_qkv,
+    finish=join_qkv,
 )
