@@ -18,8 +18,8 @@ from aligndetr.modeling.backbone.registry import BACKBONES
 class TransformersBackbone(nn.Module):
     """`transformers.AutoBackbone` with the interface of our backbones.
 
-    Parameters that no output depends on are not trained; what is frozen stays in evaluation mode:
-    its batch norms are constants, and it drops nothing.
+    Of the parameters that no output depends on, norms are left out and others not trained. What is
+    frozen stays in evaluation mode: its batch norms are constants, and it drops nothing.
 
     Args:
         name_or_config: a model type ("swin", "convnext", "dinov2": random weights, sizes from
@@ -58,8 +58,7 @@ class TransformersBackbone(nn.Module):
             self.model, _ = fetch(name_or_config, type(probe.model), resolved)
         else:
             self.model = library().AutoBackbone.from_config(resolved)
-        for name in probe.unused:
-            self.model.get_parameter(name).requires_grad_(False)
+        _retire(self.model, set(probe.unused))
         _freeze_first(self.model, self._anatomy(), freeze_at)
         _freeze_named(self.model, freeze)
 
@@ -151,6 +150,17 @@ class _Probe:
             gradients = torch.autograd.grad(total, parameters.values(), allow_unused=True)
         pairs = zip(parameters, gradients, strict=True)
         return [name for name, gradient in pairs if gradient is None]
+
+
+def _retire(model: nn.Module, unused: set[str]) -> None:
+    """Take out what changes no output: distributed training would wait for its gradients."""
+    for path, module in list(model.named_modules()):
+        if isinstance(module, nn.LayerNorm) and f"{path}.weight" in unused:
+            parent, _, name = path.rpartition(".")
+            setattr(model.get_submodule(parent), name, nn.Identity())
+    for name, parameter in model.named_parameters():
+        if name in unused:
+            parameter.requires_grad_(False)
 
 
 def _freeze_first(model: nn.Module, found: Anatomy, freeze_at: int) -> None:
