@@ -1,0 +1,1 @@
+"""Experiments that anyone can repeat: each module trains, evaluates and writes a page of docs."""
