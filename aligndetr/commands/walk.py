@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from aligndetr.walk import Walk
 
-SIZES = (256, 320, 384, 448)
+SIZES = (272, 336, 400, 464)  # not those of common layers
 BATCHES = (2, 5)
 METHODS = ("preprocess", "targets")
 

@@ -131,12 +131,12 @@ class Letters:
     def collisions(self) -> list[str]:
         """Letters that another image size or number of images would make certain.
 
-        Tokens and queries that are as many as each other or as the channels, and images that are
-        as many as the layers, or only one.
+        Tokens and queries that are as many as each other or as the channels, images that are as
+        many as the layers, or only one, and sides that are as long as anything else.
         """
         sizes = self.sizes
         rivals = dict.fromkeys(_SEQUENCES, ("C", *_SEQUENCES)) | {"B": ("I", "I+1")}
-        return [
+        found = [
             letter
             for letter, others in rivals.items()
             if letter in sizes
@@ -145,6 +145,8 @@ class Letters:
                 or any(sizes.get(other) == sizes[letter] for other in others if other != letter)
             )
         ]
+        sides = zip(("H", "W"), self.maps.get(("H", "W"), ()), strict=False)
+        return found + [letter for letter, side in sides if side in sizes.values()]
 
 
 def find_letters(model: nn.Module, root: Step) -> Letters:
