@@ -33,8 +33,7 @@ class HybridQueries(TokenProposals):
         embed_dim: int,
         base_size: float = 0.05,
     ) -> None:
-        super().__init__(class_head, box_head, embed_dim, base_size)
-        self.num_queries = num_queries
+        super().__init__(class_head, box_head, num_queries, embed_dim, base_size)
         self.content = nn.Embedding(num_queries + num_one_to_many, embed_dim)
         self.position_proj = nn.Linear(2 * embed_dim, 2 * embed_dim)
         self.position_norm = nn.LayerNorm(2 * embed_dim)

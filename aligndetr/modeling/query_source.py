@@ -55,14 +55,21 @@ class TokenProposals(nn.Module):
     Args:
         class_head: (..., C) -> (..., K).
         box_head: (..., C) -> (..., 4) corrections in logit space.
+        num_queries: Q; an image with fewer tokens gets as many queries as it has tokens.
         embed_dim: C.
         base_size: side of a proposal on the finest level, relative to the image; doubles a level.
     """
 
     def __init__(
-        self, class_head: nn.Module, box_head: nn.Module, embed_dim: int, base_size: float = 0.05
+        self,
+        class_head: nn.Module,
+        box_head: nn.Module,
+        num_queries: int,
+        embed_dim: int,
+        base_size: float = 0.05,
     ) -> None:
         super().__init__()
+        self.num_queries = num_queries
         self.memory_proj = nn.Linear(embed_dim, embed_dim)
         self.memory_norm = nn.LayerNorm(embed_dim)
         self.class_head = class_head
@@ -95,11 +102,11 @@ class TokenProposals(nn.Module):
         chosen = take(anchors, top_tokens(logits[..., 0], num_queries)).detach()
         return chosen, Predictions(logits.unsqueeze(0), anchors.sigmoid().unsqueeze(0))
 
-    def best(self, memory: Tensor, pyramid: Pyramid, num_queries: int) -> Selection:
+    def best(self, memory: Tensor, pyramid: Pyramid) -> Selection:
         """The tokens with the highest score of any class, as many as there are."""
         features, anchors = self.features(memory, pyramid)
         logits = self.class_head(features)
-        top = top_tokens(logits.amax(-1), num_queries)
+        top = top_tokens(logits.amax(-1), self.num_queries)
         features = take(features, top)
         anchors = self.box_head(features) + take(anchors, top)
         proposals = Predictions(take(logits, top).unsqueeze(0), anchors.sigmoid().unsqueeze(0))
@@ -124,8 +131,7 @@ class TwoStageQueries(TokenProposals):
     The tokens with the highest class score become anchors, without gradient.
 
     Args:
-        num_queries: Q; an image with fewer tokens gets as many queries as it has tokens.
-        class_head, box_head, embed_dim, base_size: see `TokenProposals`.
+        class_head, box_head, num_queries, embed_dim, base_size: see `TokenProposals`.
     """
 
     def __init__(
@@ -136,12 +142,12 @@ class TwoStageQueries(TokenProposals):
         embed_dim: int,
         base_size: float = 0.05,
     ) -> None:
-        super().__init__(class_head, box_head, embed_dim, base_size)
+        super().__init__(class_head, box_head, num_queries, embed_dim, base_size)
         self.content = nn.Embedding(num_queries, embed_dim)
 
     def forward(self, memory: Tensor, pyramid: Pyramid) -> Queries:
         """Select queries from memory (B, S, C); only the selected tokens are proposals."""
-        chosen = self.best(memory, pyramid, self.content.num_embeddings)
+        chosen = self.best(memory, pyramid)
         content = self.content.weight[: chosen.anchors.shape[1]].expand(len(memory), -1, -1)
         return Queries(content, chosen.anchors.detach(), proposals=chosen.proposals)
 
@@ -152,8 +158,7 @@ class ProposedQueries(TokenProposals):
     Class channel 0 alone tells object from background.
 
     Args:
-        num_queries: Q; an image with fewer tokens gets as many queries as it has tokens.
-        class_head, box_head, embed_dim, base_size: see `TokenProposals`.
+        class_head, box_head, num_queries, embed_dim, base_size: see `TokenProposals`.
     """
 
     def __init__(
@@ -164,8 +169,7 @@ class ProposedQueries(TokenProposals):
         embed_dim: int,
         base_size: float = 0.05,
     ) -> None:
-        super().__init__(class_head, box_head, embed_dim, base_size)
-        self.num_queries = num_queries
+        super().__init__(class_head, box_head, num_queries, embed_dim, base_size)
         self.position_proj = nn.Linear(2 * embed_dim, 2 * embed_dim)
         self.position_norm = nn.LayerNorm(2 * embed_dim)
         nn.init.xavier_uniform_(self.position_proj.weight)

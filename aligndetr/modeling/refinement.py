@@ -34,6 +34,7 @@ class RefinementState:
 Refinement = Callable[[nn.Module, Tensor, Tensor, RefinementState], RefinementState]
 
 
+@dataclass
 class FixedAnchors:
     """Every layer predicts relative to the first anchors and looks at them (Deformable-DETR, 4.1).
 
@@ -41,8 +42,7 @@ class FixedAnchors:
         eps: of `inverse_sigmoid`.
     """
 
-    def __init__(self, eps: float = 1e-3) -> None:
-        self.eps = eps
+    eps: float = 1e-3
 
     def __call__(
         self, box_head: nn.Module, x: Tensor, normed: Tensor, state: RefinementState
@@ -52,6 +52,7 @@ class FixedAnchors:
         return RefinementState(state.anchors, state.anchors, boxes)
 
 
+@dataclass
 class IterativeRefinement:
     """Every layer corrects the boxes of the layer before (Deformable-DETR, appendix A.4).
 
@@ -61,8 +62,7 @@ class IterativeRefinement:
         eps: of `inverse_sigmoid`.
     """
 
-    def __init__(self, eps: float = 1e-3) -> None:
-        self.eps = eps
+    eps: float = 1e-3
 
     def __call__(
         self, box_head: nn.Module, x: Tensor, normed: Tensor, state: RefinementState
@@ -72,6 +72,7 @@ class IterativeRefinement:
         return RefinementState(boxes.detach(), boxes.detach(), boxes)
 
 
+@dataclass
 class LookForwardTwice:
     """A box is supervised by its own layer and by the next (DINO, section 3.4).
 
@@ -83,8 +84,7 @@ class LookForwardTwice:
         eps: of `inverse_sigmoid`.
     """
 
-    def __init__(self, eps: float = 1e-3) -> None:
-        self.eps = eps
+    eps: float = 1e-3
 
     def __call__(
         self, box_head: nn.Module, x: Tensor, normed: Tensor, state: RefinementState
