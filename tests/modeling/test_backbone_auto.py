@@ -231,8 +231,10 @@ def test_clear_errors(monkeypatch):
         TransformersBackbone("convnext", ("stage2",), config=TINY["convnext"], freeze=("stem",))
     with pytest.raises(ConfigError, match=r"no entry 'hiden_sizes'; did you mean 'hidden_sizes'"):
         TransformersBackbone("convnext", ("stage2",), config={"hiden_sizes": [8]})
-    with pytest.raises(ConfigError, match=r"no backbone of type bert"):
+    with pytest.raises(ConfigError, match=r"no backbone of type bert; give a model type such as"):
         TransformersBackbone("bert", ("stage2",))
+    with pytest.raises(ConfigError, match=r"'convnxt'.*local folder.*Did you mean convnext\?"):
+        TransformersBackbone("convnxt", ("stage2",))
     with pytest.raises(ConfigError, match=r"a model type has no weights"):
         TransformersBackbone("convnext", ("stage2",), pretrained=True, config=TINY["convnext"])
     monkeypatch.setitem(sys.modules, "transformers", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -43,7 +44,9 @@ def resolve_config(name: str, out_features: list[str], overrides: dict[str, Any]
     except (OSError, ValueError) as error:
         raise ConfigError(f"{where} cannot be resolved: {HINT}. {_first_line(error)}") from error
     if type(plain) not in library().AutoBackbone._model_mapping:
-        raise ConfigError(f"{where}: transformers has no backbone of type {plain.model_type}")
+        raise ConfigError(
+            f"{where}: transformers has no backbone of type {plain.model_type}; {HINT}"
+        )
     _check_entries(where, plain, overrides)
     try:
         return _read(name, {**overrides, "out_features": out_features})
@@ -55,6 +58,9 @@ def _read(name: str, entries: dict[str, Any]):
     transformers = library()
     if name in transformers.CONFIG_MAPPING:
         return transformers.AutoConfig.for_model(name, **entries)
+    if "/" not in name and not Path(name).is_dir():  # do not ask the hub for every misprint
+        close = difflib.get_close_matches(name, transformers.CONFIG_MAPPING, n=1)
+        raise ValueError(f"Did you mean {close[0]}?" if close else "There is no such folder.")
     return transformers.AutoConfig.from_pretrained(name, **entries)
 
 
