@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from aligndetr.data import DetrMapper, build_train_loader, load_dataset
 from aligndetr.data import transforms as T
 from aligndetr.data.batch_resize import BatchResize
+from aligndetr.data.loader import TrainLoader
+from aligndetr.data.reader import BatchReader
 from aligndetr.data.zoom import RandomIoUCrop, RandomZoomOut
 from aligndetr.structures import Boxes, Instances
 
@@ -258,3 +260,13 @@ def test_sizes_are_reproducible_resumable_and_shared_by_a_batch(dataset):
     _, state = batches(dataset, 5)
     resumed, _ = batches(dataset, 6, state={**state, "consumed": 5})
     assert [flat(b) for b in resumed] == [flat(b) for b in read[5:11]]
+
+
+def test_processes_draw_sizes_of_their_own(dataset):
+    reader = BatchReader(dataset, DetrMapper([]), 3, True, BatchResize([16, 24, 32]))
+    sizes = []
+    for rank in range(2):
+        loader = TrainLoader(reader, 4, num_workers=0, rank=rank, world_size=2)
+        read = zip(range(12), loader, strict=False)
+        sizes.append([batch[0]["image"].shape[1] for _, batch in read])
+    assert sizes[0] != sizes[1]
