@@ -251,14 +251,19 @@ def test_points_learn_to_find_what_is_asked_for():
     assert attention(x, x).mean().item() > start + 0.2
 
 
+@pytest.mark.parametrize("direction", [-1.0, 1.0])  # one goes for the padding, one away from it
 @pytest.mark.parametrize("sizes", [[(6, 8), (4, 4)], [(5, 7), (6, 3), (1, 1)]])
-def test_padding_changes_nothing(sizes):
+def test_padding_changes_nothing(sizes, direction):
     """Each image of a padded batch comes out as it does alone, whatever the padding holds."""
     attention = make_attention(offset_range=4.0)
+    with torch.no_grad():
+        attention.offset_network.offset.weight.mul_(direction)
     padding = torch.ones(len(sizes), 7, 9, dtype=torch.bool)
     query, value = torch.randn(2, len(sizes), 8, 7, 9).double() * 3
     for mask, (height, width) in zip(padding, sizes, strict=True):
         mask[:height, :width] = False
+    for x in (query, value):
+        x.masked_fill_(padding[:, None], torch.nan)
     together = attention(query, value, padding).unflatten(1, (7, 9))
     for i, (height, width) in enumerate(sizes):
         alone = attention(*(x[i : i + 1, :, :height, :width] for x in (query, value)))
