@@ -32,7 +32,10 @@ def test_a_backbone_takes_a_classifiers_weights(classifier):
     model, folder = classifier
     backbone = TransformersBackbone("swin", ["stage1", "stage2"], config=SIZES, freeze_at=1)
     detector = torch.nn.ModuleDict({"backbone": backbone, "head": torch.nn.Linear(2, 2)})
+    kept = torch.nn.init.constant_(backbone.model.hidden_states_norms["stage1"].weight, 0.5)
     report = load_checkpoint(detector, f"huggingface://{folder}")
+    assert (kept == 0.5).all()
+    assert not set(report.loaded) & set(report.missing)
     assert report.missing == [
         f"backbone.model.hidden_states_norms.stage{stage}.{kind}"
         for stage in (1, 2)
