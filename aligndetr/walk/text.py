@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 from aligndetr.walk import wording
 from aligndetr.walk.repeats import Group, Loop
-from aligndetr.walk.step import Item, Value
+from aligndetr.walk.step import Item, Step, Value
 from aligndetr.walk.walking import Walk
 
 _WIDTH = 80
 _COLUMNS = {"params": 8, "time": 6, "own": 6, "memory": 8}
 _LEFT = _WIDTH - sum(_COLUMNS.values())
-_MOST_VALUES = 12
+_MOST_VALUES, _FEW_VALUES = 12, 3
+_UNBREAKABLE = "\N{NO-BREAK SPACE}"
 
 Line = list[tuple[str, str]]  # pieces of text with their style
 
@@ -71,7 +72,7 @@ def _group(
     loops = group.loops() if depth is None or depth > 0 else []
     yield _headline(group, head, totals)
     inner = f"{tail}│ " if loops else f"{tail}  "
-    yield from _details(group, inner)
+    yield from _details(group, inner, bool(loops))
     below = None if depth is None else depth - 1
     for index, loop in enumerate(loops):
         is_last = index == len(loops) - 1
@@ -117,14 +118,29 @@ def _headline(group: Group, head: str, totals: _Totals) -> Line:
     ]
 
 
-def _details(group: Group, indent: str) -> Iterator[Line]:
-    """What a step takes and gives, and why it failed."""
-    taken = [text for text in map(wording.argument, group.first.inputs) if text]
-    yield from _wrapped(", ".join(taken), indent, "  ", "dim")
+def _details(group: Group, indent: str, is_open: bool) -> Iterator[Line]:
+    """What a step takes and gives, and why it failed; `is_open` if its inner steps follow."""
+    taken = [piece for item in group.first.inputs for piece in wording.argument(item)]
+    yield from _wrapped(taken, indent, "  ", "dim")
     if (output := group.output) is not None:
-        yield from _output(output, indent)
+        giver = _giver(group.first) if is_open else None
+        if giver is not None:
+            text = f"> the {len(output.values)} tensors of {giver.name}"
+            yield [(indent, "dim"), (text, "green")]
+        else:
+            yield from _output(output, indent)
     if group.first.error:
-        yield from _wrapped(group.first.error, indent, "! ", "bold red")
+        yield from _wrapped(group.first.error.split(), indent, "! ", "bold red", " ")
+
+
+def _giver(step: Step) -> Step | None:
+    """The inner step whose whole result, of many tensors, is that of a step."""
+    values = step.output.values if step.output else []
+    if len(values) > _FEW_VALUES and step.children and step.children[-1].output:
+        last = step.children[-1]
+        if len(last.output.values) == len(values) and {v.source for v in values} == {last.path}:
+            return last
+    return None
 
 
 def _output(output: Item, indent: str) -> Iterator[Line]:
@@ -135,7 +151,7 @@ def _output(output: Item, indent: str) -> Iterator[Line]:
     if len(tensors) > _MOST_VALUES:
         yield [(indent, "dim"), (f"  and {len(tensors) - _MOST_VALUES} more tensors", "")]
     told = [f"{value.name} {wording.span(value)}".strip() for value in scalars]
-    yield from _wrapped(", ".join(told), indent, "> ", "")
+    yield from _wrapped(told, indent, "> ", "")
 
 
 def _value(value: Value, indent: str) -> Line:
@@ -145,10 +161,15 @@ def _value(value: Value, indent: str) -> Line:
     return [(indent, "dim"), (text, "green"), (f"{span:>{room}}", "red" * bool(value.not_finite))]
 
 
-def _wrapped(text: str, indent: str, mark: str, style: str) -> Iterator[Line]:
-    wrapped = textwrap.wrap(text, max(_WIDTH - len(indent) - len(mark), 30), break_on_hyphens=False)
-    for index, line in enumerate(wrapped):
-        yield [(indent, "dim"), ((mark if index == 0 else "  ") + line, style)]
+def _wrapped(
+    pieces: list[str], indent: str, mark: str, style: str, joint: str = ", "
+) -> Iterator[Line]:
+    """Pieces in lines that break between them only."""
+    text = joint.join(piece.replace(" ", _UNBREAKABLE) for piece in pieces)
+    room = max(_WIDTH - len(indent) - len(mark), 30)
+    for index, line in enumerate(textwrap.wrap(text, room, break_on_hyphens=False)):
+        told = (mark if index == 0 else "  ") + line.replace(_UNBREAKABLE, " ")
+        yield [(indent, "dim"), (told, style)]
 
 
 def print_lines(told: Iterable[Line]) -> None:

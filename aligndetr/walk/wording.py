@@ -58,17 +58,20 @@ def share(part: float, whole: float) -> str:
     return "<1%" if percent < 0.5 else f"{percent:.0f}%"
 
 
-def argument(item: Item) -> str:
-    """An argument with its shape, or, where it is an object, its class; "" without tensors."""
+def argument(item: Item) -> list[str]:
+    """An argument with its shape, or, where it is an object, its class; nothing without tensors.
+
+    Returns:
+        Pieces between which a line may break.
+    """
     if not item.values:
-        return ""
+        return []
     if item.kind == "Tensor":
-        return f"{item.name} {shape(item.values[0])}"
+        return [f"{item.name} {shape(item.values[0])}"]
     if len(item.values) <= 4 and item.kind.startswith(("list", "tuple", "dict")):
-        return f"{item.name}: " + ", ".join(
-            f"{value.name} {shape(value)}".strip() for value in item.values
-        )
-    return f"{item.name}: {item.kind}"
+        pieces = [f"{value.name} {shape(value)}".strip() for value in item.values]
+        return [f"{item.name}: {pieces[0]}", *pieces[1:]]
+    return [f"{item.name}: {item.kind}"]
 
 
 def legend(letters: Letters) -> list[str]:

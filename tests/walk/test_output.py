@@ -3,11 +3,13 @@
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+from aligndetr import cli
 from aligndetr.walk import Letters, walk
 from aligndetr.walk.html import as_html
 from aligndetr.walk.record import from_dict, to_dict
@@ -189,6 +191,30 @@ def test_data_can_be_read_again(walks):
         again = from_dict(json.loads(json.dumps(to_dict(walked), allow_nan=False)))
         assert again.root == walked.root
         assert again.letters == walked.letters
+
+
+DOCS = (Path(__file__).parents[2] / "docs/walk.md").read_text(encoding="utf-8")
+
+
+def test_the_python_example_of_the_docs(capsys):
+    [example] = re.findall(r"^```python\n(.*?)^```$", DOCS, flags=re.M | re.S)
+    namespace = {}
+    exec(example, namespace)
+    assert namespace["hidden"].shape == (3, 5, 32)
+    assert "└ norm2 LayerNorm" in capsys.readouterr().out
+
+
+def test_the_output_in_the_docs_is_that_of_the_command(capsys):
+    """Steps, classes and shapes; figures depend on the machine."""
+    assert cli.main(["walk", "aligndetr_tiny", "--train", "--depth", "1"]) == 0
+    printed = capsys.readouterr().out.splitlines()[10:]
+    [shown] = re.findall(r"^aligndetr_tiny, training.*?(?=^```$)", DOCS, flags=re.M | re.S)
+    left = [
+        [re.sub(r"\s{3,}[-\d!<FT].*", "", line) for line in text if "loss" not in line]
+        for text in (printed, shown.splitlines()[10:])
+    ]
+    assert left[0] == left[1]
+    assert len(left[0]) > 50
 
 
 def test_data_of_another_version_is_refused(made_up):
