@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from aligndetr.config import instantiate
+from aligndetr.engine.compilation import COMPILE, compile_parts
 from aligndetr.engine.distributed import world_size
 from aligndetr.engine.plan import Plan
 from aligndetr.engine.recomputation import KEY, recompute_activations
@@ -69,6 +70,7 @@ def build_model(config: DictConfig, class_names: list[str] | None) -> nn.Module:
     model = instantiate(config.model)
     model.class_names = class_names
     recompute_activations(model, OmegaConf.select(config, KEY) or ())
+    compile_parts(model, OmegaConf.select(config, COMPILE) or ())
     return model
 
 

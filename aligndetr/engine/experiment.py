@@ -12,6 +12,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from aligndetr.engine import building
+from aligndetr.engine.allocator import tune_allocator
 from aligndetr.engine.distributed import barrier, is_main
 from aligndetr.engine.evaluating import Evaluation, last_line, write_results
 from aligndetr.engine.initial import LoadInitial, load_for_evaluation, load_own
@@ -117,6 +118,8 @@ def _prepare(config: DictConfig) -> tuple[DictConfig, Path, torch.device]:
     threads = whole_number(config, "train.num_threads", None)
     if threads:
         torch.set_num_threads(threads)
+    if device.type == "cpu":
+        tune_allocator(frugal=bool(OmegaConf.select(config, KEY)))
     if OmegaConf.select(config, "train.deterministic"):
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)

@@ -29,9 +29,7 @@ def recompute_activations(model: nn.Module, parts: Sequence[str]) -> None:
         ConfigError: the model has no such part, or one that cannot be computed twice.
     """
     for part in parts:
-        if not isinstance(getattr(model, part, None), nn.Module):
-            raise ConfigError(f"{KEY}: the model has no part {part!r}")
-        layers = _layers(getattr(model, part))
+        layers = _layers(model_part(model, part, KEY))
         if not layers:
             raise ConfigError(f"{KEY}: {part} is not made of layers that can be computed twice")
         if any(isinstance(module, _BatchNorm) for layer in layers for module in layer.modules()):
@@ -41,6 +39,15 @@ def recompute_activations(model: nn.Module, parts: Sequence[str]) -> None:
             )
         for layer in layers:
             layer.forward = functools.partial(_recomputed, layer.forward)
+
+
+def model_part(model: nn.Module, name: str, key: str) -> nn.Module:
+    """A part of a model that the config names under `key`; ConfigError if there is none."""
+    part = getattr(model, name, None)
+    if not isinstance(part, nn.Module):
+        known = ", ".join(child for child, _ in model.named_children())
+        raise ConfigError(f"{key}: the model has no part {name!r}; it has {known}")
+    return part
 
 
 def _layers(part: nn.Module) -> list[nn.Module]:

@@ -15,6 +15,7 @@ train = {
     "fast_dev_run": {"enabled": False},  # 3 iterations and an evaluation, to see that all works
     "amp": {"enabled": False, "dtype": "bfloat16"},
     "activation_checkpointing": [],  # backbone, encoder, decoder: less memory, more time
+    "compile": [],  # backbone, encoder, decoder: torch.compile; slow first steps
     "clip_grad": {"enabled": True, "params": {"max_norm": 0.1, "norm_type": 2}},
     "ddp": {
         "broadcast_buffers": False,

@@ -1,0 +1,28 @@
+"""Parts of a model through `torch.compile`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from aligndetr.engine.recomputation import model_part
+
+COMPILE = "train.compile"
+
+
+def compile_parts(model: nn.Module, parts: Sequence[str]) -> None:
+    """Compile parts of a model in place; parameters, their names and the results stay.
+
+    The first steps take longer, a minute or more, and a new image size may take as long again;
+    after eight sizes of a part PyTorch goes on without compiling. Needs a C++ compiler on the CPU.
+
+    Args:
+        model: changed in place.
+        parts: attributes of the model, such as "backbone", "encoder", "decoder".
+
+    Raises:
+        ConfigError: the model has no such part.
+    """
+    for part in parts:
+        model_part(model, part, COMPILE).compile()

@@ -1,0 +1,82 @@
+"""`train.compile`: other code, same results, same names."""
+
+import copy
+import functools
+
+import pytest
+import torch
+from torch import nn
+
+from aligndetr.config import LazyConfig, instantiate
+from aligndetr.config.resolve import PACKAGE_FOLDER
+from aligndetr.engine import building
+from aligndetr.engine.compilation import compile_parts
+from aligndetr.errors import ConfigError
+from aligndetr.structures import Boxes, Instances
+
+PARTS = ["backbone", "encoder", "decoder"]
+
+
+@pytest.fixture(scope="module")
+def config():
+    config = LazyConfig.load(
+        str(PACKAGE_FOLDER / "projects/align_detr/configs/aligndetr_tiny.py")
+    )
+    config.model.num_classes = 3
+    return config
+
+
+@pytest.fixture
+def traced(monkeypatch):
+    """Graphs are recorded and run as they are: seconds, where code generation takes minutes."""
+    torch._dynamo.reset()
+    monkeypatch.setattr(
+        nn.Module, "compile", functools.partialmethod(nn.Module.compile, backend="aot_eager")
+    )
+    yield torch._dynamo.utils.counters
+    torch._dynamo.reset()
+
+
+def step(model, height):
+    """Losses and gradients of one training step."""
+    boxes = Boxes(torch.tensor([[8.0, 8.0, 40.0, 56.0], [30.0, 10.0, 60.0, 30.0]]))
+    instances = Instances((height, 64), gt_boxes=boxes, gt_classes=torch.tensor([0, 2]))
+    image = torch.rand(3, height, 64, generator=torch.Generator().manual_seed(1)) * 255
+    torch.manual_seed(2)
+    model.train().zero_grad()
+    losses = model([{"image": image, "instances": instances}])
+    sum(losses.values()).backward()
+    return losses, {name: parameter.grad for name, parameter in model.named_parameters()}
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # torch looks at it while recording
+def test_compiled_parts_compute_the_same_for_every_image_size(config, traced):
+    torch.manual_seed(0)
+    model = instantiate(config.model)
+    compiled = copy.deepcopy(model)
+    compile_parts(compiled, PARTS)
+    assert list(compiled.state_dict()) == list(model.state_dict())
+    for height in (64, 96):
+        (losses, gradients), (own, own_gradients) = step(model, height), step(compiled, height)
+        for name, loss in losses.items():
+            torch.testing.assert_close(own[name], loss, rtol=1e-4, atol=1e-5)
+        for name, gradient in gradients.items():
+            torch.testing.assert_close(own_gradients[name], gradient, rtol=1e-2, atol=1e-4)
+    assert traced["stats"]["unique_graphs"] >= len(PARTS)
+    assert not traced["graph_break"]
+
+
+def test_the_config_says_which_parts(config):
+    chosen = copy.deepcopy(config)
+    LazyConfig.apply_overrides(chosen, ["train.compile=[decoder]"])
+    with torch.device("meta"):
+        model = building.build_model(chosen, None)
+    compiled = [name for name in PARTS if getattr(model, name)._compiled_call_impl is not None]
+    assert compiled == ["decoder"]
+
+
+def test_a_part_that_is_not_there_is_named(config):
+    with torch.device("meta"):
+        model = instantiate(config.model)
+    with pytest.raises(ConfigError, match="train.compile: the model has no part 'decodr'; it has"):
+        compile_parts(model, ["decodr"])
