@@ -45,7 +45,8 @@ class BatchResize:
         resized = {**item, "image": torch.from_numpy(pixels).permute(2, 0, 1).contiguous()}
         if "instances" in item:
             fields = dict(item["instances"].get_fields())
-            fields["gt_boxes"] = fields["gt_boxes"].scale(size / width, size / height)
+            boxes = fields["gt_boxes"].scale(size / width, size / height)
+            fields["gt_boxes"] = boxes.clip((size, size))  # rounding may leave the image
             kept = fields["gt_boxes"].nonempty(self.smallest_edge)
             resized["instances"] = Instances((size, size), **fields)[kept]
         return resized

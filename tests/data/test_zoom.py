@@ -216,6 +216,12 @@ def test_one_size_for_the_batch_and_small_objects_dropped():
     assert items[0]["image"].shape == (3, 20, 40)
 
 
+def test_boxes_stay_in_the_image():
+    # 19 * float32(480 / 19) rounds to more than 480
+    item = BatchResize([480])([make_item(19, 19, [0.0, 0.0, 19.0, 19.0], 0)], rng())[0]
+    assert item["instances"].gt_boxes.tensor[0].tolist() == [0, 0, 480, 480]
+
+
 def test_sizes_are_drawn_as_often_as_they_are_listed():
     items, source = [make_item(8, 8, [0, 0, 8, 8], 0)], rng()
     resize = BatchResize([8, 16, 16, 16])
