@@ -3,7 +3,7 @@ from itertools import chain, islice
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aligndetr.data.samplers import (
@@ -26,6 +26,7 @@ def test_every_epoch_has_every_image_once_in_another_order():
     assert [i for _, i in islice(TrainingSampler(4, shuffle=False), 6)] == [0, 1, 2, 3, 0, 1]
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 5), st.integers(0, 3))
 def test_processes_share_one_stream(size, world_size, seed):
     joint = list(islice(TrainingSampler(size, seed), 3 * world_size * 7))
@@ -65,6 +66,7 @@ def test_without_groups_batches_are_the_stream():
     assert list(chain.from_iterable(batches)) == stream
 
 
+@settings(deadline=None)
 @given(st.integers(0, 50), st.integers(1, 9))
 def test_inference_parts_are_contiguous_complete_and_even(size, world_size):
     parts = [InferenceSampler(size, rank, world_size) for rank in range(world_size)]

@@ -3,7 +3,7 @@
 import hypothesis.strategies as st
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.resolve import resolve_config
@@ -34,6 +34,7 @@ def test_the_first_pair_that_fits_decides():
     assert to_ours("tail.1.bias", table) is None
 
 
+@settings(deadline=None)
 @given(layer=st.integers(0, 5), part=st.sampled_from(["norms.1.bias", "ffns.0.layers.0.0.weight"]))
 def test_there_and_back(layer, part):
     names = [f"transformer.decoder.layers.{i}.norms.0.bias" for i in range(6)]

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aligndetr.layers.boxes import (
@@ -59,6 +59,7 @@ def test_pairwise_is_paired_of_every_pair():
 side = st.floats(0.01, 1.0)
 
 
+@settings(deadline=None)
 @given(st.tuples(side, side, side, side), st.tuples(side, side, side, side))
 def test_giou_is_symmetric_and_bounded_by_iou(first, second):
     a, b = (cxcywh_to_xyxy(torch.tensor([box], dtype=torch.float64)) for box in (first, second))
