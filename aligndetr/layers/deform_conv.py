@@ -47,20 +47,15 @@ def deform_conv2d(
         dilation: pixels of x from tap to tap.
 
     Returns:
-        (B, C', H', W'); the memory format is that of x.
+        (B, C', H', W') in the dtype of an ordinary convolution and the memory format of x.
 
     Raises:
         ValueError: offset, mask or weight do not fit x.
     """
     _check(x, offset, mask, weight, (stride, padding, dilation))
-    torchvision = None if is_exporting() else _torchvision_operator()
-    if torchvision is None:
-        output = sampled_convolution(x, offset, mask, weight, bias, stride, padding, dilation)
-    else:
-        wide = torch.promote_types(x.dtype, torch.float32)
-        x_, offset, mask, weight = (t.to(wide) for t in (x, offset, mask, weight))
-        bias = None if bias is None else bias.to(wide)
-        output = torchvision(x_, offset, weight, bias, stride, padding, dilation, mask).to(x.dtype)
+    operator = None if is_exporting() else _torchvision_operator()
+    run = sampled_convolution if operator is None else functools.partial(_run_wide, operator)
+    output = run(x, offset, mask, weight, bias, stride, padding, dilation)
     if x.is_contiguous(memory_format=torch.channels_last):
         return output.contiguous(memory_format=torch.channels_last)
     return output
@@ -103,6 +98,25 @@ def sampled_convolution(
     factors = mask.to(wide).unflatten(1, (-1, 1, taps))
     samples = (samples * factors).flatten(1, 3).to(x.dtype)  # (B, C * kh * kw, H', W')
     return F.conv2d(samples, weight.flatten(1)[..., None, None], bias, groups=_groups(x, weight))
+
+
+def _run_wide(
+    operator: Callable[..., Tensor],
+    x: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    *steps: int,
+) -> Tensor:
+    """torchvision's operator in at least single precision; it has no bfloat16."""
+    device, dtype = x.device.type, x.dtype
+    if torch.is_autocast_enabled(device) and dtype != torch.float64:
+        dtype = torch.get_autocast_dtype(device)
+    wide = torch.promote_types(x.dtype, torch.float32)
+    x, offset, mask, weight = (tensor.to(wide) for tensor in (x, offset, mask, weight))
+    bias = None if bias is None else bias.to(wide)
+    return operator(x, offset, weight, bias, *steps, mask).to(dtype)
 
 
 def implementation() -> str:

@@ -226,7 +226,10 @@ def test_torchvision_computes_where_it_is_there(torchvision_stand_in):
     torch.testing.assert_close(ours, expected, rtol=1e-12, atol=1e-12)
     half = deform_conv2d(*(t.bfloat16() for t in arguments), padding=1)
     assert half.dtype == torch.bfloat16
-    assert torchvision_stand_in == [torch.float64, torch.float32]
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = deform_conv2d(*(t.float() for t in arguments), padding=1)
+    assert mixed.dtype == torch.bfloat16
+    assert torchvision_stand_in == [torch.float64, torch.float32, torch.float32]
 
 
 def test_exports_without_torchvision(torchvision_stand_in):
@@ -244,7 +247,8 @@ def test_a_torchvision_that_does_not_import_is_not_used(monkeypatch, error):
             if name.startswith("torchvision"):
                 raise error("operator torchvision::nms does not exist")
 
-    monkeypatch.delitem(sys.modules, "torchvision", raising=False)
+    for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+        monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
     deform_conv._torchvision_operator.cache_clear()
     try:
