@@ -96,10 +96,13 @@ class Letters:
         last = len(shape) - 1
         if not _RULED.fullmatch(letter):
             return True  # a letter of the caller's own
+        if last == 0 and shape[0] <= max(_COORDINATES):
+            return False
         if letter == "B":
             return place == 0 or (place == 1 and last >= 3 and self._counts_layers(shape[0]))
         if letter in ("I", "I+1"):
-            return place == 0 and last >= 2 and self._is_any(shape[1], ("B", *_SEQUENCES))
+            has_layers = last == 0 or (last >= 2 and self._is_any(shape[1], ("B", *_SEQUENCES)))
+            return place == 0 and has_layers
         if letter == "L":
             is_before_end = place == last - 1 and place > 0
             return (is_before_end and shape[last] in _COORDINATES) or shape[1:] == (self._c,)
@@ -115,8 +118,10 @@ class Letters:
             return place == last > 0 and is_for_each
         if letter == "C":
             return place > 0
+        if place == 0:  # rows may be anything that is chosen; but of masks we know
+            return last == 1 and self._is_any(shape[1], _SEQUENCES)
         is_mask = place == last and (last < 2 or shape[place - 1] in (1, shape[place]))
-        return last > 0 and (place < last or is_mask)
+        return place < last or is_mask
 
     @property
     def _c(self) -> int | None:

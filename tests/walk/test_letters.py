@@ -23,8 +23,8 @@ MAPS = {("H", "W"): (160, 192), ("H_1", "W_1"): (20, 24), ("H_3", "W_3"): (5, 6)
         ((2, 630), "B S"),
         ((2, 1, 1, 630), "B 1 1 S"),
         ((68, 68), "D+Q D+Q"),
-        ((40, 64), "Q C"),
         ((3, 64), "L C"),
+        ((6,), "I"),
         # no letter, though one has that size:
         ((3, 160, 192), "3 H W"),  # colours are no levels
         ((2, 3, 160, 192), "B 3 H W"),
@@ -33,6 +33,9 @@ MAPS = {("H", "W"): (160, 192), ("H_1", "W_1"): (20, 24), ("H_3", "W_3"): (5, 6)
         ((2, 40, 2), "B Q 2"),  # points, not images
         ((2, 11, 64), "B 11 C"),  # classes are at the end
         ((630,), "630"),
+        ((2,), "2"),
+        ((40, 4), "40 4"),  # detections, of which as many as queries are kept
+        ((40, 64), "40 C"),
     ],
 )
 def test_letters_depend_on_size_and_place(shape, expected):
@@ -45,6 +48,13 @@ def test_what_two_letters_could_mean_stays_a_number():
     assert letters.collisions() == ["S"]
     assert Letters(SIZES | {"Q": 630}, MAPS).name((2, 630, 64)) == ("B", "630", "C")
     assert Letters(SIZES | {"B": 6}, MAPS).name((6, 6, 40, 11)) == ("6", "B", "Q", "K")
+
+
+def test_objects_that_are_as_many_as_layers_have_no_letter():
+    letters = Letters(SIZES | {"G_1": 6, "G_2": 9}, MAPS)
+    assert letters.name((6,)) == ("6",)  # losses of layers, or labels
+    assert letters.name((9,)) == ("G_2",)
+    assert letters.name((6, 40, 9)) == ("I", "Q", "G_2")
 
 
 def test_height_and_width_come_together_or_not_at_all():
