@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +48,10 @@ class Experiment:
             run(start_config(self.study), self.work / "start")
             self.start = self.work / "start" / "model_final.pth"
 
-    def tune(self) -> None:
-        """Train every tuned arm with every rate for a shorter time."""
+    def tune(self, losses: Collection[str]) -> None:
+        """Train the tuned arm of each loss with every rate for a shorter time."""
         for arm in map(self.study.arm, self.study.tuned):
-            for rate in self.study.rates:
+            for rate in self.study.rates if arm.loss in losses else ():
                 config = run_config(self.study, arm, rate, self.study.tuning_seed, tuning=True)
                 run(config, self._tuning_folder(arm, rate), self.start)
 
@@ -89,9 +89,10 @@ class Experiment:
                 if found is not None:
                     head = {"arm": arm.name, "seed": seed, "cpu_seconds": found["cpu_seconds"]}
                     runs.append({**head, "metrics": _metrics(found)})
-        losses = [self.study.arm(name).loss for name in self.study.tuned]
+        tuning = self.tuning()
+        losses = dict.fromkeys(row["loss"] for row in tuning)
         return {
-            "tuning": self.tuning(),
+            "tuning": tuning,
             "rates": {loss: self.best_rate(loss) for loss in losses},
             "runs": runs,
         }
@@ -156,7 +157,7 @@ def train_all(study: Study, args: argparse.Namespace) -> None:
     if args.arms is not None and len(arms) < len(args.arms):
         raise UserError(f"--arms knows {', '.join(arm.name for arm in study.arms)}")
     experiment.pretrain()
-    experiment.tune()
+    experiment.tune({arm.loss for arm in arms})
     experiment.train(arms, args.seeds or study.seeds)
     write_json(args.results / RESULTS, experiment.results())
 

@@ -36,6 +36,11 @@ class Interval:
             return "higher"
         return "lower" if self.high < 0 else "open"
 
+    def __str__(self) -> str:
+        """`+1.2 [-0.4, +2.8] 3/3`."""
+        limits = f" [{self.low:+.1f}, {self.high:+.1f}]" if self.count > 1 else ""
+        return f"{self.mean:+.1f}{limits} {self.above}/{self.count}"
+
 
 def read_methods(runs: Sequence[dict[str, Any]]) -> dict[str, Method]:
     """Methods by the name of their arm, in the order in which arms appear.

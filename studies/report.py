@@ -11,7 +11,6 @@ from typing import Any
 from aligndetr.errors import UserError
 from aligndetr.evaluation.comparison import Method, spread
 from aligndetr.files import atomic_write
-from benchmarks.report import machine_line, table
 from studies.comparison import difference, read_methods
 from studies.picture import draw
 from studies.plan import BASE, QUESTIONS, SHARED, START, Arm, Study
@@ -150,12 +149,7 @@ def compare(first: Method, others: list[Method]) -> list[str]:
     for other in others:
         found = {metric: difference(first, other, metric) for metric in COMPARED}
         found = {metric: value for metric, value in found.items() if value is not None}
-        cells = []
-        for metric in COMPARED:
-            v = found.get(metric)
-            cells.append(
-                f"{v.mean:+.1f} [{v.low:+.1f}, {v.high:+.1f}] {v.above}/{v.count}" if v else "-"
-            )
+        cells = [str(found.get(metric, "-")) for metric in COMPARED]
         rows.append([f"{other.name} minus {first.name}", *cells])
         parts = []
         for verdict, words in (
@@ -167,6 +161,12 @@ def compare(first: Method, others: list[Method]) -> list[str]:
             parts += [f"{words}: {', '.join(names)}"] if names else []
         sentences.append(f"- {other.name} against {first.name}: {'; '.join(parts)}.")
     return [*table(["", *map(short, COMPARED)], rows), *sentences, ""]
+
+
+def table(head: list[str], rows: list[list[str]]) -> list[str]:
+    """Lines of a Markdown table, numbers to the right."""
+    lines = [f"| {' | '.join(cells)} |" for cells in (head, *rows)]
+    return [lines[0], "|---" + "|---:" * (len(head) - 1) + "|", *lines[1:], ""]
 
 
 def short(metric: str) -> str:
@@ -200,11 +200,13 @@ def budget_section(found: dict[str, Any], content: dict[str, Any]) -> list[str]:
         "",
     ]
     if seconds:
+        machine = content["machine"]
         lines += [
             f"A run takes {statistics.median(seconds) / 60:.1f} minutes of one core (median of "
             f"{len(seconds)} uninterrupted runs, evaluation included); {len(found['runs'])} runs, "
             f"{len(found['tuning'])} shorter ones for the learning rates, and `{START}` once. "
-            f"{machine_line(content)}. Numbers depend on the number of threads, which is one.",
+            f"{machine['cpu']}, torch {machine['torch']}, Python {machine['python']}, one thread, "
+            "on whose number figures depend.",
             "",
         ]
     lines += [

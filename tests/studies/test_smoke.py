@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,15 +40,12 @@ def test_the_page_shows_the_numbers(folder):
     content = json.loads((folder / "results" / "alignment.json").read_text())
     assert content["machine"]["threads"] == 1
     runs = content["results"]["runs"]
-    assert [(run["arm"], run["seed"]) for run in runs] == [
-        ("dino", 0), ("dino", 1), ("align-k2", 0), ("align-k2", 1),
-    ]  # fmt: skip
-    assert len(content["results"]["tuning"]) == 4  # two losses, two rates
+    assert [(run["arm"], run["seed"]) for run in runs] == [("dino", 0), ("align-k2", 0)]
+    assert len(content["results"]["tuning"]) == 2  # two losses, one rate
     page = (folder / "docs" / "study.md").read_text()
     assert "DINO or AlignDETR" in page
-    assert "nan" not in page
-    covered = [run["metrics"]["alignment/covered"] for run in runs[2:]]
-    assert f"| {sum(covered) / 2:.2f} ± " in page
+    assert "Not run" not in page
+    assert f"| {runs[1]['metrics']['alignment/covered']:.2f} |" in page
     assert (folder / "docs" / report.PICTURE).stat().st_size > 1000
 
 
@@ -65,7 +63,7 @@ def test_a_folder_is_not_reused_for_other_settings(folder):
 
 
 def test_the_best_rate_counts(tmp_path):
-    experiment = Experiment(SMOKE, tmp_path)
+    experiment = Experiment(replace(SMOKE, rates=(1e-3, 2e-3)), tmp_path)
     for name, value in {"dino_0.001": 3.0, "dino_0.002": 5.0, "align-k2_0.001": 7.0}.items():
         record = {"results": {"bbox": {"AP": value}, "alignment": {}}, "cpu_seconds": 1.0}
         (tmp_path / "tuning" / name).mkdir(parents=True)
