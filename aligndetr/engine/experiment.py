@@ -19,6 +19,7 @@ from aligndetr.engine.initial import LoadInitial, load_for_evaluation, load_own
 from aligndetr.engine.launch import resolve_device
 from aligndetr.engine.plan import whole_number
 from aligndetr.engine.random_state import choose_seed, seed_everything
+from aligndetr.engine.recomputation import KEY
 from aligndetr.engine.run_folder import logging_to, make_run_folder
 from aligndetr.engine.training_run import METRICS_FILE, TrainingRun
 from aligndetr.errors import ConfigError, UserError
