@@ -156,7 +156,7 @@ def proposals_figure(image: np.ndarray, walk: Walk, path: Path) -> None:
     scores = walk.root.find("query_source.class_head").tensor()[0].sigmoid().amax(-1)
     ratios = walk.root.find("pyramid").tensor("valid_ratios")[0].tolist()
     chosen = walk.root.find("query_source").tensor("anchors")[0].sigmoid()
-    figure = Figure(figsize=(9.4, 3.7), layout="constrained")
+    figure = Figure(figsize=(9.4, 4.3), layout="constrained")
     panels = figure.subplots(1, len(shapes) + 1)
     levels = scores.split([h * w for h, w in shapes])
     for level, (axes, values) in enumerate(zip(panels, levels, strict=False)):
