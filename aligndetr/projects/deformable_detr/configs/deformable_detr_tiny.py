@@ -10,3 +10,4 @@ model.decoder.refinement = published.decoder.refinement
 model.decoder.norm = published.decoder.norm
 model.criterion = published.criterion
 train.output_dir = "./output/deformable_detr_tiny"
+del published  # no part of the experiment

@@ -13,3 +13,4 @@ model.decoder.norm = published.decoder.norm
 model.criterion = published.criterion
 model.criterion.copies = 3
 train.output_dir = "./output/h_deformable_detr_tiny"
+del published  # no part of the experiment
