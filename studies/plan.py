@@ -92,11 +92,11 @@ class Study:
     train: str = "shapes_hard_train"
     tuning: str = "shapes_hard_dev"
     reported: str = "shapes_hard_val"
-    iterations: int = 240
-    tuning_iterations: int = 120
+    iterations: int = 400
+    tuning_iterations: int = 200
     seeds: tuple[int, ...] = (0, 1, 2)
     tuning_seed: int = 100
-    rates: tuple[float, ...] = (1.5e-3, 3e-3, 6e-3)
+    rates: tuple[float, ...] = (2e-3, 4e-3, 8e-3)
     tuned: tuple[str, ...] = ("dino", "align-k2", "varifocal-k1")
     start_iterations: int | None = None
     start_split: str | None = None
