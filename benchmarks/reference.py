@@ -142,14 +142,23 @@ FORWARDS = {
 }
 
 
-def reference_model(model: nn.Module) -> nn.Module:
-    """A copy of a detector that computes the same in the published ways."""
-    model = copy.deepcopy(model)
+def patch_forwards(model: nn.Module, kind: type[nn.Module]) -> nn.Module:
+    """Let all modules of a kind compute in the published way."""
     for module in model.modules():
-        if type(module) in FORWARDS:
-            module.forward = functools.partial(FORWARDS[type(module)], module)
+        if type(module) is kind:
+            module.forward = functools.partial(FORWARDS[kind], module)
+    return model
+
+
+def match_by_layers(model: nn.Module) -> nn.Module:
+    """Let the criterion go through the layers one by one."""
     model.criterion.matcher = NaiveMatcher(model.criterion.matcher.cost)
     model.criterion = LayerwiseCriterion(model.criterion)
+    return model
+
+
+def sample_by_grid(model: nn.Module) -> nn.Module:
+    """Let deformable attention call grid_sample."""
     forward = model.forward
 
     def with_grid_sample(*args, **kwargs):
@@ -158,3 +167,11 @@ def reference_model(model: nn.Module) -> nn.Module:
 
     model.forward = with_grid_sample
     return model
+
+
+def reference_model(model: nn.Module) -> nn.Module:
+    """A copy of a detector that computes the same in the published ways."""
+    model = copy.deepcopy(model)
+    for kind in FORWARDS:
+        patch_forwards(model, kind)
+    return sample_by_grid(match_by_layers(model))

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from aligndetr.files import atomic_write
-from benchmarks.step import ALLOCATOR, BF16, FP32, REFERENCE
+from benchmarks.alternatives import TRIED
+from benchmarks.step import BF16, FP32, REFERENCE
 
 ROOT = Path(__file__).parent.parent
 # The published code on a 2-core Zen 4 machine, one 640x640 image, 8 boxes, 900 queries: seconds,
@@ -22,18 +23,15 @@ WORK_GFLOP = {"train": 244 + 481, "eval": 237}
 GEMM_GFLOPS = (133, 172)
 PICTURE = "pictures/performance.png"
 NO_HELP = """\
-- **torch.compile on CPU**: the deformable operator is a custom one and cuts the graph, matrix
-  products, convolutions and attention are nine tenths of a step and go to the same libraries
-  either way, and every new image size compiles again. There is no `train.compile`.
-- **Assignment on threads**: scipy needs about half a millisecond an image and layer of a step
-  that takes seconds; handing it to threads costs as much as it gains.
-- **foreach AdamW on CPU** is slower than the plain loop; `fused=True` takes a third of its time
-  and is the default.
+- **Assignment on threads**: scipy needs about half a millisecond an image and layer of a step that
+  takes seconds.
+- **torch.compile on CPU**: all three parts record as one graph each, but matrix products,
+  convolutions and attention go to the same libraries either way. `train.compile=[encoder,decoder]`
+  is there for GPUs, where we have not measured it. The first step takes half a minute a part.
 - **The box head that moves anchors after the last decoder layer** has no reader. It is 0.2 % of the
   forward; leaving it out would make every refinement rule know which layer is the last.
-- **Weights stored in channels-last order**: once the image is, convolutions are as fast as with it.
-- **Huge pages** (`THP_MEM_ALLOC_ENABLE=1`) halve the system time of page faults; letting the
-  allocator keep its memory (see above) removes nearly all of it."""
+- **The whole attention module** gains less from fusion than the operator: its four projections are
+  matrix products, two thirds of its time, and are the same in both forms."""
 
 
 def read(folder: Path, name: str) -> dict[str, Any] | None:
@@ -101,13 +99,35 @@ def memory_lines(results: dict[str, Any]) -> list[str]:
     lines = table(["Training process with AdamW", "peak memory", "CPU time of a step"], rows)
     lines += [
         f"The published code peaks at {PUBLISHED_PEAK_GB} GB. Checkpointing is "
-        "`train.activation_checkpointing=[backbone,encoder,decoder]`. With glibc, environment "
-        "variables choose between time in the system and memory:",
+        "`train.activation_checkpointing=[backbone,encoder,decoder]`. With glibc, training keeps "
+        "freed memory for the next step, as page faults cost a tenth of a step; with checkpointing "
+        "it gives freed memory back at once instead (`aligndetr/engine/allocator.py`). "
+        "Environment variables of malloc, `MALLOC_...`, have the last word.",
         "",
     ]
-    for label, variables in ALLOCATOR.items():
-        lines += [f"- {label}: `{' '.join(f'{k}={v}' for k, v in variables.items())}`"]
-    return [*lines, ""]
+    return lines
+
+
+def alternatives_section(found: dict[str, Any]) -> list[str]:
+    """One thing at a time."""
+    results = found["results"]
+    lines = [f"## One thing at a time ({results['model']}, {results['pixels']} px, fp32)", ""]
+    lines += [machine_line(found) + ". `python -m benchmarks.alternatives --threads 2`.", ""]
+    tried = [row for row in results["rows"] if row["name"] in TRIED]
+    put_back = [row for row in results["rows"] if row["name"] not in TRIED]
+    for title, rows in (("Put back", put_back), ("Tried", tried)):
+        cells = [
+            [
+                row["name"],
+                f"{row['median_ms'] / 1e3:.2f} s",
+                f"{row['ours_ms'] / 1e3:.2f} s",
+                f"{row['speedup']:.2f}x",
+            ]
+            for row in rows
+        ]
+        head = [f"{title} in a training step", "with it", "ours in turns with it", "ours faster"]
+        lines += table(head, cells) if cells else []
+    return lines
 
 
 def scaling_section(found: dict[str, Any]) -> list[str]:
@@ -206,6 +226,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
 
 SECTIONS = {
     "step": step_section,
+    "alternatives": alternatives_section,
     "scaling": scaling_section,
     "evaluation": evaluation_section,
     "loader": loader_section,

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from aligndetr.engine.allocator import tune_allocator
 from benchmarks.measure import alternate, describe_machine, summarise, write_json
 from benchmarks.workload import evaluation, make_batch, make_model, training
 
@@ -46,6 +47,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     print(describe_machine())
+    tune_allocator(frugal=False)  # as a training does
     name, sides, side = ("tiny", [64, 128], 64) if args.quick else ("r50", [640, 1280], 256)
     sizes = [1, 2] if args.quick else [2, 16]
     results = {"pixels": measure_pixels(name, sides, args.repeats)}

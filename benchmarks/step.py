@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -17,20 +16,13 @@ from typing import Any
 
 import torch
 
+from aligndetr.engine.allocator import tune_allocator
 from aligndetr.engine.recomputation import recompute_activations
 from benchmarks.measure import alternate, describe_machine, summarise, write_json
 from benchmarks.reference import reference_model
 from benchmarks.workload import evaluation, make_batch, make_model, training
 
 REFERENCE, FP32, BF16 = "published ways, fp32", "ours, fp32", "ours, bf16"
-FRUGAL = "ours, fp32, checkpointing"
-ALLOCATOR = {  # glibc uses freed memory again, or gives large pieces back at once
-    "keeping memory": {
-        "MALLOC_MMAP_THRESHOLD_": "1073741824",
-        "MALLOC_TRIM_THRESHOLD_": "17179869184",
-    },
-    "returning memory": {"MALLOC_MMAP_THRESHOLD_": "1048576"},
-}
 
 
 def candidates(name: str, pixels: int, phase: str) -> dict[str, Callable[[], object]]:
@@ -52,26 +44,28 @@ def candidates(name: str, pixels: int, phase: str) -> dict[str, Callable[[], obj
 
 MEMORY: dict[str, dict[str, Any]] = {  # label: how the step differs
     REFERENCE: {"reference": True},
-    FP32: {},
-    BF16: {"bf16": True},
-    FRUGAL: {"recompute": True},
-    "ours, bf16, checkpointing": {"bf16": True, "recompute": True},
+    FP32: {"frugal": False},
+    BF16: {"frugal": False, "bf16": True},
+    f"{FP32}, checkpointing": {"frugal": True, "recompute": True},
+    f"{BF16}, checkpointing": {"frugal": True, "recompute": True, "bf16": True},
+    f"{FP32}, glibc's own thresholds": {},
+    f"{FP32}, checkpointing, glibc's own thresholds": {"recompute": True},
 }
 
 
 def peak_of(name: str, pixels: int, label: str) -> dict[str, float]:
     """Peak resident MiB and CPU seconds of a step in a fresh process."""
-    label, _, allocator = label.partition("; ")
     command = [sys.executable, "-m", "benchmarks.step", "--peak-of", label, "--model", name]
     command += ["--pixels", str(pixels), "--threads", str(torch.get_num_threads())]
-    environment = {**os.environ, **ALLOCATOR.get(allocator, {})}
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def run_for_peak(name: str, pixels: int, label: str) -> dict[str, float]:
-    """Two steps in this process; the second is timed."""
+    """Four steps in this process, after which memory hardly grows; the last two are timed."""
     how = MEMORY[label]
+    if "frugal" in how:
+        tune_allocator(frugal=True)
     model = make_model(name)
     if how.get("reference"):
         model = reference_model(model)
@@ -80,13 +74,17 @@ def run_for_peak(name: str, pixels: int, label: str) -> dict[str, float]:
         recompute_activations(model, ["backbone"] * (name == "r50") + ["encoder", "decoder"])
     step = training(model, make_batch(1, pixels), how.get("bf16", False))
     step()
+    if how.get("frugal") is False:
+        tune_allocator(frugal=False)  # as `hooks.KeepFreedMemory` does
+    step()
     before = resource.getrusage(resource.RUSAGE_SELF)
+    step()
     step()
     after = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "peak_mib": peak_resident_mib(),
-        "user_s": after.ru_utime - before.ru_utime,
-        "system_s": after.ru_stime - before.ru_stime,
+        "user_s": (after.ru_utime - before.ru_utime) / 2,
+        "system_s": (after.ru_stime - before.ru_stime) / 2,
     }
 
 
@@ -117,9 +115,10 @@ def measure(name: str, pixels: int, repeats: int, with_memory: bool) -> dict[str
         print_rows(f"{phase}, {name}, one {pixels}x{pixels} image", results[phase])
     if with_memory:
         results["memory"] = {}
-        for label in [*MEMORY, f"{FP32}; keeping memory", f"{FRUGAL}; returning memory"]:
+        for label in MEMORY:
             found = results["memory"][label] = peak_of(name, pixels, label)
-            print(f"  {label:45}{found['peak_mib']:8.0f} MiB peak, {found['user_s']:.1f} s CPU")
+            cpu = f"{found['user_s']:.1f} + {found['system_s']:.1f} s of user and system"
+            print(f"  {label:50}{found['peak_mib']:6.0f} MiB, {cpu}")
     return results
 
 
@@ -139,6 +138,7 @@ def main() -> None:
         print(json.dumps(run_for_peak(args.model, args.pixels, args.peak_of)))
         return
     print(describe_machine())
+    tune_allocator(frugal=False)  # as a training does; it serves all candidates
     name, pixels = ("tiny", 128) if args.quick else (args.model, args.pixels)
     write_json(args.output, measure(name, pixels, args.repeats, with_memory=not args.quick))
 

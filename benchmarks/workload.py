@@ -55,11 +55,11 @@ def evaluation(model: nn.Module, batch: list[dict], bf16: bool = False) -> Calla
 
 
 def training(
-    model: nn.Module, batch: list[dict], bf16: bool = False, fused: bool = True
+    model: nn.Module, batch: list[dict], bf16: bool = False, **adamw: bool
 ) -> Callable[[], object]:
-    """Forward, backward, gradient clipping and AdamW's step."""
+    """Forward, backward, gradient clipping and AdamW's step, `fused` unless `adamw` says else."""
     groups = parameter_groups(model, 1e-6, weight_decay_norm=0.0, lr_factor={"backbone": 0.1})
-    optimizer = torch.optim.AdamW(groups, lr=1e-6, weight_decay=1e-4, fused=fused)
+    optimizer = torch.optim.AdamW(groups, lr=1e-6, weight_decay=1e-4, **(adamw or {"fused": True}))
     parameters = [parameter for group in groups for parameter in group["params"]]
 
     def run() -> object:

@@ -8,19 +8,22 @@ import os
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # M_... of <malloc.h>
 MIB = 2**20
 FRUGAL = {MMAP_THRESHOLD: MIB, TRIM_THRESHOLD: MIB}
-GENEROUS = {MMAP_THRESHOLD: 32 * MIB, TRIM_THRESHOLD: 2**31 - 1}
+GENEROUS = {MMAP_THRESHOLD: 1024 * MIB, TRIM_THRESHOLD: 2**31 - 1}
 
 
 def tune_allocator(frugal: bool) -> bool:
-    """Choose between fewer page faults and less memory, for the rest of this process.
+    """Choose between less memory and fewer page faults, for what this process allocates next.
 
     By default glibc gives large pieces back to the system when they are freed and has them filled
     with zeros when it asks for the next; a training step that asks for the same sizes again and
     again waits for that. docs/performance.md has what both choices cost and gain.
 
+    What lives long, such as weights and the optimizer's state, is best allocated frugally: each
+    tensor then has its own mapping and does not cut the memory that the steps share into pieces.
+
     Args:
-        frugal: pieces from 1 MiB on go back at once, and leave no holes; otherwise pieces up to
-            32 MiB are kept for the next step.
+        frugal: pieces from 1 MiB on go back to the system at once, and leave no holes; otherwise
+            what is freed is kept.
 
     Returns:
         Whether it was done: not with another C library, nor where the environment variables of
@@ -32,4 +35,5 @@ def tune_allocator(frugal: bool) -> bool:
     if mallopt is None:
         return False
     settings = FRUGAL if frugal else GENEROUS
-    return all(mallopt(option, value) == 1 for option, value in settings.items())
+    accepted = [mallopt(option, value) == 1 for option, value in settings.items()]
+    return all(accepted)

@@ -19,7 +19,6 @@ from aligndetr.engine.initial import LoadInitial, load_for_evaluation, load_own
 from aligndetr.engine.launch import resolve_device
 from aligndetr.engine.plan import whole_number
 from aligndetr.engine.random_state import choose_seed, seed_everything
-from aligndetr.engine.recomputation import KEY
 from aligndetr.engine.run_folder import logging_to, make_run_folder
 from aligndetr.engine.training_run import METRICS_FILE, TrainingRun
 from aligndetr.errors import ConfigError, UserError
@@ -103,6 +102,8 @@ def evaluate(
         model = building.build_model(config, evaluation.class_names).to(device)
         wanted = OmegaConf.select(config, "train.best.weights")
         load_for_evaluation(model, checkpoint, wanted, load_initial)
+        if device.type == "cpu":
+            tune_allocator(frugal=False)
         results = evaluation.run(model)
         if is_main():
             write_results(results, folder)
@@ -120,7 +121,7 @@ def _prepare(config: DictConfig) -> tuple[DictConfig, Path, torch.device]:
     if threads:
         torch.set_num_threads(threads)
     if device.type == "cpu":
-        tune_allocator(frugal=bool(OmegaConf.select(config, KEY)))
+        tune_allocator(frugal=True)
     if OmegaConf.select(config, "train.deterministic"):
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)

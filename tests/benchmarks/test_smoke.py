@@ -8,7 +8,7 @@ import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # benchmarks are no part of the package
-from benchmarks import evaluation, loader, report, scaling, step
+from benchmarks import alternatives, evaluation, loader, report, scaling, step
 from benchmarks.measure import write_json
 from benchmarks.reference import reference_model
 from benchmarks.workload import make_batch, make_model, training
@@ -65,6 +65,11 @@ def test_every_benchmark_runs_and_the_report_shows_its_numbers(tmp_path, capsys)
         },
         "evaluation": evaluation.measure(2, 1),
         "loader": loader.measure([0], 1, "tiny", 1, 50),
+        "alternatives": {
+            "model": "tiny",
+            "pixels": 64,
+            "rows": alternatives.measure("tiny", 64, 1, ["assignment on threads", "AdamW, loop"]),
+        },
     }
     found["evaluation"]["rows"][1]["speedup"] = 7.25
     for name, results in found.items():
@@ -73,9 +78,22 @@ def test_every_benchmark_runs_and_the_report_shows_its_numbers(tmp_path, capsys)
     report.write_report(tmp_path, tmp_path)
     page = (tmp_path / "performance.md").read_text()
     assert "| 7.2x |" in page
+    assert [row["name"] for row in found["alternatives"]["rows"]] == [
+        "assignment on threads",
+        "AdamW, loop",
+    ]
     assert (tmp_path / report.PICTURE).stat().st_size > 1000
 
 
 def test_memory_is_measured_in_a_process_of_its_own():
-    found = step.run_for_peak("tiny", 64, "ours, bf16")
+    found = step.run_for_peak("tiny", 64, "ours, fp32, glibc's own thresholds")
     assert found["peak_mib"] > 50
+
+
+def test_threads_assign_alike():
+    model = make_model("tiny").double()
+    losses = []
+    for change in (lambda model: model, alternatives.with_threads):
+        torch.manual_seed(0)
+        losses.append(change(model).train()(make_batch(2, 64)))
+    assert losses[0] == losses[1]

@@ -19,9 +19,7 @@ PARTS = ["backbone", "encoder", "decoder"]
 
 @pytest.fixture(scope="module")
 def config():
-    config = LazyConfig.load(
-        str(PACKAGE_FOLDER / "projects/align_detr/configs/aligndetr_tiny.py")
-    )
+    config = LazyConfig.load(str(PACKAGE_FOLDER / "projects/align_detr/configs/aligndetr_tiny.py"))
     config.model.num_classes = 3
     return config
 
@@ -78,5 +76,5 @@ def test_the_config_says_which_parts(config):
 def test_a_part_that_is_not_there_is_named(config):
     with torch.device("meta"):
         model = instantiate(config.model)
-    with pytest.raises(ConfigError, match="train.compile: the model has no part 'decodr'; it has"):
+    with pytest.raises(ConfigError, match=r"train\.compile: the model has no part 'decodr'"):
         compile_parts(model, ["decodr"])
