@@ -19,6 +19,16 @@ LAYERS = {  # folder -> what it may import, besides itself and the leaves below
     "data": {"structures", "layers", "engine"},
     "visualization": {"structures", "layers", "data", "evaluation"},
     "evaluation": {"structures", "layers", "data", "engine"},
+    "inspection": {
+        "structures",
+        "layers",
+        "matchers",
+        "criterions",
+        "modeling",
+        "evaluation",
+        "visualization",
+    },
+    "walk": {"structures", "config", "data"},
 }
 LEAVES = {"errors", "files", "__init__"}
 
