@@ -44,6 +44,7 @@ def draw(
         axes.grid(axis="x", alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
         axes.margins(x=0.08)
+    figure.supxlabel("%", fontsize=10)
     panels[0].set_yticks(range(len(methods)), [labels[name] for name in methods])
     panels[0].invert_yaxis()
     with atomic_write(path, "wb") as file:

@@ -84,10 +84,13 @@ def setting_section(study: Study, found: dict[str, Any]) -> list[str]:
     rows = []
     for loss, rate in found["rates"].items():
         values = {row["rate"]: row["bbox/AP"] for row in found["tuning"] if row["loss"] == loss}
-        cells = [f"**{ap:.1f}**" if r == rate else f"{ap:.1f}" for r, ap in values.items()]
+        cells = [f"**{ap:.2f}**" if r == rate else f"{ap:.2f}" for r, ap in values.items()]
         arm = next(row["arm"] for row in found["tuning"] if row["loss"] == loss)
         rows.append([f"{loss} ({arm})", *cells])
     rates = [f"{rate:g}" for rate in study.rates]
+    ends = (min(study.rates), max(study.rates))
+    edge = [loss for loss, rate in found["rates"].items() if rate in ends]
+    warning = f"The best rate of {', '.join(edge)} is at the edge of those that were tried."
     return [
         "## Setting",
         "",
@@ -105,6 +108,7 @@ def setting_section(study: Study, found: dict[str, Any]) -> list[str]:
         "which was looked at only for them.",
         "",
         *table(["AP on the tuning split at learning rate", *rates], rows),
+        *([warning, ""] if edge else []),
     ]
 
 

@@ -20,6 +20,10 @@ def run(arm, seed, ap, recall, seconds=60.0):
 
 @pytest.fixture
 def page(tmp_path):
+    return write(tmp_path, 4e-3)
+
+
+def write(tmp_path, best):
     tuning = [
         {"loss": "focal", "arm": "dino", "rate": rate, "bbox/AP": ap}
         for rate, ap in ((2e-3, 7.0), (4e-3, 8.5), (8e-3, 6.0))
@@ -27,7 +31,7 @@ def page(tmp_path):
     runs = [run("dino", seed, 20.0 + seed, 50.0) for seed in range(3)]
     # AP: differences 1, 2, 3 (see test_comparison); recall: -4, -5, -6, deviation 1, half 2.48.
     runs += [run("align-k2", seed, 21.0 + 2 * seed, 46.0 - seed, 120.0) for seed in range(3)]
-    results = {"tuning": tuning, "rates": {"focal": 4e-3}, "runs": runs}
+    results = {"tuning": tuning, "rates": {"focal": best}, "runs": runs}
     (tmp_path / "results.json").write_text(json.dumps({"machine": MACHINE, "results": results}))
     write_report(Study(), tmp_path / "results.json", tmp_path)
     return (tmp_path / "study.md").read_text()
@@ -42,8 +46,13 @@ def test_means_and_differences(page):
 
 
 def test_the_chosen_rate_and_the_budget(page):
-    assert "| focal (dino) | 7.0 | **8.5** | 6.0 |" in page
+    assert "| focal (dino) | 7.00 | **8.50** | 6.00 |" in page
+    assert "edge" not in page
     assert "A run takes 1.5 minutes" in page  # median of 60 and 120 seconds
+
+
+def test_a_rate_at_the_edge_is_named(tmp_path):
+    assert "The best rate of focal is at the edge" in write(tmp_path, 8e-3)
 
 
 def test_what_is_missing_is_named(page):
