@@ -17,6 +17,7 @@ from aligndetr.engine.distributed import backend_for, rank
 from aligndetr.errors import ConfigError, UserError
 
 Main = Callable[..., int | None]
+GRACE_S = 5.0  # for processes to end by themselves after one has failed
 
 
 def launch(
@@ -130,6 +131,17 @@ def _joined(main: Main, args: Sequence[Any], url: str, device: str) -> int:
     return code
 
 
+def _exit_code(first: int, others: Sequence[int | None]) -> int:
+    """The code of a failure; -n stands for signal n.
+
+    A process whose peer went away aborts, and may be gone before the one that failed.
+    """
+    reasons = [code for code in others if code and code > 0]
+    if first == -signal.SIGABRT and reasons:
+        return reasons[0]
+    return first if first > 0 else 128 - first
+
+
 def _wait(context: multiprocessing.SpawnContext) -> int:
     """Wait for started processes; what ends this process ends them in good order."""
 
@@ -140,10 +152,10 @@ def _wait(context: multiprocessing.SpawnContext) -> int:
 
     handlers = {n: signal.signal(n, forward) for n in (signal.SIGINT, signal.SIGTERM)}
     try:
-        while not context.join():
+        while not context.join(grace_period=GRACE_S):
             pass
     except multiprocessing.ProcessExitedException as failure:
-        return failure.exit_code if failure.exit_code > 0 else 128 - failure.exit_code
+        return _exit_code(failure.exit_code, [process.exitcode for process in context.processes])
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)

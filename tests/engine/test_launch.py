@@ -102,3 +102,16 @@ def test_several_machines_need_an_address():
 def test_numbers_of_processes_make_sense(numbers):
     with pytest.raises(ConfigError, match="count from"):
         launch(print, **numbers)
+
+
+@pytest.mark.parametrize(
+    "first, all_codes, expected",
+    [
+        (2, [2, -6], 2),
+        (-6, [-6, 2], 2),  # SIGABRT is 6: gloo gave up on a process that was ending with 2
+        (-6, [-6, -15], 134),  # 128 + 6: nobody says why
+        (-9, [-9, 1], 137),  # killed, for want of memory perhaps; its peers only report the loss
+    ],
+)
+def test_the_exit_code_is_that_of_the_process_that_failed_on_its_own(first, all_codes, expected):
+    assert module._exit_code(first, all_codes) == expected
