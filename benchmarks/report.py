@@ -12,6 +12,7 @@ from typing import Any
 
 from aligndetr.files import atomic_write
 from benchmarks.alternatives import TRIED
+from benchmarks.goals import Found, goals
 from benchmarks.step import BF16, FP32, REFERENCE
 
 ROOT = Path(__file__).parent.parent
@@ -224,6 +225,12 @@ def draw(results: dict[str, Any], path: Path) -> None:
     plt.close(figure)
 
 
+def goals_section(found: Found) -> list[str]:
+    """Aims and misses."""
+    rows = [[*goal[:3], "yes" if goal[3] else "**no**"] for goal in goals(found)]
+    return ["## Goals", "", *table(["", "goal", "measured", "reached"], rows)] if rows else []
+
+
 SECTIONS = {
     "step": step_section,
     "alternatives": alternatives_section,
@@ -249,6 +256,7 @@ def write_report(results: Path, docs: Path) -> None:
     if found["step"]:
         draw(found["step"]["results"], docs / PICTURE)
         lines += [f"![seconds of a step]({PICTURE})", ""]
+    lines += goals_section(found)
     for name, section in SECTIONS.items():
         lines += section(found[name]) if found[name] else []
     lines += ["## What did not help", "", NO_HELP]

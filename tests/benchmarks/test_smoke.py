@@ -9,6 +9,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # benchmarks are no part of the package
 from benchmarks import alternatives, evaluation, loader, report, scaling, step
+from benchmarks.goals import OPERATOR, goals
 from benchmarks.measure import write_json
 from benchmarks.reference import reference_model
 from benchmarks.workload import make_batch, make_model, training
@@ -78,6 +79,7 @@ def test_every_benchmark_runs_and_the_report_shows_its_numbers(tmp_path, capsys)
     report.write_report(tmp_path, tmp_path)
     page = (tmp_path / "performance.md").read_text()
     assert "| 7.2x |" in page
+    assert "| COCO evaluation over pycocotools | at least 5x | 7.25x | yes |" in page
     assert [row["name"] for row in found["alternatives"]["rows"]] == [
         "assignment on threads",
         "AdamW, loop",
@@ -97,3 +99,26 @@ def test_threads_assign_alike():
         torch.manual_seed(0)
         losses.append(change(model).train()(make_batch(2, 64)))
     assert losses[0] == losses[1]
+
+
+def test_a_missed_goal_is_said():
+    rows = [{"name": "640 px", "speedup": 1.0}, {"name": "1280 px", "speedup": 1 / 4.5}]
+    found = {"scaling": {"results": {"pixels": rows, "batch": rows}}, "step": None}
+    assert goals(found) == [
+        ("evaluation, 640 px to 1280 px", "at most 4.2x", "4.50x", False),
+        ("training step, 256 px, 640 px to 1280 px", "at most 8.4x", "4.50x", True),
+    ]
+    operator = {
+        "operator, cpp": {"speedup": 20.0},
+        "fused, cpp": {"median_ms": 10.0},
+        "operator + softmax + locations, cpp": {"median_ms": 14.0},
+        "module, cpp": {"median_ms": 40.0},
+        "module without fusion, cpp": {"median_ms": 48.0},
+    }
+    table = [{"name": name, **row} for name, row in operator.items()]
+    found = {"msda": {"results": {OPERATOR.format("forward"): table}}}
+    assert [(goal[2], goal[3]) for goal in goals(found)] == [
+        ("20.00x", True),
+        ("1.40x", True),  # 14 / 10
+        ("1.20x", False),  # 48 / 40
+    ]
