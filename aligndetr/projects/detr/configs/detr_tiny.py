@@ -5,4 +5,5 @@ from aligndetr.config import get_config
 from ...dino.configs.dino_tiny import dataloader, lr_multiplier, optimizer, train
 
 model = get_config("models/detr_tiny.py").model
+optimizer.lr = 1e-3
 train.output_dir = "./output/detr_tiny"
