@@ -62,8 +62,9 @@ class Experiment:
             for rate in self.study.rates:
                 found = finished(self._tuning_folder(arm, rate))
                 if found is not None:
-                    metrics = _metrics(found)
-                    rows.append({"loss": arm.loss, "arm": arm.name, "rate": rate, **metrics})
+                    head = {"loss": arm.loss, "arm": arm.name, "rate": rate}
+                    head["cpu_seconds"] = found["cpu_seconds"]
+                    rows.append({**head, **_metrics(found)})
         return rows
 
     def best_rate(self, loss: str) -> float:

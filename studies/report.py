@@ -105,7 +105,7 @@ def setting_section(study: Study, found: dict[str, Any]) -> list[str]:
         f"- The learning rate of each loss is the best of {len(study.rates)} by AP on "
         f"`{study.tuning}` after {study.tuning_iterations} steps (one run each, seed "
         f"{study.tuning_seed}); nothing else was tuned. Numbers below are of `{study.reported}`, "
-        "which was looked at only for them.",
+        "on which no rate was chosen.",
         "",
         *table(["AP on the tuning split at learning rate", *rates], rows),
         *([warning, ""] if edge else []),
@@ -193,6 +193,7 @@ def discussion(content: str) -> list[str]:
 
 def budget_section(found: dict[str, Any], content: dict[str, Any]) -> list[str]:
     """Command, duration, machine."""
+    shorter = [row["cpu_seconds"] for row in found["tuning"] if row["cpu_seconds"]]
     seconds = [run["cpu_seconds"] for run in found["runs"] if run["cpu_seconds"]]
     lines = [
         "## Repeat it",
@@ -206,9 +207,10 @@ def budget_section(found: dict[str, Any], content: dict[str, Any]) -> list[str]:
     if seconds:
         machine = content["machine"]
         lines += [
-            f"A run takes {statistics.median(seconds) / 60:.1f} minutes of one core (median of "
-            f"{len(seconds)} uninterrupted runs, evaluation included); {len(found['runs'])} runs, "
-            f"{len(found['tuning'])} shorter ones for the learning rates, and `{START}` once. "
+            f"{len(found['runs'])} runs of {statistics.median(seconds) / 60:.1f} minutes of one "
+            f"core each (median, evaluation included), {len(found['tuning'])} shorter ones for the "
+            f"learning rates, together {(sum(seconds) + sum(shorter)) / 60:.0f} minutes; "
+            f"before them `{START}` once, or `--start FILE` with its `model_final.pth`. "
             f"{machine['cpu']}, torch {machine['torch']}, Python {machine['python']}, one thread, "
             "on whose number figures depend.",
             "",

@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from studies.plan import Study
 from studies.report import describe, write_report
 
+ROOT = Path(__file__).parents[2]
 MACHINE = {"cpu": "some", "cores": 2, "threads": 1, "torch": "2", "python": "3"}
 
 
@@ -25,7 +26,7 @@ def page(tmp_path):
 
 def write(tmp_path, best):
     tuning = [
-        {"loss": "focal", "arm": "dino", "rate": rate, "bbox/AP": ap}
+        {"loss": "focal", "arm": "dino", "rate": rate, "cpu_seconds": 20.0, "bbox/AP": ap}
         for rate, ap in ((2e-3, 7.0), (4e-3, 8.5), (8e-3, 6.0))
     ]
     runs = [run("dino", seed, 20.0 + seed, 50.0) for seed in range(3)]
@@ -48,11 +49,20 @@ def test_means_and_differences(page):
 def test_the_chosen_rate_and_the_budget(page):
     assert "| focal (dino) | 7.00 | **8.50** | 6.00 |" in page
     assert "edge" not in page
-    assert "A run takes 1.5 minutes" in page  # median of 60 and 120 seconds
+    assert "6 runs of 1.5 minutes" in page  # median of 60 and 120 seconds
+    assert "together 10 minutes" in page  # 3 * 60 + 3 * 120 + 3 * 20 seconds
 
 
 def test_a_rate_at_the_edge_is_named(tmp_path):
     assert "The best rate of focal is at the edge" in write(tmp_path, 8e-3)
+
+
+def test_the_committed_page_is_what_the_committed_results_say(tmp_path):
+    write_report(Study(), ROOT / "studies/results/alignment.json", tmp_path)
+    page = (tmp_path / "study.md").read_text()
+    assert page == (ROOT / "docs/study.md").read_text()
+    assert "## What comes out" in page  # the text was written for these numbers
+    assert "Not run" not in page
 
 
 def test_what_is_missing_is_named(page):
