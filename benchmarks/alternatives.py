@@ -2,7 +2,7 @@
 
 One thing at a time is put back into its published way, or tried in another, beside our step.
 
-python -m benchmarks.alternatives --threads 2
+python -m benchmarks.alternatives --threads 2 --pixels 320
 """
 
 from __future__ import annotations
@@ -130,13 +130,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--pixels", type=int, default=640)
     parser.add_argument("--quick", action="store_true", help="the tiny model, a minute")
     parser.add_argument("--output", default="benchmarks/results/alternatives.json")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     tune_allocator(frugal=False)  # as a training does
     print(describe_machine())
-    name, pixels = ("tiny", 128) if args.quick else ("r50", 640)
+    name, pixels = ("tiny", 128) if args.quick else ("r50", args.pixels)
     results = {"model": name, "pixels": pixels, "rows": measure(name, pixels, args.repeats)}
     write_json(args.output, results)
 

@@ -113,7 +113,8 @@ def alternatives_section(found: dict[str, Any]) -> list[str]:
     """One thing at a time."""
     results = found["results"]
     lines = [f"## One thing at a time ({results['model']}, {results['pixels']} px, fp32)", ""]
-    lines += [machine_line(found) + ". `python -m benchmarks.alternatives --threads 2`.", ""]
+    command = f"`python -m benchmarks.alternatives --threads 2 --pixels {results['pixels']}`"
+    lines += [f"{machine_line(found)}. {command}.", ""]
     tried = [row for row in results["rows"] if row["name"] in TRIED]
     put_back = [row for row in results["rows"] if row["name"] not in TRIED]
     for title, rows in (("Put back", put_back), ("Tried", tried)):

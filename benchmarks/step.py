@@ -23,69 +23,92 @@ from benchmarks.reference import reference_model
 from benchmarks.workload import evaluation, make_batch, make_model, training
 
 REFERENCE, FP32, BF16 = "published ways, fp32", "ours, fp32", "ours, bf16"
-
-
-def candidates(name: str, pixels: int, phase: str) -> dict[str, Callable[[], object]]:
-    """Runs of one phase ("train", "eval") by label; all start from equal weights."""
-    model = make_model(name)
-    batch = make_batch(1, pixels)
-    if phase == "eval":
-        return {
-            REFERENCE: evaluation(reference_model(model), batch),
-            FP32: evaluation(model, batch),
-            BF16: evaluation(model, batch, bf16=True),
-        }
-    return {
-        REFERENCE: training(reference_model(model), batch, fused=False),
-        FP32: training(model, batch),
-        BF16: training(model, batch, bf16=True),
-    }
-
-
-MEMORY: dict[str, dict[str, Any]] = {  # label: how the step differs
+WAYS: dict[str, dict[str, bool]] = {  # label: how it differs from the plainest step
     REFERENCE: {"reference": True},
-    FP32: {"frugal": False},
-    BF16: {"frugal": False, "bf16": True},
-    f"{FP32}, checkpointing": {"frugal": True, "recompute": True},
-    f"{BF16}, checkpointing": {"frugal": True, "recompute": True, "bf16": True},
+    FP32: {"keep": True},
+    BF16: {"keep": True, "bf16": True},
+    f"{FP32}, checkpointing": {"recompute": True, "keep": False},
+    f"{BF16}, checkpointing": {"recompute": True, "keep": False, "bf16": True},
     f"{FP32}, glibc's own thresholds": {},
     f"{FP32}, checkpointing, glibc's own thresholds": {"recompute": True},
 }
+TIMED = (REFERENCE, FP32, BF16)
 
 
-def peak_of(name: str, pixels: int, label: str) -> dict[str, float]:
-    """Peak resident MiB and CPU seconds of a step in a fresh process."""
-    command = [sys.executable, "-m", "benchmarks.step", "--peak-of", label, "--model", name]
-    command += ["--pixels", str(pixels), "--threads", str(torch.get_num_threads())]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+class Worker:
+    """A process of its own for one way of one phase, as its allocator is tuned for good.
+
+    Args:
+        arguments: of `python -m benchmarks.step` besides the way.
+        label: a key of `WAYS`.
+    """
+
+    def __init__(self, arguments: list[str], label: str) -> None:
+        command = [sys.executable, "-m", "benchmarks.step", *arguments, "--worker", label]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.last: dict[str, float] = {}
+
+    def __call__(self) -> None:
+        """Let it run once; `last` tells what it took."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(file=self._process.stdin, flush=True)
+        self.last = json.loads(self._process.stdout.readline())
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
 
 
-def run_for_peak(name: str, pixels: int, label: str) -> dict[str, float]:
-    """Four steps in this process, after which memory hardly grows; the last two are timed."""
-    how = MEMORY[label]
-    if "frugal" in how:
+def serve(name: str, pixels: int, phase: str, label: str) -> None:
+    """Be a worker: a run for every line that comes in, and a line of JSON for each."""
+    run = prepare(name, pixels, phase, **WAYS[label])
+    for _ in sys.stdin:
+        before = resource.getrusage(resource.RUSAGE_SELF)
+        run()
+        after = resource.getrusage(resource.RUSAGE_SELF)
+        found = {
+            "peak_mib": peak_resident_mib(),
+            "user_s": after.ru_utime - before.ru_utime,
+            "system_s": after.ru_stime - before.ru_stime,
+        }
+        print(json.dumps(found), flush=True)
+
+
+def prepare(
+    name: str,
+    pixels: int,
+    phase: str,
+    reference: bool = False,
+    bf16: bool = False,
+    recompute: bool = False,
+    keep: bool | None = None,
+) -> Callable[[], object]:
+    """Model and batch of a phase ("train", "eval"); all start from equal weights.
+
+    Args:
+        name, pixels, phase: what runs.
+        reference: in the published ways.
+        bf16: under autocast.
+        recompute: with activation checkpointing.
+        keep: what `tune_allocator` is told after the first step, as trainings do; None: nothing.
+    """
+    if keep is not None:
         tune_allocator(frugal=True)
     model = make_model(name)
-    if how.get("reference"):
+    if reference:
         model = reference_model(model)
-    if how.get("recompute"):
+    if recompute:
         # the tiny model's backbone has batch norms that train
         recompute_activations(model, ["backbone"] * (name == "r50") + ["encoder", "decoder"])
-    step = training(model, make_batch(1, pixels), how.get("bf16", False))
-    step()
-    if how.get("frugal") is False:
-        tune_allocator(frugal=False)  # as `hooks.KeepFreedMemory` does
-    step()
-    before = resource.getrusage(resource.RUSAGE_SELF)
-    step()
-    step()
-    after = resource.getrusage(resource.RUSAGE_SELF)
-    return {
-        "peak_mib": peak_resident_mib(),
-        "user_s": (after.ru_utime - before.ru_utime) / 2,
-        "system_s": (after.ru_stime - before.ru_stime) / 2,
-    }
+    make = training if phase == "train" else evaluation
+    run = make(model, make_batch(1, pixels), bf16)
+    run()
+    if keep:
+        tune_allocator(frugal=False)
+    return run
 
 
 def peak_resident_mib() -> float:
@@ -110,16 +133,28 @@ def print_rows(title: str, rows: list[dict[str, Any]]) -> None:
 def measure(name: str, pixels: int, repeats: int, with_memory: bool) -> dict[str, Any]:
     """All of it."""
     results: dict[str, Any] = {"model": name, "pixels": pixels}
+    common = ["--model", name, "--pixels", str(pixels), "--threads", str(torch.get_num_threads())]
     for phase in ("eval", "train"):
-        results[phase] = summarise(alternate(candidates(name, pixels, phase), repeats), REFERENCE)
+        workers = {label: Worker([*common, "--phase", phase], label) for label in TIMED}
+        results[phase] = summarise(alternate(workers, repeats), REFERENCE)
+        for worker in workers.values():
+            worker.close()
         print_rows(f"{phase}, {name}, one {pixels}x{pixels} image", results[phase])
     if with_memory:
-        results["memory"] = {}
-        for label in MEMORY:
-            found = results["memory"][label] = peak_of(name, pixels, label)
-            cpu = f"{found['user_s']:.1f} + {found['system_s']:.1f} s of user and system"
-            print(f"  {label:50}{found['peak_mib']:6.0f} MiB, {cpu}")
+        results["memory"] = {label: peak_of([*common, "--phase", "train"], label) for label in WAYS}
     return results
+
+
+def peak_of(arguments: list[str], label: str) -> dict[str, float]:
+    """Peak memory of a few runs, after which it hardly grows, and the last one's CPU time."""
+    worker = Worker(arguments, label)
+    for _ in range(4):
+        worker()
+    worker.close()
+    found = worker.last
+    cpu = f"{found['user_s']:.1f} + {found['system_s']:.1f} s of user and system"
+    print(f"  {label:50}{found['peak_mib']:6.0f} MiB, {cpu}", flush=True)
+    return found
 
 
 def main() -> None:
@@ -131,14 +166,14 @@ def main() -> None:
     parser.add_argument("--pixels", type=int, default=640)
     parser.add_argument("--quick", action="store_true", help="the tiny model, seconds")
     parser.add_argument("--output", default="benchmarks/results/step.json")
-    parser.add_argument("--peak-of", help=argparse.SUPPRESS)
+    parser.add_argument("--phase", default="train", help=argparse.SUPPRESS)
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    if args.peak_of:
-        print(json.dumps(run_for_peak(args.model, args.pixels, args.peak_of)))
+    if args.worker:
+        serve(args.model, args.pixels, args.phase, args.worker)
         return
     print(describe_machine())
-    tune_allocator(frugal=False)  # as a training does; it serves all candidates
     name, pixels = ("tiny", 128) if args.quick else (args.model, args.pixels)
     write_json(args.output, measure(name, pixels, args.repeats, with_memory=not args.quick))
 

@@ -87,9 +87,15 @@ def test_every_benchmark_runs_and_the_report_shows_its_numbers(tmp_path, capsys)
     assert (tmp_path / report.PICTURE).stat().st_size > 1000
 
 
-def test_memory_is_measured_in_a_process_of_its_own():
-    found = step.run_for_peak("tiny", 64, "ours, fp32, glibc's own thresholds")
+def test_a_worker_measures_its_own_process():
+    worker = step.Worker(["--model", "tiny", "--pixels", "64"], f"{step.BF16}, checkpointing")
+    worker()
+    found = worker.last
+    worker()
+    worker.close()
     assert found["peak_mib"] > 50
+    assert found["user_s"] > 0
+    assert worker.last != found
 
 
 def test_threads_assign_alike():
