@@ -64,8 +64,8 @@ def step_section(found: dict[str, Any]) -> list[str]:
     lines += [machine_line(found) + ". `python -m benchmarks.step --threads 2`.", ""]
     lines += [
         f"*Published code* took {PUBLISHED['train']} s and {PUBLISHED['eval']} s and "
-        f"{PUBLISHED_PEAK_GB} GB, measured once on another 2-core machine (Zen 4) and not by a command "
-        "of this repository; the floor is counted from its arithmetic.",
+        f"{PUBLISHED_PEAK_GB} GB, measured once on another 2-core machine (Zen 4) and not by a "
+        "command of this repository; the floor is counted from its arithmetic.",
         "",
     ]
     for phase, title in (("train", "Training step"), ("eval", "Evaluation")):
