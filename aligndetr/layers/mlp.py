@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 
+import torch
 from torch import Tensor, nn
+
+HIDDEN_AT_ONCE = 2**22  # numbers that a feed-forward block makes in one go on the CPU
 
 
 class MLP(nn.Module):
@@ -29,6 +32,10 @@ class MLP(nn.Module):
 
 class FeedForward(nn.Module):
     """The feed-forward block of a transformer layer, without the residual.
+
+    On the CPU it goes through the rows in groups. The hidden features of all pixels of an image
+    would be the largest tensors of a step; their gradients, before and after the activation, are
+    then there for one group at a time.
 
     Args:
         embed_dim: C.
@@ -59,5 +66,15 @@ class FeedForward(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(..., C) -> (..., C)."""
         rows = x.flatten(0, -2)  # linear returns a view of anything else, and autograd copies the
-        hidden = self.activation(self.linear1(rows))  # gradient of a view that changes in place
-        return self.dropout(self.linear2(self.dropout(hidden))).view(x.shape)
+        groups = self._groups(rows)  # gradient of a view that changes in place
+        done = [self._transform(group) for group in groups]
+        return (done[0] if len(done) == 1 else torch.cat(done)).view(x.shape)
+
+    def _groups(self, rows: Tensor) -> tuple[Tensor, ...]:
+        if not rows.is_cpu or torch.compiler.is_compiling() or torch.jit.is_tracing():
+            return (rows,)
+        return rows.split(max(1, HIDDEN_AT_ONCE // self.linear1.out_features))
+
+    def _transform(self, rows: Tensor) -> Tensor:
+        hidden = self.activation(self.linear1(rows))
+        return self.dropout(self.linear2(self.dropout(hidden)))

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from aligndetr.layers import mlp
 from aligndetr.layers.attention import SelfAttention
 from aligndetr.layers.mlp import MLP, FeedForward
 from aligndetr.layers.repeat import repeat
@@ -51,13 +52,30 @@ def test_repeat_gives_every_copy_its_own_weights_and_special_inits():
 
 
 def test_mlp_by_hand():
-    mlp = MLP(1, 1, 1, num_layers=2)
+    two_layers = MLP(1, 1, 1, num_layers=2)
     with torch.no_grad():
-        for layer, weight, bias in zip(mlp.layers, (2.0, 3.0), (-1.0, 0.5), strict=True):
+        for layer, weight, bias in zip(two_layers.layers, (2.0, 3.0), (-1.0, 0.5), strict=True):
             layer.weight.fill_(weight)
             layer.bias.fill_(bias)
     # relu(2x - 1) * 3 + 0.5: x = 1 -> 3.5; x = 0 -> relu(-1) = 0 -> 0.5
-    assert mlp(torch.tensor([[1.0], [0.0]])).flatten().tolist() == [3.5, 0.5]
+    assert two_layers(torch.tensor([[1.0], [0.0]])).flatten().tolist() == [3.5, 0.5]
+
+
+def test_feed_forward_in_groups_of_rows_changes_nothing_but_memory(monkeypatch):
+    torch.manual_seed(0)
+    ffn = FeedForward(4, 8).double()
+    x = torch.randn(1, 7, 4, dtype=torch.float64, requires_grad=True)
+    together = torch.autograd.grad(ffn(x).sin().sum(), [x, *ffn.parameters()])
+    rows = []
+    ffn.linear1.register_forward_hook(lambda module, inputs, hidden: rows.append(len(hidden)))
+    monkeypatch.setattr(mlp, "HIDDEN_AT_ONCE", 30)  # 30 // 8 hidden features: 3 rows
+    in_groups = torch.autograd.grad(ffn(x).sin().sum(), [x, *ffn.parameters()])
+    assert rows == [3, 3, 1]
+    for one, other in zip(together, in_groups, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-14)
+    assert ffn(x[:, :0]).shape == (1, 0, 4)
+    monkeypatch.setattr(mlp, "HIDDEN_AT_ONCE", 1)  # less than one row's
+    torch.testing.assert_close(ffn(x[:, :2]), ffn(x)[:, :2])
 
 
 def test_feed_forward_drops_only_in_training():
