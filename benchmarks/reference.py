@@ -130,15 +130,15 @@ def unfolded_norm(self: ConvNorm, x: Tensor) -> Tensor:
     return self.norm(self._conv_forward(x, self.weight, None))
 
 
-def in_place_feed_forward(self: FeedForward, x: Tensor) -> Tensor:
-    """`FeedForward.forward` whose activation changes a view."""
+def undivided_feed_forward(self: FeedForward, x: Tensor) -> Tensor:
+    """`FeedForward.forward` of all rows at once, whose activation changes a view."""
     return self.dropout(self.linear2(self.dropout(self.activation(self.linear1(x)))))
 
 
 FORWARDS = {
     SelfAttention: averaged_attention,
     ConvNorm: unfolded_norm,
-    FeedForward: in_place_feed_forward,
+    FeedForward: undivided_feed_forward,
 }
 
 

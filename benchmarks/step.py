@@ -25,10 +25,10 @@ from benchmarks.workload import evaluation, make_batch, make_model, training
 REFERENCE, FP32, BF16 = "published ways, fp32", "ours, fp32", "ours, bf16"
 WAYS: dict[str, dict[str, bool]] = {  # label: how it differs from the plainest step
     REFERENCE: {"reference": True},
-    FP32: {"keep": True},
-    BF16: {"keep": True, "bf16": True},
-    f"{FP32}, checkpointing": {"recompute": True, "keep": False},
-    f"{BF16}, checkpointing": {"recompute": True, "keep": False, "bf16": True},
+    FP32: {"frugal": False},
+    BF16: {"frugal": False, "bf16": True},
+    f"{FP32}, checkpointing": {"recompute": True, "frugal": True},
+    f"{BF16}, checkpointing": {"recompute": True, "frugal": True, "bf16": True},
     f"{FP32}, glibc's own thresholds": {},
     f"{FP32}, checkpointing, glibc's own thresholds": {"recompute": True},
 }
@@ -84,7 +84,7 @@ def prepare(
     reference: bool = False,
     bf16: bool = False,
     recompute: bool = False,
-    keep: bool | None = None,
+    frugal: bool | None = None,
 ) -> Callable[[], object]:
     """Model and batch of a phase ("train", "eval"); all start from equal weights.
 
@@ -93,10 +93,10 @@ def prepare(
         reference: in the published ways.
         bf16: under autocast.
         recompute: with activation checkpointing.
-        keep: what `tune_allocator` is told after the first step, as trainings do; None: nothing.
+        frugal: what `tune_allocator` is told, as trainings do; None: nothing.
     """
-    if keep is not None:
-        tune_allocator(frugal=True)
+    if frugal is not None:
+        tune_allocator(frugal)
     model = make_model(name)
     if reference:
         model = reference_model(model)
@@ -106,8 +106,6 @@ def prepare(
     make = training if phase == "train" else evaluation
     run = make(model, make_batch(1, pixels), bf16)
     run()
-    if keep:
-        tune_allocator(frugal=False)
     return run
 
 

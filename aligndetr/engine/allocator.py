@@ -12,14 +12,11 @@ GENEROUS = {MMAP_THRESHOLD: 1024 * MIB, TRIM_THRESHOLD: 2**31 - 1}
 
 
 def tune_allocator(frugal: bool) -> bool:
-    """Choose between less memory and fewer page faults, for what this process allocates next.
+    """Choose between less memory and fewer page faults, for this process.
 
     By default glibc gives large pieces back to the system when they are freed and has them filled
     with zeros when it asks for the next; a training step that asks for the same sizes again and
     again waits for that. docs/performance.md has what both choices cost and gain.
-
-    What lives long, such as weights and the optimizer's state, is best allocated frugally: each
-    tensor then has its own mapping and does not cut the memory that the steps share into pieces.
 
     Args:
         frugal: pieces from 1 MiB on go back to the system at once, and leave no holes; otherwise

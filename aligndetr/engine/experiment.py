@@ -19,6 +19,7 @@ from aligndetr.engine.initial import LoadInitial, load_for_evaluation, load_own
 from aligndetr.engine.launch import resolve_device
 from aligndetr.engine.plan import whole_number
 from aligndetr.engine.random_state import choose_seed, seed_everything
+from aligndetr.engine.recomputation import KEY as RECOMPUTED
 from aligndetr.engine.run_folder import logging_to, make_run_folder
 from aligndetr.engine.training_run import METRICS_FILE, TrainingRun
 from aligndetr.errors import ConfigError, UserError
@@ -59,7 +60,7 @@ def train(
         TrainingInterrupted: after SIGINT or SIGTERM.
         UserError: anything else that the user can change.
     """
-    config, folder, device = _prepare(config)
+    config, folder, device = _prepare(config, frugal=bool(OmegaConf.select(config, RECOMPUTED)))
     with logging_to(folder):
         run = TrainingRun(config, folder, device, resume, load_initial)
         if run.start_iter < run.plan.max_iter:
@@ -90,7 +91,7 @@ def evaluate(
     Raises:
         UserError: anything that the user can change.
     """
-    config, folder, device = _prepare(config)
+    config, folder, device = _prepare(config, frugal=False)
     checkpoint = checkpoint or OmegaConf.select(config, "train.init_checkpoint")
     if not checkpoint:
         raise ConfigError("nothing to evaluate: give a checkpoint (train.init_checkpoint=FILE)")
@@ -102,8 +103,6 @@ def evaluate(
         model = building.build_model(config, evaluation.class_names).to(device)
         wanted = OmegaConf.select(config, "train.best.weights")
         load_for_evaluation(model, checkpoint, wanted, load_initial)
-        if device.type == "cpu":
-            tune_allocator(frugal=False)
         results = evaluation.run(model)
         if is_main():
             write_results(results, folder)
@@ -112,7 +111,7 @@ def evaluate(
         return results
 
 
-def _prepare(config: DictConfig) -> tuple[DictConfig, Path, torch.device]:
+def _prepare(config: DictConfig, frugal: bool) -> tuple[DictConfig, Path, torch.device]:
     """A config of its own, its folder, and this process ready for it."""
     config = copy.deepcopy(config)
     device = resolve_device(OmegaConf.select(config, "train.device") or "auto")
@@ -121,7 +120,7 @@ def _prepare(config: DictConfig) -> tuple[DictConfig, Path, torch.device]:
     if threads:
         torch.set_num_threads(threads)
     if device.type == "cpu":
-        tune_allocator(frugal=True)
+        tune_allocator(frugal)
     if OmegaConf.select(config, "train.deterministic"):
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)

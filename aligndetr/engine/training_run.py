@@ -22,7 +22,6 @@ from aligndetr.engine.lr_schedule import LRMultiplier
 from aligndetr.engine.plan import Plan, make_plan, whole_number
 from aligndetr.engine.precision import Precision
 from aligndetr.engine.random_state import RandomState, seed_everything
-from aligndetr.engine.recomputation import KEY as RECOMPUTED
 from aligndetr.engine.trainer import Trainer
 from aligndetr.errors import ConfigError
 from aligndetr.modeling.ema import ModelEMA
@@ -184,8 +183,6 @@ class TrainingRun:
         self.eval_hook = hooks.EvalHook(self.plan.eval_period, self.evaluate)
         self.interruption = hooks.Interruption()
         chosen = [hooks.IterationTimer()]
-        if self.device.type == "cpu" and not OmegaConf.select(self.config, RECOMPUTED):
-            chosen.append(hooks.KeepFreedMemory())
         if self.ema is not None:
             chosen.append(hooks.EMAHook(self.ema))
         chosen.append(hooks.LRScheduler(self.scheduler))

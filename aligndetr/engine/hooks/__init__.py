@@ -6,7 +6,6 @@ from aligndetr.engine.hooks.ema import EMAHook
 from aligndetr.engine.hooks.evaluation import EvalHook, ValidationLoss, flatten_results
 from aligndetr.engine.hooks.interruption import Interruption
 from aligndetr.engine.hooks.lr import LRScheduler
-from aligndetr.engine.hooks.memory import KeepFreedMemory
 from aligndetr.engine.hooks.stopping import EarlyStopping
 from aligndetr.engine.hooks.timer import IterationTimer
 from aligndetr.engine.hooks.writing import PeriodicWriter
@@ -19,7 +18,6 @@ __all__ = [
     "Hook",
     "Interruption",
     "IterationTimer",
-    "KeepFreedMemory",
     "LRScheduler",
     "PeriodicCheckpointer",
     "PeriodicWriter",
