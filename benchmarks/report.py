@@ -213,9 +213,9 @@ def operator_section(found: dict[str, Any]) -> list[str]:
         else:
             values = ", ".join(f"{name} {value:.0f}" for name, value in rows.items())
             lines += [f"{title}: {values}.", ""]
-    if rows := found["results"].get(OPERATOR.format("forward + backward")):
-        lines += projections_lines({row["name"]: row["min_ms"] for row in rows})
-    return lines
+    rows = found["results"].get(OPERATOR.format("forward + backward"), [])
+    best = {row["name"]: row["min_ms"] for row in rows}
+    return lines + (projections_lines(best) if "module, cpp" in best else [])
 
 
 def projections_lines(ms: dict[str, float]) -> list[str]:

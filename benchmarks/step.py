@@ -104,9 +104,7 @@ def prepare(
         # the tiny model's backbone has batch norms that train
         recompute_activations(model, ["backbone"] * (name == "r50") + ["encoder", "decoder"])
     make = training if phase == "train" else evaluation
-    run = make(model, make_batch(1, pixels), bf16)
-    run()
-    return run
+    return make(model, make_batch(1, pixels), bf16)
 
 
 def peak_resident_mib() -> float:
@@ -146,7 +144,7 @@ def measure(name: str, pixels: int, repeats: int, with_memory: bool) -> dict[str
 def peak_of(arguments: list[str], label: str) -> dict[str, float]:
     """Peak memory of a few runs, after which it hardly grows, and the last one's CPU time."""
     worker = Worker(arguments, label)
-    for _ in range(4):
+    for _ in range(5):
         worker()
     worker.close()
     found = worker.last
