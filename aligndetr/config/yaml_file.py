@@ -44,6 +44,12 @@ class ConfigDumper(yaml.SafeDumper):
         return True
 
 
+def _represent_text(dumper: yaml.Dumper, text: str) -> yaml.Node:
+    # PyYAML writes "next line", U+0085, as it is between single quotes, and reads it as a blank
+    style = '"' if "\x85" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
 def _represent_list(dumper: yaml.Dumper, items: list) -> yaml.Node:
     flat = not any(isinstance(item, (dict, list)) for item in items)
     return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=flat)
@@ -72,6 +78,7 @@ def _construct_unknown(loader: yaml.Loader, suffix: str, node: yaml.Node) -> obj
 
 _install_rules(ConfigLoader)
 _install_rules(ConfigDumper)
+ConfigDumper.add_representer(str, _represent_text)
 ConfigDumper.add_representer(list, _represent_list)
 ConfigLoader.add_constructor("tag:yaml.org,2002:int", _construct_int)
 ConfigLoader.add_multi_constructor("", _construct_unknown)

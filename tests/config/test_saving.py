@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
@@ -44,6 +44,7 @@ def saved(config, tmp_path):
         max_leaves=10,
     )
 )
+@example({"\x85": "a\x85b"})  # a line break that PyYAML reads as a blank
 def test_yaml_reads_back_what_it_writes(value):
     assert yaml.load(yaml_text({"x": value}), Loader=ConfigLoader) == {"x": value}
 
