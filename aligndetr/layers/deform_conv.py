@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from aligndetr.layers.ms_deform_attn.selection import is_exporting
+from aligndetr.layers.recording import is_exporting
 
 _logger = logging.getLogger(__name__)
 

@@ -7,6 +7,8 @@ import itertools
 import torch
 from torch import Tensor, nn
 
+from aligndetr.layers.recording import is_recording
+
 HIDDEN_AT_ONCE = 2**22  # numbers that a feed-forward block makes in one go on the CPU
 
 
@@ -71,7 +73,7 @@ class FeedForward(nn.Module):
         return (done[0] if len(done) == 1 else torch.cat(done)).view(x.shape)
 
     def _groups(self, rows: Tensor) -> tuple[Tensor, ...]:
-        if not rows.is_cpu or torch.compiler.is_compiling() or torch.jit.is_tracing():
+        if not rows.is_cpu or is_recording():
             return (rows,)
         return rows.split(max(1, HIDDEN_AT_ONCE // self.linear1.out_features))
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from aligndetr.layers.recording import is_recording
+
 
 class ShapeCache:
     """Remembers results for the last few keys.
@@ -25,7 +27,7 @@ class ShapeCache:
 
     def __call__(self, key: Hashable, compute: Callable[[], Any]) -> Any:
         """The result for `key`, from `compute` if it is not remembered."""
-        if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        if is_recording():
             return compute()
         if key not in self._results:
             # Results of inference mode could not take part in a later training step.

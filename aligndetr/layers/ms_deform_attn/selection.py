@@ -95,11 +95,6 @@ def use_implementation(name: str | None) -> Iterator[None]:
         force(before)
 
 
-def is_exporting() -> bool:
-    """Whether the program is being recorded for use outside of PyTorch."""
-    return torch.jit.is_tracing() or torch.onnx.is_in_onnx_export() or torch.compiler.is_exporting()
-
-
 @functools.cache
 def log_choice(device: str, dtype: torch.dtype) -> None:
     """Say once a process, device type and dtype what runs and why."""
