@@ -8,6 +8,7 @@ import sys
 from enum import Enum
 
 from aligndetr.config.dialect import find_foreign_target
+from aligndetr.config.moved import MOVED
 from aligndetr.errors import ConfigError
 
 _DOTTED_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
@@ -20,11 +21,13 @@ def locate(name: str) -> object:
         name: module path followed by one or more attributes, or a module path alone.
 
     Returns:
-        the object; where nothing of that name is installed, what a registered dialect offers.
+        the object; where nothing of that name is installed, what a registered dialect offers. Names
+        that earlier versions saved stand for what they are called now.
 
     Raises:
         ConfigError: the name cannot be imported; the message says which part failed.
     """
+    name = MOVED.get(name, name)
     try:
         return _import_dotted(name)
     except ConfigError:

@@ -6,6 +6,7 @@ import difflib
 import inspect
 import traceback
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -14,7 +15,7 @@ from aligndetr.config.nodes import RECURSIVE, TARGET, is_lazy_call, is_mapping, 
 from aligndetr.errors import ConfigError, UserError
 
 
-def instantiate(config: object) -> object:
+def instantiate(config: object, **given: object) -> object:
     """Call what a node's `_target_` names, with the node's other entries as arguments.
 
     Arguments are built first, innermost first. Lists and dicts among them arrive as plain lists
@@ -23,6 +24,8 @@ def instantiate(config: object) -> object:
 
     Args:
         config: a node, a dict with `_target_`, or a list of them; anything else is returned as is.
+        given: arguments of the call that exist already, such as the model for an optimizer: they
+            take the place of entries of the node, which are then not built.
 
     Returns:
         the object built; for a list, the list of objects.
@@ -33,7 +36,9 @@ def instantiate(config: object) -> object:
     """
     path = _full_path(config)
     if is_mapping(config):
-        return _call(config, path) if is_lazy_call(config) or _is_dataclass(config) else config
+        return (
+            _call(config, path, given) if is_lazy_call(config) or _is_dataclass(config) else config
+        )
     if is_sequence(config) and (type(config) in (list, tuple) or hasattr(config, "_get_node")):
         return _build(config, path)
     return config
@@ -50,15 +55,16 @@ def _build(value: object, path: str) -> object:
     return value
 
 
-def _call(node: Mapping, path: str) -> object:
+def _call(node: Mapping, path: str, given: Mapping = MappingProxyType({})) -> object:
     if TARGET not in node:
         return OmegaConf.to_object(node)  # a dataclass given as a value
     recursive = node.get(RECURSIVE, True)
     arguments = {}
     for key in node:
-        if key not in (TARGET, RECURSIVE):
+        if key not in (TARGET, RECURSIVE) and key not in given:
             value = _item(node, key, path)
             arguments[key] = _build(value, _join(path, key)) if recursive else value
+    arguments.update(given)
     target = _target(node, path)
     try:
         return target(**arguments)

@@ -18,7 +18,7 @@ from aligndetr.data.samplers import (
     TrainingSampler,
     equal_size_batches,
 )
-from aligndetr.engine.distributed import broadcast_object, rank, world_size
+from aligndetr.distributed import broadcast_object, rank, world_size
 from aligndetr.errors import DataError
 
 logger = logging.getLogger(__name__)

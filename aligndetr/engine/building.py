@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from aligndetr.config import instantiate
+from aligndetr.distributed import world_size
 from aligndetr.engine.compilation import COMPILE, compile_parts
-from aligndetr.engine.distributed import world_size
 from aligndetr.engine.plan import Plan
 from aligndetr.engine.recomputation import KEY, recompute_activations
 from aligndetr.errors import ConfigError

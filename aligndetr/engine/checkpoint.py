@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from aligndetr.engine.distributed import barrier, is_main, unwrap
+from aligndetr.distributed import barrier, is_main, unwrap
 from aligndetr.errors import CheckpointError
 from aligndetr.files import atomic_write
 

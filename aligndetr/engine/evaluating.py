@@ -12,8 +12,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from aligndetr.distributed import is_main, main_first
 from aligndetr.engine import building
-from aligndetr.engine.distributed import is_main, main_first
 from aligndetr.engine.plan import FAST_DEV_ITERS
 from aligndetr.evaluation import inference_on_dataset
 from aligndetr.files import atomic_write

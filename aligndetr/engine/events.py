@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
-from aligndetr.engine.distributed import all_reduce_sum, world_size
+from aligndetr.distributed import all_reduce_sum, world_size
 
 _storages: list[EventStorage] = []
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from aligndetr.distributed import barrier, is_main
 from aligndetr.engine import building
 from aligndetr.engine.allocator import tune_allocator
-from aligndetr.engine.distributed import barrier, is_main
 from aligndetr.engine.evaluating import Evaluation, last_line, write_results
 from aligndetr.engine.initial import LoadInitial, load_for_evaluation, load_own
 from aligndetr.engine.launch import resolve_device

@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 from torch import multiprocessing
 
-from aligndetr.engine.distributed import backend_for, rank
+from aligndetr.distributed import backend_for, rank
 from aligndetr.errors import ConfigError, UserError
 
 Main = Callable[..., int | None]

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from aligndetr.engine.distributed import rank
+from aligndetr.distributed import rank
 from aligndetr.errors import CheckpointError, TrainingError
 from aligndetr.files import atomic_write
 from aligndetr.structures import Boxes, Instances

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 import torch
 from torch import nn
 
-from aligndetr.engine.distributed import unwrap
+from aligndetr.distributed import unwrap
 from aligndetr.errors import ConfigError
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}

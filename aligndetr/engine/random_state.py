@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from aligndetr.engine.distributed import all_gather_object, broadcast_object, rank
+from aligndetr.distributed import all_gather_object, broadcast_object, rank
 
 logger = logging.getLogger(__name__)
 

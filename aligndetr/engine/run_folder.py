@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from aligndetr.engine.distributed import is_main, rank
+from aligndetr.distributed import is_main, rank
 from aligndetr.errors import UserError
 
 LOG_FILE = "log.txt"

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from aligndetr.engine.distributed import all_reduce_sum, unwrap, world_size
+from aligndetr.distributed import all_reduce_sum, unwrap, world_size
 from aligndetr.engine.events import EventStorage
 from aligndetr.engine.hooks.base import Hook
 from aligndetr.engine.nonfinite import nonfinite_error

@@ -13,9 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from aligndetr.config import LazyConfig, instantiate
+from aligndetr.distributed import barrier, is_main, main_first, rank, world_size
 from aligndetr.engine import building, hooks, writers
 from aligndetr.engine.checkpoint import Checkpointer
-from aligndetr.engine.distributed import barrier, is_main, main_first, rank, world_size
 from aligndetr.engine.evaluating import Evaluation
 from aligndetr.engine.initial import LoadInitial
 from aligndetr.engine.lr_schedule import LRMultiplier

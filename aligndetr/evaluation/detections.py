@@ -78,7 +78,7 @@ class DetectionCollector:
 
         An image that was seen twice (samplers that pad the last batch do that) counts once.
         """
-        from aligndetr.engine.distributed import all_gather_object, is_main
+        from aligndetr.distributed import all_gather_object, is_main
 
         counts = np.array([len(rows) for rows in self._rows], dtype=np.int64)
         mine = (np.array(self._image_ids, dtype=np.int64), counts, _stack(self._rows))

@@ -98,7 +98,7 @@ def _synchronise() -> None:
 @contextmanager
 def _progress(loader: Iterable) -> Iterator[Callable[[int], None]]:
     """A bar on a terminal, else a line now and then; silent outside the main process."""
-    from aligndetr.engine.distributed import is_main
+    from aligndetr.distributed import is_main
 
     total = len(loader) if hasattr(loader, "__len__") else None
     if not is_main():

@@ -5,6 +5,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from aligndetr.config import LazyCall, LazyConfig, instantiate, locate
+from aligndetr.config.moved import MOVED
 from aligndetr.errors import ConfigError, DataError
 
 
@@ -113,6 +114,20 @@ def test_a_target_may_be_a_node_that_builds_one():
 def test_builtin_and_dataclass_targets():
     assert instantiate(LazyCall(dict)(a=[1])) == {"a": [1]}
     assert instantiate(LazyCall(Shape)(stride=4)) == Shape(1, 4)
+
+
+def test_given_objects_take_the_place_of_entries_that_are_not_built():
+    model = object()
+    node = LazyCall(Part)(params=LazyCall(fail_with)(kind="value"), lr=0.1)
+    built = instantiate(node, params=model, extra=2)
+    assert built.arguments == {"params": model, "lr": 0.1, "extra": 2}
+    assert "extra" not in node
+    assert set(node.params) == {"_target_", "kind"}
+
+
+def test_moved_names_stand_for_what_they_are_called_now(monkeypatch):
+    monkeypatch.setitem(MOVED, "aligndetr.old_room.Tally", "collections.Counter")
+    assert locate("aligndetr.old_room.Tally") is Counter
 
 
 def test_a_dataclass_value_arrives_as_one():

@@ -5,8 +5,8 @@ import torch
 
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.resolve import resolve_config
+from aligndetr.distributed import all_gather_object, rank, world_size
 from aligndetr.engine.checkpoint import Checkpointer
-from aligndetr.engine.distributed import all_gather_object, rank, world_size
 from aligndetr.engine.hooks import EvalHook, Hook, PeriodicCheckpointer, ValidationLoss
 from aligndetr.engine.random_state import RandomState
 from aligndetr.engine.trainer import Trainer

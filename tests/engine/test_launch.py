@@ -4,8 +4,7 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from aligndetr.engine import launch as module
-from aligndetr.engine.distributed import (
+from aligndetr.distributed import (
     all_gather_object,
     all_reduce_sum,
     backend_for,
@@ -13,6 +12,7 @@ from aligndetr.engine.distributed import (
     rank,
     world_size,
 )
+from aligndetr.engine import launch as module
 from aligndetr.engine.launch import launch, resolve_device
 from aligndetr.errors import ConfigError, DataError
 

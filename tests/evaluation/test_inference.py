@@ -108,7 +108,7 @@ def test_shards_of_two_processes_are_joined(monkeypatch, random_coco):
         for image_id in part:
             output = {"instances": random_coco.outputs[image_id]}
             evaluators[-1].process([{"image_id": image_id}], [output])
-    module = "aligndetr.engine.distributed"
+    module = "aligndetr.distributed"
     monkeypatch.setattr(f"{module}.all_gather_object", lambda x: shards.append(x) or [x])
     monkeypatch.setattr(f"{module}.is_main", lambda: False)
     assert [evaluator.evaluate() for evaluator in evaluators] == [{}, {}, {}]

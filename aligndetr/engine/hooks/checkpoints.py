@@ -6,8 +6,8 @@ import logging
 import math
 from typing import Any
 
+from aligndetr.distributed import world_size
 from aligndetr.engine.checkpoint import Checkpointer
-from aligndetr.engine.distributed import world_size
 from aligndetr.engine.hooks.base import Hook, is_due
 
 logger = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aligndetr.engine.distributed import unwrap
+from aligndetr.distributed import unwrap
 from aligndetr.engine.hooks.base import Hook
 from aligndetr.modeling.ema import ModelEMA
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from aligndetr.engine.distributed import all_gather_object, broadcast_object, unwrap
+from aligndetr.distributed import all_gather_object, broadcast_object, unwrap
 from aligndetr.engine.hooks.base import Hook, is_due
 from aligndetr.engine.random_state import undisturbed
 

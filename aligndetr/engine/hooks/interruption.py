@@ -7,7 +7,7 @@ import signal
 import threading
 from types import FrameType
 
-from aligndetr.engine.distributed import world_size
+from aligndetr.distributed import world_size
 from aligndetr.engine.hooks.base import Hook
 from aligndetr.engine.hooks.evaluation import EvalHook, EvaluationSkipped
 

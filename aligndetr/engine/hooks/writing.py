@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from aligndetr.engine.distributed import is_main
+from aligndetr.distributed import is_main
 from aligndetr.engine.events import EventStorage
 from aligndetr.engine.hooks.base import Hook, is_due
 
