@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Mapping
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps
+from torch import nn
 
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.resolve import resolve_config
 from aligndetr.data.images import read_image, to_array
 from aligndetr.data.transforms import apply_augmentations
-from aligndetr.engine.checkpoint import load_model_file
-from aligndetr.engine.initial import LoadInitial, load_for_evaluation, load_own
-from aligndetr.engine.launch import resolve_device
-from aligndetr.errors import CheckpointError, UserError
+from aligndetr.engine.initial import LoadInitial, load_own
+from aligndetr.engine.model import load_model
+from aligndetr.engine.num_classes import class_names_of_test_data
 from aligndetr.structures import Instances
 
 
@@ -26,11 +25,13 @@ class Predictor:
 
     Images are prepared as the config prepares them for evaluation
     (`dataloader.test.mapper`). The class names and their number come from the checkpoint, or, when
-    it does not say, from the config's test dataset. EMA weights are taken when there are some.
+    it does not say, from the config's test dataset.
 
     Args:
         config: a name of a packaged config, a path, or a loaded DictConfig.
         checkpoint: file of the weights.
+        weights: "ema" or "model"; None follows `train.best.weights`, and that is by default the
+            moving average if there is one.
         device: for example "cpu" or "cuda:1"; None follows `train.device` of the config.
         load_initial: reads files that no training here wrote; `aligndetr.interop.load_checkpoint`
             knows other toolboxes and URLs.
@@ -48,17 +49,16 @@ class Predictor:
         self,
         config: str | os.PathLike | Mapping,
         checkpoint: str | os.PathLike,
+        weights: str | None = None,
         device: str | None = None,
         load_initial: LoadInitial = load_own,
     ) -> None:
-        config = _loaded(config)
-        self.class_names = _class_names(config, checkpoint)
-        if self.class_names is not None:
-            config.model.num_classes = len(self.class_names)
-        self.model = instantiate(config.model)
-        self.model.class_names = self.class_names
-        load_for_evaluation(self.model, str(checkpoint), None, load_initial)
-        self.model.to(resolve_device(device or config.train.device)).eval()
+        if not isinstance(config, Mapping):
+            config = LazyConfig.load(resolve_config(os.fspath(config)))
+        self.model = load_model(
+            config, checkpoint, weights=weights, device=device, load_initial=load_initial
+        )
+        self.class_names = self.model.class_names or _fitting_names(config, self.model)
         self._mapper = instantiate(config.dataloader.test.mapper)
 
     @torch.inference_mode()
@@ -104,31 +104,7 @@ def upright_rgb(image: str | os.PathLike | Image.Image | np.ndarray) -> np.ndarr
     return image
 
 
-def _loaded(config: str | os.PathLike | Mapping) -> Mapping:
-    """A config of its own, so that the caller's is not changed."""
-    if isinstance(config, Mapping):
-        return copy.deepcopy(config)
-    return LazyConfig.load(resolve_config(os.fspath(config)))
-
-
-def _class_names(config: Mapping, checkpoint: str | os.PathLike) -> list[str] | None:
-    """Of the checkpoint, else of the dataset if it fits and is there."""
-    stated = config.model.get("num_classes")
-    try:
-        names = load_model_file(checkpoint).get("class_names")
-    except CheckpointError:
-        if stated is None:
-            raise
-        names = None  # another toolbox's; `load_initial` will read it, or say what is wrong
-    if names is not None:
-        return list(names)
-    try:
-        names = instantiate(config.dataloader.test.dataset).class_names
-    except UserError:
-        names = None
-    if stated is None and names is None:
-        raise CheckpointError(
-            f"{checkpoint} does not name its classes, and the dataset of the config is not there; "
-            "give their number: model.num_classes=N"
-        )
-    return names if names is not None and stated in (None, len(names)) else None
+def _fitting_names(config: Mapping, model: nn.Module) -> list[str] | None:
+    """Class names of the config's test dataset, if it is there and has as many."""
+    names = class_names_of_test_data(config)
+    return names if names is not None and len(names) == model.num_classes else None

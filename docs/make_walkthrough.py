@@ -33,7 +33,7 @@ from aligndetr.config import LazyConfig, instantiate  # noqa: E402
 from aligndetr.config.resolve import resolve_config  # noqa: E402
 from aligndetr.data.images import read_image  # noqa: E402
 from aligndetr.engine.checkpoint import load_model_file  # noqa: E402
-from aligndetr.engine.initial import load_for_evaluation, load_own  # noqa: E402
+from aligndetr.engine.model import load_model  # noqa: E402
 from aligndetr.files import atomic_write  # noqa: E402
 from aligndetr.inspection import inspect_image  # noqa: E402
 from aligndetr.inspection.matches_picture import draw_matches  # noqa: E402
@@ -86,11 +86,8 @@ class Story:
         """Build a model; without a checkpoint its weights are random."""
         config = LazyConfig.load(resolve_config(config_name))
         dataset = instantiate(config.dataloader.test.dataset)
-        config.model.num_classes = dataset.num_classes
         torch.manual_seed(0)
-        model = instantiate(config.model)
-        if checkpoint:
-            load_for_evaluation(model, checkpoint, "model", load_own)
+        model = load_model(config, checkpoint, dataset.class_names, "model", "cpu")
         config.dataloader.test.mapper.is_train = True  # ground truth comes along
         mapper = instantiate(config.dataloader.test.mapper)
         by_id = {record["image_id"]: record for record in dataset}

@@ -112,21 +112,17 @@ def _load_model(
     args: argparse.Namespace, config: DictConfig, dataset: DetectionDataset | None
 ) -> tuple[Any, list[str] | None]:
     """The model and its class names."""
-    from aligndetr.engine import building
-    from aligndetr.engine.launch import resolve_device
+    from aligndetr.engine.model import load_model
     from aligndetr.interop import load_checkpoint
-    from aligndetr.predictor import Predictor
 
-    checkpoint = args.checkpoint or config.train.get("init_checkpoint")
-    if checkpoint:
-        predictor = Predictor(config, checkpoint, load_initial=load_checkpoint)
-        return predictor.model, predictor.class_names
-    if dataset is None:
-        raise ConfigError("an image file alone says nothing about classes: give --checkpoint")
-    print("no --checkpoint: the weights are random, and so is what they see")
-    building.settle_classes(config, dataset.class_names, dataset.name)
-    model = building.build_model(config, dataset.class_names)
-    return model.to(resolve_device(config.train.device)), dataset.class_names
+    checkpoint = args.checkpoint or config.train.get("init_checkpoint") or None
+    if not checkpoint:
+        if dataset is None:
+            raise ConfigError("an image file alone says nothing about classes: give --checkpoint")
+        print("no --checkpoint: the weights are random, and so is what they see")
+    names = None if dataset is None else dataset.class_names
+    model = load_model(config, checkpoint, names, load_initial=load_checkpoint)
+    return model, model.class_names
 
 
 def _write(inspection: Inspection, args: argparse.Namespace, title: str) -> None:

@@ -148,17 +148,13 @@ class _Source:
 def _build(config: DictConfig, source: _Source, weights: str | None) -> nn.Module:
     import torch
 
-    from aligndetr.config import instantiate
-    from aligndetr.engine.initial import load_for_evaluation
+    from aligndetr.engine.model import load_model
     from aligndetr.interop import load_checkpoint
 
     if "num_classes" in config.model:
         config.model.num_classes = source.num_classes
     torch.manual_seed(0)
-    model = instantiate(config.model)
-    if weights is not None:
-        load_for_evaluation(model, weights, None, load_checkpoint)
-    return model
+    return load_model(config, weights, device="cpu", load_initial=load_checkpoint)
 
 
 def _walk(model: nn.Module, source: _Source, count: int, size: int) -> Walk:

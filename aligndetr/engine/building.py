@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import torch
@@ -12,12 +11,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from aligndetr.config import instantiate
 from aligndetr.distributed import world_size
-from aligndetr.engine.compilation import COMPILE, compile_parts
 from aligndetr.engine.plan import Plan
-from aligndetr.engine.recomputation import KEY, recompute_activations
 from aligndetr.errors import ConfigError
-
-logger = logging.getLogger(__name__)
 
 
 def put(config: DictConfig, key: str, value: Any) -> None:
@@ -40,38 +35,6 @@ def keep_dataset(config: DictConfig, split: str, dataset: Any) -> None:
     """Put a dataset in the place of its description, so that it is loaded only once."""
     if dataset is not None:
         put(config, f"dataloader.{split}.dataset", dataset)
-
-
-def settle_classes(config: DictConfig, class_names: list[str] | None, source: str) -> None:
-    """Give `model.num_classes` the number of classes, or check that it has it.
-
-    Args:
-        config: of the experiment; an entry that is None is filled in.
-        class_names: those of the data or the checkpoint; None: not known, nothing is done.
-        source: named in the error.
-
-    Raises:
-        ConfigError: the config states another number.
-    """
-    if class_names is None or "num_classes" not in config.model:
-        return
-    stated = config.model.num_classes
-    if stated is None:
-        config.model.num_classes = len(class_names)
-    elif stated != len(class_names):
-        raise ConfigError(
-            f"model.num_classes={stated}, but {source} has {len(class_names)} classes; use "
-            f"model.num_classes={len(class_names)}, or null to take it from the data"
-        )
-
-
-def build_model(config: DictConfig, class_names: list[str] | None) -> nn.Module:
-    """The model, which then knows the names of its classes."""
-    model = instantiate(config.model)
-    model.class_names = class_names
-    recompute_activations(model, OmegaConf.select(config, KEY) or ())
-    compile_parts(model, OmegaConf.select(config, COMPILE) or ())
-    return model
 
 
 def distribute(model: nn.Module, config: DictConfig, device: torch.device) -> nn.Module:

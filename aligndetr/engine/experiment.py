@@ -15,8 +15,10 @@ from aligndetr.distributed import barrier, is_main
 from aligndetr.engine import building
 from aligndetr.engine.allocator import tune_allocator
 from aligndetr.engine.evaluating import Evaluation, last_line, write_results
-from aligndetr.engine.initial import LoadInitial, load_for_evaluation, load_own
+from aligndetr.engine.initial import LoadInitial, load_own
 from aligndetr.engine.launch import resolve_device
+from aligndetr.engine.model import load_model
+from aligndetr.engine.num_classes import settle_num_classes
 from aligndetr.engine.plan import whole_number
 from aligndetr.engine.random_state import choose_seed, seed_everything
 from aligndetr.engine.recomputation import KEY as RECOMPUTED
@@ -75,14 +77,17 @@ def train(
 
 
 def evaluate(
-    config: DictConfig, checkpoint: str | None = None, load_initial: LoadInitial = load_own
+    config: DictConfig,
+    checkpoint: str | None = None,
+    weights: str | None = None,
+    load_initial: LoadInitial = load_own,
 ) -> Results:
     """Evaluate weights on `dataloader.test`; predictions and results land in `train.output_dir`.
 
     Args:
         config: not changed.
-        checkpoint: file; None takes `train.init_checkpoint`. Of a training here the moving average
-            counts if it has one, unless `train.best.weights` is "model".
+        checkpoint: file; None takes `train.init_checkpoint`.
+        weights: "ema" or "model"; None follows `train.best.weights`, see `load_model`.
         load_initial: reads files that no training here wrote, see `train`.
 
     Returns:
@@ -91,7 +96,7 @@ def evaluate(
     Raises:
         UserError: anything that the user can change.
     """
-    config, folder, device = _prepare(config, frugal=False)
+    config, folder, _ = _prepare(config, frugal=False)
     checkpoint = checkpoint or OmegaConf.select(config, "train.init_checkpoint")
     if not checkpoint:
         raise ConfigError("nothing to evaluate: give a checkpoint (train.init_checkpoint=FILE)")
@@ -99,10 +104,10 @@ def evaluate(
         evaluation = Evaluation.from_config(config)
         if evaluation is None:
             raise ConfigError("evaluation needs dataloader.test and dataloader.evaluator")
-        building.settle_classes(config, evaluation.class_names, "the evaluated dataset")
-        model = building.build_model(config, evaluation.class_names).to(device)
-        wanted = OmegaConf.select(config, "train.best.weights")
-        load_for_evaluation(model, checkpoint, wanted, load_initial)
+        settle_num_classes(config, evaluation.class_names, "the evaluated dataset")
+        model = load_model(
+            config, checkpoint, evaluation.class_names, weights, load_initial=load_initial
+        )
         results = evaluation.run(model)
         if is_main():
             write_results(results, folder)

@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 
 from aligndetr.engine.checkpoint import choose_weights, load_model_file, load_weights
+from aligndetr.engine.num_classes import check_class_names
 from aligndetr.errors import CheckpointError
 
 logger = logging.getLogger(__name__)
@@ -36,65 +37,45 @@ def load_own(model: nn.Module, path: str) -> str:
     return f"starting from the weights of {path}"
 
 
-def load_for_evaluation(
-    model: nn.Module, path: str, wanted: str | None, load_initial: LoadInitial
+def read_stored(path: str | os.PathLike) -> Mapping[str, Any]:
+    """Content of a checkpoint; empty if only a `LoadInitial` may be able to read it.
+
+    Raises:
+        CheckpointError: there is no such file.
+    """
+    if "://" in str(path):
+        return {}
+    if not Path(path).exists():
+        raise CheckpointError(f"no checkpoint at {path}: there is no such file")
+    try:
+        return load_model_file(path) if Path(path).suffix == ".pth" else {}
+    except CheckpointError:
+        return {}  # the other reader knows more formats, or says what is wrong
+
+
+def load_trained(
+    model: nn.Module,
+    path: str,
+    stored: Mapping[str, Any],
+    wanted: str | None,
+    load_initial: LoadInitial,
 ) -> None:
-    """Load what should be evaluated.
+    """Load the weights that a training ended with.
 
     Args:
         model: its `class_names`, if any, are compared with those in the file.
-        path: a checkpoint of a training here, or whatever `load_initial` reads.
+        path: of the checkpoint.
+        stored: its content as `read_stored` gives it.
         wanted: "ema", "model", or None for the moving average if there is one.
-        load_initial: reads all other files.
+        load_initial: reads files that no training here wrote.
 
     Raises:
         CheckpointError: the file cannot be read or used.
     """
-    content = _own_content(path)
-    if content is None:
+    if "iteration" not in stored or "class_names" not in stored:
         logger.info("%s", load_initial(model, path))
         return
-    check_class_names(content.get("class_names"), getattr(model, "class_names", None), path)
-    which, weights = choose_weights(content, wanted, path)
+    check_class_names(stored["class_names"], getattr(model, "class_names", None), path)
+    which, weights = choose_weights(stored, wanted, path)
     load_weights(model, weights, path)
-    logger.info("evaluating the %s weights of %s", which, path)
-
-
-def _own_content(path: str | os.PathLike) -> Mapping[str, Any] | None:
-    """Content of a file that a training here wrote; None for any other that may be readable."""
-    if not Path(path).is_file() or Path(path).suffix != ".pth":
-        return None
-    try:
-        content = load_model_file(path)
-    except CheckpointError:
-        return None  # the other reader knows more formats, or says what is wrong
-    return content if "iteration" in content and "class_names" in content else None
-
-
-def check_class_names(
-    stored: list[str] | None, wanted: list[str] | None, path: str | os.PathLike
-) -> None:
-    """Compare the classes of a checkpoint with those of the data.
-
-    Raises:
-        CheckpointError: another number of classes, or the same in another order.
-    """
-    if stored is None or wanted is None or stored == wanted:
-        return
-    if len(stored) != len(wanted):
-        raise CheckpointError(
-            f"{path} knows {len(stored)} classes ({_few(stored)}), the dataset has {len(wanted)} "
-            f"({_few(wanted)}); evaluate with the data it was trained for, or fine-tune it with "
-            "train.init_checkpoint"
-        )
-    if sorted(stored) == sorted(wanted):
-        raise CheckpointError(
-            f"{path} has the classes of the dataset in another order ({_few(stored)} instead of "
-            f"{_few(wanted)}), so every result would be wrong; use the json it was trained with"
-        )
-    different = [f"{a} / {b}" for a, b in zip(stored, wanted, strict=True) if a != b]
-    logger.warning("class names differ (checkpoint / dataset): %s", _few(different))
-
-
-def _few(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    logger.info("taking the %s weights of %s", which, path)

@@ -19,6 +19,8 @@ from aligndetr.engine.checkpoint import Checkpointer
 from aligndetr.engine.evaluating import Evaluation
 from aligndetr.engine.initial import LoadInitial
 from aligndetr.engine.lr_schedule import LRMultiplier
+from aligndetr.engine.model import build_model
+from aligndetr.engine.num_classes import settle_num_classes
 from aligndetr.engine.plan import Plan, make_plan, whole_number
 from aligndetr.engine.precision import Precision
 from aligndetr.engine.random_state import RandomState, seed_everything
@@ -60,7 +62,7 @@ class TrainingRun:
     ) -> None:
         self.config, self.folder, self.device = config, folder, device
         dataset = self._settle_data()
-        self.model = building.build_model(config, self.class_names).to(device)
+        self.model = build_model(config, self.class_names).to(device)
         checkpoint = Checkpointer(self.model, folder).last() if resume else None
         if checkpoint is None:
             self._load_initial(load_initial, resume)
@@ -113,7 +115,7 @@ class TrainingRun:
             dataset = building.build_dataset(self.config, "train")
         self.class_names = getattr(dataset, "class_names", None)
         source = f"the dataset {getattr(dataset, 'name', '')}"
-        building.settle_classes(self.config, self.class_names, source)
+        settle_num_classes(self.config, self.class_names, source)
         epoch_size = getattr(dataset, "epoch_size", None)
         self.plan: Plan = make_plan(self.config, epoch_size, world_size())
         logger.info("%s", self.plan.describe())

@@ -9,8 +9,8 @@ from torch import nn
 
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.resolve import PACKAGE_FOLDER
-from aligndetr.engine import building
 from aligndetr.engine.compilation import compile_parts
+from aligndetr.engine.model import build_model
 from aligndetr.errors import ConfigError
 from aligndetr.structures import Boxes, Instances
 
@@ -68,7 +68,7 @@ def test_the_config_says_which_parts(config):
     chosen = copy.deepcopy(config)
     LazyConfig.apply_overrides(chosen, ["train.compile=[decoder]"])
     with torch.device("meta"):
-        model = building.build_model(chosen, None)
+        model = build_model(chosen, None)
     compiled = [name for name in PARTS if getattr(model, name)._compiled_call_impl is not None]
     assert compiled == ["decoder"]
 

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from aligndetr.config import LazyConfig
 from aligndetr.engine.experiment import TrainingInterrupted, evaluate, train
 from aligndetr.engine.hooks import Hook
-from aligndetr.engine.initial import check_class_names, load_own
+from aligndetr.engine.initial import load_own
 from aligndetr.engine.plan import make_plan
 from aligndetr.engine.trainer import Trainer
 from aligndetr.errors import CheckpointError, ConfigError, DataError, TrainingError, UserError
@@ -176,17 +176,6 @@ def test_handlers_of_the_log_are_removed(tiny_config):
     with pytest.raises(ConfigError):
         train(tiny_config("model.num_classes=80"))
     assert logging.getLogger("aligndetr").handlers == before
-
-
-def test_classes_of_checkpoint_and_data_are_compared(caplog):
-    check_class_names(["a", "b"], ["a", "b"], "x.pth")
-    check_class_names(None, ["a"], "x.pth")
-    with pytest.raises(CheckpointError, match=r"x\.pth knows 2 classes.*dataset has 3"):
-        check_class_names(["a", "b"], ["a", "b", "c"], "x.pth")
-    with pytest.raises(CheckpointError, match="in another order"):
-        check_class_names(["a", "b"], ["b", "a"], "x.pth")
-    check_class_names(["a", "b"], ["a", "c"], "x.pth")
-    assert "b / c" in caplog.text
 
 
 def test_evaluation_needs_weights(tiny_config):

@@ -13,7 +13,7 @@ import torch
 
 from aligndetr.commands import configs as listing
 from aligndetr.config import instantiate
-from aligndetr.engine.initial import load_for_evaluation, load_own
+from aligndetr.engine.model import load_model
 from aligndetr.interop import convert_checkpoint
 
 DETECTIONS = "coco_instances_results.json"
@@ -79,13 +79,14 @@ def detect(model, batches):
 def test_a_reloaded_model_detects_the_same(step):
     torch.manual_seed(99)
     fresh = instantiate(step.run.config.model)
+    checkpoint = step.run.checkpointer.last()
     batches = list(step.run.evaluation.loader)
     expected = detect(step.run.evaluated_model, batches)
     assert len(expected) == 2
     with pytest.raises(AssertionError):
         torch.testing.assert_close(detect(fresh, batches), expected)
-    load_for_evaluation(fresh, str(step.run.checkpointer.last()), None, load_own)
-    torch.testing.assert_close(detect(fresh, batches), expected, rtol=0, atol=0)
+    loaded = load_model(step.run.config, checkpoint, device="cpu")
+    torch.testing.assert_close(detect(loaded, batches), expected, rtol=0, atol=0)
 
 
 def test_the_checkpoint_converts_there_and_back(step, tmp_path):

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from aligndetr.config import LazyConfig
-from aligndetr.engine import building
+from aligndetr.engine.model import build_model
+from aligndetr.engine.num_classes import settle_num_classes
 from aligndetr.errors import CheckpointError
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -28,9 +29,9 @@ def models():
     found = []
     for arm in ARMS[:3:2]:
         config = run_config(Study(), arm, 1e-3, 5, tuning=False)
-        building.settle_classes(config, list("abcdefgh"), "the test")
+        settle_num_classes(config, list("abcdefgh"), "the test")
         torch.manual_seed(5)
-        found.append(building.build_model(config, None))
+        found.append(build_model(config, None))
     return found
 
 

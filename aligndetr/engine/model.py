@@ -1,0 +1,84 @@
+"""The model of an experiment: one to train, or one with its weights, ready for use."""
+
+from __future__ import annotations
+
+import copy
+import os
+
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from aligndetr.config import instantiate
+from aligndetr.engine.compilation import COMPILE, compile_parts
+from aligndetr.engine.initial import LoadInitial, load_own, load_trained, read_stored
+from aligndetr.engine.launch import resolve_device
+from aligndetr.engine.num_classes import settle_by_checkpoint, settle_num_classes
+from aligndetr.engine.recomputation import KEY as RECOMPUTED
+from aligndetr.engine.recomputation import recompute_activations
+
+
+def build_model(config: DictConfig, class_names: list[str] | None) -> nn.Module:
+    """The model to train, with fresh weights, recomputed and compiled as `train` says.
+
+    Args:
+        config: of the experiment, its number of classes settled.
+        class_names: which the model then knows as `class_names`.
+
+    Raises:
+        ConfigError: `model` cannot be built, or `train` names parts that it does not have.
+    """
+    model = _built(config, class_names)
+    recompute_activations(model, OmegaConf.select(config, RECOMPUTED) or ())
+    compile_parts(model, OmegaConf.select(config, COMPILE) or ())
+    return model
+
+
+def load_model(
+    config: DictConfig,
+    checkpoint: str | os.PathLike | None,
+    class_names: list[str] | None = None,
+    weights: str | None = None,
+    device: str | None = None,
+    load_initial: LoadInitial = load_own,
+) -> nn.Module:
+    """The model with the weights of a checkpoint, in evaluation mode.
+
+    It is not compiled, whatever `train.compile` says: images of many sizes would each compile it
+    again, and what watches its modules could not look inside.
+
+    Args:
+        config: of the experiment; not changed.
+        checkpoint: a file of a training here, or whatever `load_initial` reads; None leaves the
+            weights random.
+        class_names: of the data that it will see, which the checkpoint's must equal; None takes
+            those of the checkpoint, see `settle_by_checkpoint`.
+        weights: "ema" or "model"; None follows `train.best.weights`, and that is by default the
+            moving average if there is one.
+        device: for example "cpu" or "cuda:1"; None follows `train.device`.
+        load_initial: reads files that no training here wrote.
+
+    Returns:
+        The model; `class_names` are None where neither data nor checkpoint say.
+
+    Raises:
+        ConfigError: the model cannot be built, or its number of classes is not that of the data.
+        CheckpointError: the file cannot be read, or does not fit.
+    """
+    config = copy.deepcopy(config)
+    stored = {} if checkpoint is None else read_stored(checkpoint)
+    if class_names is not None or checkpoint is None:
+        settle_num_classes(config, class_names, "the dataset")
+    else:
+        class_names = settle_by_checkpoint(config, stored.get("class_names"), checkpoint)
+    model = _built(config, class_names)
+    if checkpoint is not None:
+        wanted = weights or OmegaConf.select(config, "train.best.weights")
+        load_trained(model, str(checkpoint), stored, wanted, load_initial)
+    name = device or OmegaConf.select(config, "train.device") or "auto"
+    return model.to(resolve_device(name)).eval()
+
+
+def _built(config: DictConfig, class_names: list[str] | None) -> nn.Module:
+    model = instantiate(config.model)
+    model.class_names = None if class_names is None else list(class_names)
+    return model
