@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from aligndetr.engine.experiment import TrainingInterrupted
+from aligndetr.engine.run import TrainingInterrupted
 from aligndetr.errors import UserError
 from benchmarks.measure import write_json
 from studies.plan import SMOKE, Arm, Study, run_config, start_config

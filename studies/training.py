@@ -9,16 +9,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torch
 from omegaconf import DictConfig
-from torch import nn
 
-from aligndetr.config import LazyConfig
+from aligndetr.config import LazyConfig, instantiate
 from aligndetr.engine.checkpoint import load_model_file
-from aligndetr.engine.experiment import train
+from aligndetr.engine.run import train
 from aligndetr.errors import CheckpointError, UserError
 from aligndetr.files import atomic_write
 
-FINISHED, PLANNED = "finished.json", "planned.txt"
+FINISHED, PLANNED, START = "finished.json", "planned.txt", "start.pth"
 BACKBONE = "backbone."
 
 
@@ -51,9 +51,9 @@ def run(config: DictConfig, folder: Path, start: Path | None = None) -> dict[str
     config = copy.deepcopy(config)
     config.train.output_dir = str(folder)
     if start is not None:
-        config.train.init_checkpoint = str(start)
+        config.train.init_checkpoint = str(backbone_of(start, config.model, folder / START))
     before = time.process_time()
-    results = train(config, resume=True, load_initial=load_backbone)
+    results = train(config, resume=True)
     seconds = None if resumed else time.process_time() - before
     record = {"results": results, "cpu_seconds": seconds}
     with atomic_write(folder / FINISHED) as file:
@@ -67,16 +67,22 @@ def finished(folder: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
-def load_backbone(model: nn.Module, path: str) -> str:
-    """Take the backbone from a checkpoint and nothing else.
+def backbone_of(checkpoint: Path, model: DictConfig, path: Path) -> Path:
+    """Write the backbone of a checkpoint, and nothing else of it, to a file of its own.
+
+    Args:
+        checkpoint: of a detector.
+        model: config of the model that takes it.
+        path: of the new file, which is returned.
 
     Raises:
         CheckpointError: a tensor of the backbone is missing there.
     """
-    stored = load_model_file(path)["model"]
-    wanted = {name for name in model.state_dict() if name.startswith(BACKBONE)}
-    missing = sorted(wanted - stored.keys())
+    stored = load_model_file(checkpoint)["model"]
+    wanted = [f"{BACKBONE}{name}" for name in instantiate(model.backbone).state_dict()]
+    missing = sorted(set(wanted) - stored.keys())
     if missing:
-        raise CheckpointError(f"{path} has no {missing[0]}: was it trained with dino_tiny?")
-    model.load_state_dict({name: stored[name] for name in wanted}, strict=False)
-    return f"{len(wanted)} tensors of the backbone from {path}"
+        raise CheckpointError(f"{checkpoint} has no {missing[0]}: was it trained with dino_tiny?")
+    with atomic_write(path, "wb") as file:
+        torch.save({"model": {name: stored[name] for name in wanted}}, file)
+    return path

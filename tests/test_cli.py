@@ -268,7 +268,7 @@ def train_net(monkeypatch):
         return main(*args)
 
     launch.launch = run_here
-    monkeypatch.setitem(sys.modules, "aligndetr.engine.experiment", experiment)
+    monkeypatch.setitem(sys.modules, "aligndetr.engine.run", experiment)
     monkeypatch.setitem(sys.modules, "aligndetr.engine.launch", launch)
     return runpy.run_path(str(ROOT / "tools/train_net.py"))["main"], calls
 

@@ -54,7 +54,7 @@ def launch_command(main, args: argparse.Namespace) -> int:
 
 def train_here(args: argparse.Namespace) -> int:
     """Train in this process."""
-    from aligndetr.engine.experiment import TrainingInterrupted, train
+    from aligndetr.engine.run import TrainingInterrupted, train
     from aligndetr.interop import load_checkpoint
 
     try:
@@ -67,7 +67,7 @@ def train_here(args: argparse.Namespace) -> int:
 
 def evaluate_here(args: argparse.Namespace) -> int:
     """Evaluate in this process."""
-    from aligndetr.engine.experiment import evaluate
+    from aligndetr.engine.run import evaluate
     from aligndetr.interop import load_checkpoint
 
     checkpoint = getattr(args, "checkpoint", None)

@@ -8,14 +8,23 @@ import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+from omegaconf import DictConfig
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
 
 from aligndetr.distributed import barrier, is_main, unwrap
+from aligndetr.engine.plan import whole_number
+from aligndetr.engine.random_state import RandomState
+from aligndetr.engine.run_folder import CONFIG_FILE
 from aligndetr.errors import CheckpointError
 from aligndetr.files import atomic_write
+
+if TYPE_CHECKING:
+    from aligndetr.engine.hooks import ModelEMA
+    from aligndetr.engine.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
@@ -72,24 +81,6 @@ class Checkpointer:
         barrier()
         return path
 
-    def last(self) -> Path | None:
-        """The file that `--resume` goes on from, or None.
-
-        Raises:
-            CheckpointError: `last_checkpoint` names a file that is not there.
-        """
-        pointer = self.save_dir / LAST_FILE
-        if not pointer.is_file():
-            return None
-        path = self.save_dir / pointer.read_text(encoding="utf-8").strip()
-        if not path.is_file():
-            raise CheckpointError(
-                f"{pointer} names {path.name}, which is not there; write the name of one that is "
-                f"({_some([file.name for file in self._files()]) or 'there is none'}) into it, or "
-                "delete it to start anew"
-            )
-        return path
-
     def load(self, path: str | os.PathLike, trust: bool = False) -> dict[str, Any]:
         """Restore the model and all checkpointables that the file has.
 
@@ -121,15 +112,60 @@ class Checkpointer:
                 ) from error
         return content
 
-    def _files(self) -> list[Path]:
-        """Periodic files, oldest first; an earlier run may have left some of later iterations."""
-        files = self.save_dir.glob("model_[0-9]*.pth")
-        return sorted(files, key=lambda path: (path.stat().st_mtime_ns, path.name))
-
     def _remove_old(self) -> None:
         if self.max_to_keep:
-            for path in self._files()[: -self.max_to_keep]:
+            for path in _periodic_files(self.save_dir)[: -self.max_to_keep]:
                 path.unlink()
+
+
+def build_checkpointer(
+    config: DictConfig,
+    folder: Path,
+    trainer: Trainer,
+    scheduler: LRScheduler,
+    ema: ModelEMA | None,
+) -> Checkpointer:
+    """Everything that `--resume` needs, in the folder of a run whose config is saved there."""
+    parts = {"optimizer": trainer.optimizer, "scheduler": scheduler, "hooks": trainer}
+    parts |= {"scaler": trainer.precision.scaler, "random_state": RandomState()}
+    if hasattr(trainer.loader, "state_dict"):
+        parts["loader"] = trainer.loader
+    if ema is not None:
+        parts["ema"] = ema
+    model = unwrap(trainer.model)
+    config_text = (folder / CONFIG_FILE).read_text(encoding="utf-8")
+    return Checkpointer(
+        model,
+        folder,
+        max_to_keep=whole_number(config, "train.checkpointer.max_to_keep", None),
+        extra={"class_names": getattr(model, "class_names", None), "config": config_text},
+        **parts,
+    )
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The file of a run's folder that `--resume` goes on from, or None.
+
+    Raises:
+        CheckpointError: `last_checkpoint` names a file that is not there.
+    """
+    pointer = folder / LAST_FILE
+    if not pointer.is_file():
+        return None
+    path = folder / pointer.read_text(encoding="utf-8").strip()
+    if not path.is_file():
+        raise CheckpointError(
+            f"{pointer} names {path.name}, which is not there; write the name of one that is "
+            f"({_some([file.name for file in _periodic_files(folder)]) or 'there is none'}) into "
+            "it, or delete it to start anew"
+        )
+    return path
+
+
+def _periodic_files(folder: Path) -> list[Path]:
+    """Oldest first; an earlier run may have left some of later iterations."""
+    files = folder.glob("model_[0-9]*.pth")
+    return sorted(files, key=lambda path: (path.stat().st_mtime_ns, path.name))
 
 
 def load_model_file(path: str | os.PathLike, trust: bool = False) -> dict[str, Any]:

@@ -1,8 +1,7 @@
-"""Evaluating a model for an experiment, and what is left of it in the run's folder."""
+"""Evaluating the weights of an experiment."""
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from itertools import islice
@@ -12,78 +11,116 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from aligndetr.distributed import is_main, main_first
-from aligndetr.engine import building
+from aligndetr.engine.hooks import ModelEMA
+from aligndetr.engine.loaders import build_evaluator, build_test_loader, load_dataset
 from aligndetr.engine.plan import FAST_DEV_ITERS
-from aligndetr.evaluation import inference_on_dataset
-from aligndetr.files import atomic_write
+from aligndetr.errors import ConfigError
+from aligndetr.evaluation import Results, inference_on_dataset
 
 logger = logging.getLogger(__name__)
 
-Results = Mapping[str, Mapping[str, float]]
-
 
 class Evaluation:
-    """Test loader and evaluator of an experiment.
+    """Models, and the data that they are judged by.
 
     Args:
+        models: by the name of their weights: "model", and "ema" where there is an average.
+        chosen: the name of those whose results count.
         loader: yields the batches of this process, once.
-        evaluator: see `aligndetr.evaluation.DatasetEvaluator`.
+        evaluator: see `aligndetr.evaluation.DatasetEvaluator`; or a list of them.
         most_batches: evaluate no more than these; None: all.
     """
 
-    def __init__(self, loader: Any, evaluator: Any, most_batches: int | None = None) -> None:
+    def __init__(
+        self,
+        models: Mapping[str, nn.Module],
+        chosen: str,
+        loader: Any,
+        evaluator: Any,
+        most_batches: int | None = None,
+    ) -> None:
+        self.models = dict(models)
+        self.chosen = chosen
         self.loader = loader
         self.evaluator = evaluator
         self.most_batches = most_batches
 
-    @classmethod
-    def from_config(cls, config: DictConfig) -> Evaluation | None:
-        """The config's evaluation; None, with a warning, if it has no loader or no evaluator."""
-        for key in ("dataloader.test", "dataloader.evaluator"):
-            if OmegaConf.select(config, key) is None:
-                logger.warning("the config has no %s, so nothing is evaluated", key)
-                return None
-        with main_first():
-            dataset = building.build_dataset(config, "test")
-        building.keep_dataset(config, "test", dataset)
-        fast = OmegaConf.select(config, "train.fast_dev_run.enabled")
-        loader = building.instantiate(config.dataloader.test)
-        evaluator = building.instantiate(config.dataloader.evaluator)
-        return cls(loader, evaluator, FAST_DEV_ITERS if fast else None)
+    def __call__(self, last: bool = True) -> Results:
+        """Evaluate the chosen weights, at the end of a training also the others.
+
+        Args:
+            last: whether this is the end.
+
+        Returns:
+            Results by task and metric, those of other weights as `<weights>/<task>`; empty in all
+            processes but the main one.
+        """
+        others = {}
+        for name in self.models.keys() - {self.chosen} if last else ():
+            results = self._evaluate(name)
+            others |= {f"{name}/{task}": metrics for task, metrics in results.items()}
+        return {**self._evaluate(self.chosen), **others}
 
     @property
-    def class_names(self) -> list[str] | None:
-        """Of the dataset, if it knows them."""
-        return getattr(getattr(self.loader, "dataset", None), "class_names", None)
+    def dataset(self) -> Any:
+        """Of the loader, if it tells."""
+        return getattr(self.loader, "dataset", None)
 
-    def run(self, model: nn.Module) -> Results:
-        """Results by task and metric; empty in all processes but the main one."""
-        loader = self.loader
-        if self.most_batches is not None:
-            loader = list(islice(loader, self.most_batches))
-        return inference_on_dataset(model, loader, self.evaluator)
-
-    def draw(self, model: nn.Module, folder: Path) -> Path | None:
+    def draw(self, folder: Path) -> Path | None:
         """Pictures of predictions; None where the dataset is not one that can be drawn."""
-        if self.class_names is None or not is_main():
+        if getattr(self.dataset, "class_names", None) is None:
             return None
         from aligndetr.visualization import save_prediction_pictures
 
-        return save_prediction_pictures(model, self.loader, folder)
+        return save_prediction_pictures(self.models[self.chosen], self.loader, folder)
+
+    def _evaluate(self, name: str) -> Results:
+        if len(self.models) > 1:
+            logger.info("evaluating the %s weights", name)
+        loader = self.loader
+        if self.most_batches is not None:
+            loader = list(islice(loader, self.most_batches))
+        return inference_on_dataset(self.models[name], loader, self.evaluator)
 
 
-def write_results(results: Results, folder: Path) -> None:
-    """All numbers as `results.json`."""
-    with atomic_write(folder / "results.json") as file:
-        json.dump(results, file, indent=1)
+def build_evaluation(
+    config: DictConfig, models: Mapping[str, nn.Module], dataset: Any = None
+) -> Evaluation | None:
+    """The config's evaluation; None, with a warning, if it has no loader or no evaluator.
+
+    Args:
+        config: of the experiment.
+        models: see `Evaluation`; `train.best.weights` chooses among them.
+        dataset: of the test loader; None loads it.
+
+    Raises:
+        ConfigError: `train.best.weights` names weights that there are not.
+    """
+    chosen = _chosen(config, models)
+    for key in ("dataloader.test", "dataloader.evaluator"):
+        if OmegaConf.select(config, key) is None:
+            logger.warning("the config has no %s, so nothing is evaluated", key)
+            return None
+    dataset = load_dataset(config, "test") if dataset is None else dataset
+    fast = OmegaConf.select(config, "train.fast_dev_run.enabled")
+    return Evaluation(
+        models,
+        chosen,
+        build_test_loader(config, dataset),
+        build_evaluator(config, dataset),
+        FAST_DEV_ITERS if fast else None,
+    )
 
 
-def last_line(results: Results, folder: Path) -> str:
-    """`bbox AP 71.3 AP50 88.0 -> output/run`."""
-    parts = [
-        f"{task} " + " ".join(f"{n} {metrics[n]:.1f}" for n in ("AP", "AP50") if n in metrics)
-        for task, metrics in results.items()
-        if "AP" in metrics and "/" not in task  # other weights than the chosen ones have a "/"
-    ]
-    return f"{' '.join(parts) or 'nothing was evaluated'} -> {folder}"
+def weights_of(model: nn.Module, ema: ModelEMA | None) -> dict[str, nn.Module]:
+    """What can be evaluated of a training, by the names that `train.best.weights` uses."""
+    return {"model": model} if ema is None else {"model": model, "ema": ema.module}
+
+
+def _chosen(config: DictConfig, models: Mapping[str, nn.Module]) -> str:
+    chosen = OmegaConf.select(config, "train.best.weights")
+    if chosen not in (None, "ema", "model"):
+        raise ConfigError(f"train.best.weights={chosen!r}: choose ema, model or null")
+    if chosen == "ema" and "ema" not in models:
+        raise ConfigError("train.best.weights=ema needs train.model_ema.enabled=true")
+    return chosen or ("ema" if "ema" in models else "model")

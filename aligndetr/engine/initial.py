@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from aligndetr.distributed import main_first
 from aligndetr.engine.checkpoint import choose_weights, load_model_file, load_weights
 from aligndetr.engine.num_classes import check_class_names
 from aligndetr.errors import CheckpointError
@@ -35,6 +37,16 @@ def load_own(model: nn.Module, path: str) -> str:
     """
     load_weights(model, load_model_file(path)["model"], path)
     return f"starting from the weights of {path}"
+
+
+def load_start(config: DictConfig, model: nn.Module) -> None:
+    """Load `train.init_checkpoint`, if there is one, into a model that starts from iteration 0."""
+    path = OmegaConf.select(config, "train.init_checkpoint")
+    if path:
+        from aligndetr.interop import load_checkpoint
+
+        with main_first():
+            logger.info("%s", load_checkpoint(model, path))
 
 
 def read_stored(path: str | os.PathLike) -> Mapping[str, Any]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import copy
 import os
 
+import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from aligndetr.config import instantiate
+from aligndetr.distributed import world_size
 from aligndetr.engine.compilation import COMPILE, compile_parts
 from aligndetr.engine.initial import LoadInitial, load_own, load_trained, read_stored
 from aligndetr.engine.launch import resolve_device
@@ -76,6 +79,24 @@ def load_model(
         load_trained(model, str(checkpoint), stored, wanted, load_initial)
     name = device or OmegaConf.select(config, "train.device") or "auto"
     return model.to(resolve_device(name)).eval()
+
+
+def distribute(model: nn.Module, config: DictConfig, device: torch.device) -> nn.Module:
+    """Let several processes average the model's gradients; one alone needs no wrapper."""
+    if world_size() == 1:
+        return model
+    options = OmegaConf.select(config, "train.ddp") or {}
+    wrapped = DistributedDataParallel(
+        model,
+        device_ids=[device.index] if device.type == "cuda" else None,
+        broadcast_buffers=bool(options.get("broadcast_buffers", False)),
+        find_unused_parameters=bool(options.get("find_unused_parameters", False)),
+    )
+    if options.get("fp16_compression"):
+        from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
+
+        wrapped.register_comm_hook(state=None, hook=default_hooks.fp16_compress_hook)
+    return wrapped
 
 
 def _built(config: DictConfig, class_names: list[str] | None) -> nn.Module:

@@ -3,15 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from omegaconf import DictConfig
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
+from torch.optim import Optimizer
 
+from aligndetr.config import instantiate
 from aligndetr.engine.layer_decay import LayerwiseDecay
 from aligndetr.errors import ConfigError
 
 NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.LocalResponseNorm, nn.RMSNorm)
+
+
+def build_optimizer(config: DictConfig, model: nn.Module, lr_factor: float) -> Optimizer:
+    """The optimizer over the model's parameters.
+
+    Args:
+        config: `optimizer.params` is a call that gets the model, see `parameter_groups`.
+        model: to optimize.
+        lr_factor: what all learning rates are multiplied by.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    node = config.optimizer.get("params")
+    if not (isinstance(node, Mapping) and "_target_" in node):
+        raise ConfigError(
+            "optimizer.params must be a call that takes the model, such as "
+            "L(parameter_groups)(base_lr=1e-4)"
+        )
+    optimizer = instantiate(config.optimizer, params=instantiate(node, model=model))
+    for group in optimizer.param_groups:
+        group["lr"] *= lr_factor
+    return optimizer
+
+
+@contextmanager
+def settings_kept(optimizer: Optimizer) -> Iterator[None]:
+    """The block may load a state dict: settings such as weight decay stay the config's.
+
+    All but the learning rates, which the scheduler sets.
+    """
+    before = [
+        {name: value for name, value in group.items() if name not in ("params", "lr")}
+        for group in optimizer.param_groups
+    ]
+    yield
+    for group, settings in zip(optimizer.param_groups, before, strict=True):
+        group.update(settings)
 
 
 def parameter_groups(
@@ -31,7 +73,7 @@ def parameter_groups(
     holds.
 
     Args:
-        model: the model; in a config it is put in just before the optimizer is built.
+        model: the model; a run gives it, so a config leaves it out.
         base_lr: learning rate before factors.
         weight_decay: None leaves it to the optimizer's own argument.
         weight_decay_norm: weight decay of normalisation layers; None: as for all others.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 
 import torch
+from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from aligndetr.distributed import unwrap
@@ -42,6 +43,12 @@ class Precision:
     def autocast(self) -> AbstractContextManager:
         """The context of the model's forward."""
         return torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not None)
+
+
+def build_precision(config: DictConfig, device: torch.device) -> Precision:
+    """What `train.amp` says."""
+    amp = OmegaConf.select(config, "train.amp") or {}
+    return Precision(device, amp.get("dtype") if amp.get("enabled") else None)
 
 
 def precision_of(model: nn.Module) -> Precision:

@@ -14,7 +14,7 @@ from typing import TextIO
 from aligndetr.distributed import is_main, rank
 from aligndetr.errors import UserError
 
-LOG_FILE = "log.txt"
+CONFIG_FILE, LOG_FILE, METRICS_FILE = "config.yaml", "log.txt", "metrics.json"
 
 
 def make_run_folder(path: str | os.PathLike) -> Path:

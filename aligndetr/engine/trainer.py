@@ -5,8 +5,10 @@ from __future__ import annotations
 import inspect
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,19 @@ from aligndetr.errors import DataError, TrainingError
 logger = logging.getLogger(__name__)
 
 Batch = list[dict[str, Any]]
+
+
+@dataclass
+class Shared:
+    """What all processes agree on before a step is computed, from one reduction.
+
+    Attributes:
+        num_boxes: objects of the step, per process.
+        stops: how many processes were asked to stop.
+    """
+
+    num_boxes: Tensor
+    stops: Tensor
 
 
 class Trainer:
@@ -93,6 +108,8 @@ class Trainer:
         self.max_iter = max_iter
         with EventStorage(start_iter) as self.storage:
             try:
+                self.model.train()
+                self._batches = iter(self.loader)
                 self._call_hooks("before_train")
                 while self.iter < max_iter and not self.stop_reason:
                     self.storage.iter = self.iter
@@ -116,8 +133,8 @@ class Trainer:
         start = time.perf_counter()
         batches = self._fetch()
         data_time = time.perf_counter() - start
-        counts = self._count(batches)
-        losses = self._forward_backward(batches, counts[0])
+        shared = self._share(batches)
+        losses = self._forward_backward(batches, shared.num_boxes)
         self._call_hooks("after_backward")
         scaler = self.precision.scaler
         scaler.unscale_(self.optimizer)
@@ -125,7 +142,7 @@ class Trainer:
         total = sum(losses.values())
         # float16 gradients may overflow: the scaler then skips the step and scales them less
         checked = total if scaler.is_enabled() else total + grad_norm
-        self._check(losses, checked, counts[1], batches)
+        self._check(losses, checked, shared.stops, batches)
         self._clip(grad_norm)
         scaler.step(self.optimizer)
         scaler.update()
@@ -134,20 +151,25 @@ class Trainer:
         self.storage.put_scalar("data_time", data_time)
 
     def state_dict(self) -> dict[str, Any]:
-        """What hooks remember, by their class."""
-        states = {type(hook).__name__: hook.state_dict() for hook in self.hooks}
+        """What hooks remember, by their names."""
+        states = {name: hook.state_dict() for name, hook in self._named_hooks()}
         return {name: state for name, state in states.items() if state}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Give hooks back what they remembered."""
+        for name, hook in self._named_hooks():
+            if name in state_dict:
+                hook.load_state_dict(state_dict[name])
+
+    def _named_hooks(self) -> Iterator[tuple[str, Hook]]:
+        """Hooks by their class, the second of a class as `Class.2`."""
+        seen: Counter[str] = Counter()
         for hook in self.hooks:
-            if type(hook).__name__ in state_dict:
-                hook.load_state_dict(state_dict[type(hook).__name__])
+            name = type(hook).__name__
+            seen[name] += 1
+            yield (name if seen[name] == 1 else f"{name}.{seen[name]}"), hook
 
     def _call_hooks(self, moment: str) -> None:
-        if moment == "before_train":
-            self.model.train()
-            self._batches = iter(self.loader)
         for hook in self.hooks:
             getattr(hook, moment)()
 
@@ -157,12 +179,12 @@ class Trainer:
         except StopIteration:
             raise DataError("the training loader ended; it must be endless") from None
 
-    def _count(self, batches: Sequence[Batch]) -> Tensor:
-        """(objects of the step per process, whether any process wants to stop), one reduction."""
+    def _share(self, batches: Sequence[Batch]) -> Shared:
+        """Tell the other processes of this step what they must know, and hear it from them."""
         objects = sum(len(item.get("instances", ())) for batch in batches for item in batch)
-        counts = torch.tensor([float(objects), float(self._stop_wanted is not None)])
-        counts = all_reduce_sum(counts.to(self.precision.device, non_blocking=True))
-        return torch.stack([counts[0].clamp(min=1) / world_size(), counts[1]])
+        own = torch.tensor([float(objects), float(self._stop_wanted is not None)])
+        total = all_reduce_sum(own.to(self.precision.device, non_blocking=True))
+        return Shared(num_boxes=total[0].clamp(min=1) / world_size(), stops=total[1])
 
     def _forward_backward(self, batches: Sequence[Batch], num_boxes: Tensor) -> dict[str, Tensor]:
         totals: dict[str, Tensor] = {}
@@ -200,11 +222,11 @@ class Trainer:
         self,
         losses: dict[str, Tensor],
         checked: Tensor,
-        stop: Tensor,
+        stops: Tensor,
         batches: Sequence[Batch],
     ) -> None:
         """Fail unless `checked` is finite; here alone the host waits for the device."""
-        finite, stop_wanted = torch.stack([checked.isfinite().float(), stop]).tolist()
+        finite, stop_wanted = torch.stack([checked.isfinite().float(), stops]).tolist()
         if not finite:
             raise self._nonfinite(losses, batches)
         if stop_wanted:

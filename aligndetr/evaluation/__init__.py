@@ -2,7 +2,7 @@
 
 from aligndetr.evaluation.alignment import AlignmentEvaluator
 from aligndetr.evaluation.coco import COCOEvaluator
-from aligndetr.evaluation.evaluator import DatasetEvaluator, DatasetEvaluators
+from aligndetr.evaluation.evaluator import DatasetEvaluator, DatasetEvaluators, Results
 from aligndetr.evaluation.inference import inference_on_dataset
 from aligndetr.evaluation.report import copypaste_lines, results_table
 
@@ -11,6 +11,7 @@ __all__ = [
     "COCOEvaluator",
     "DatasetEvaluator",
     "DatasetEvaluators",
+    "Results",
     "copypaste_lines",
     "inference_on_dataset",
     "results_table",

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from aligndetr.engine import experiment
+from aligndetr.engine import process
+from aligndetr.engine.run import train
 
 glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
 
@@ -76,8 +77,8 @@ def test_training_keeps_memory_unless_activations_are_computed_again(
     tiny_config, monkeypatch, recomputed, frugal
 ):
     seen = []
-    monkeypatch.setattr(experiment, "tune_allocator", seen.append)
+    monkeypatch.setattr(process, "tune_allocator", seen.append)
     config = tiny_config("train.max_iter=1", f"train.activation_checkpointing=[{recomputed}]")
     config.dataloader.pop("evaluator")
-    experiment.train(config)
+    train(config)
     assert seen == [frugal]

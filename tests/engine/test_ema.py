@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from aligndetr.engine.hooks import ModelEMA
 from aligndetr.errors import ConfigError
-from aligndetr.modeling.ema import ModelEMA
 
 
 def set_all(model, value):

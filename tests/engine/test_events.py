@@ -66,7 +66,8 @@ def test_a_resumed_run_has_each_iteration_once(tmp_path):
     path = tmp_path / "metrics.json"
     path.write_text('{"iteration": 1, "a": 1}\n{"iteration": 3, "a": 2}\n{"iteration": 5, "a"')
     storage = EventStorage(3)
-    writer = JSONLinesWriter(path, start_iter=3)
+    writer = JSONLinesWriter(path)
+    writer.start(3, 10)
     fill(storage, 3, a=7.0)
     writer.write(storage, 3)
     assert lines(path) == [{"iteration": 1, "a": 1}, {"iteration": 3, "a": 7.0}]
@@ -95,7 +96,9 @@ def test_lines_are_logged_where_there_is_no_terminal(caplog):
     storage = EventStorage()
     fill(storage, 4, total_loss=torch.tensor(2.0))
     with caplog.at_level("INFO", logger="aligndetr"):
-        LineWriter(0, 10).write(storage, 4)
+        writer = LineWriter()
+        writer.start(0, 10)
+        writer.write(storage, 4)
     assert caplog.messages == ["iter 5/10  0:00:00 left  loss 2"]
 
 
@@ -112,7 +115,8 @@ def test_a_terminal_gets_a_bar(monkeypatch):
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("TERM", "xterm")
-    writer = console_writer(0, 10)
+    writer = console_writer()
+    writer.start(0, 10)
     assert isinstance(writer, BarWriter)
     storage = EventStorage()
     fill(storage, 4, total_loss=2.0, time=3.0)
@@ -130,6 +134,7 @@ def test_tensorboard_reads_what_was_written(tmp_path):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     storage = EventStorage()
     writer = TensorBoardWriter(tmp_path)
+    writer.start(0, 10)
     fill(storage, 7, loss=2.5)
     writer.write(storage, 7)
     writer.close()

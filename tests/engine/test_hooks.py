@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from aligndetr.engine.checkpoint import Checkpointer
+from aligndetr.engine.checkpoint import Checkpointer, last_checkpoint
 from aligndetr.engine.hooks import (
     BestCheckpointer,
     EarlyStopping,
@@ -15,13 +15,14 @@ from aligndetr.engine.hooks import (
     Hook,
     Interruption,
     IterationTimer,
+    ModelEMA,
     PeriodicCheckpointer,
     PeriodicWriter,
     ValidationLoss,
 )
 from aligndetr.engine.random_state import RandomState, seed_everything
 from aligndetr.engine.trainer import Trainer
-from aligndetr.modeling.ema import ModelEMA
+from aligndetr.engine.writers import Writer
 
 
 @pytest.fixture
@@ -104,7 +105,7 @@ def test_the_best_evaluation_is_kept(trainer, tmp_path):
     trainer.train(0, 5)
     assert (best.best, best.best_iteration) == (5.0, 2)
     assert torch.load(tmp_path / "model_best.pth")["iteration"] == 2
-    assert saver.last() is None  # the best is not what a training goes on from
+    assert last_checkpoint(tmp_path) is None  # the best is not what a training goes on from
 
 
 def test_the_best_value_survives_a_resume(trainer, tmp_path):
@@ -139,7 +140,7 @@ def test_checkpoints_come_every_period_and_at_the_end(trainer, tmp_path):
     trainer.train(0, 6)
     assert names(tmp_path) == ["model_0000001.pth", "model_0000003.pth", "model_final.pth"]
     assert torch.load(tmp_path / "model_final.pth")["iteration"] == 5
-    assert saver.last().name == "model_final.pth"
+    assert last_checkpoint(tmp_path).name == "model_final.pth"
 
 
 class FailAt(Hook):
@@ -160,7 +161,7 @@ def test_a_failure_loses_no_finished_step(trainer, tmp_path, moment, saved):
     with pytest.raises(RuntimeError, match="broken"):
         trainer.train(0, 10)
     assert names(tmp_path) == ["model_0000002.pth", f"model_{saved:07d}.pth"]
-    assert torch.load(saver.last())["iteration"] == saved
+    assert torch.load(last_checkpoint(tmp_path))["iteration"] == saved
 
 
 def test_an_abort_writes_nothing(trainer, tmp_path):
@@ -255,7 +256,7 @@ def test_validation_loss_changes_nothing_in_the_training(toy_detector, toy_loade
     assert "validation/loss_bbox" in validated.storage.latest()
 
 
-class Memory:
+class Memory(Writer):
     def __init__(self):
         self.iterations = []
         self.closed = False

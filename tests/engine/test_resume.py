@@ -5,13 +5,12 @@ import json
 import pytest
 import torch
 
-from aligndetr.engine.checkpoint import Checkpointer
-from aligndetr.engine.experiment import train
-from aligndetr.engine.hooks import EMAHook, LRScheduler, PeriodicCheckpointer
+from aligndetr.engine.checkpoint import Checkpointer, last_checkpoint
+from aligndetr.engine.hooks import EMAHook, LRScheduler, ModelEMA, PeriodicCheckpointer
 from aligndetr.engine.lr_schedule import LRMultiplier, OneCycleParamScheduler
 from aligndetr.engine.random_state import RandomState, seed_everything
+from aligndetr.engine.run import train
 from aligndetr.engine.trainer import Trainer
-from aligndetr.modeling.ema import ModelEMA
 
 STEPS = 12
 
@@ -58,7 +57,7 @@ def test_a_toy_training_is_continued_bit_by_bit(toy_detector, toy_loader, tmp_pa
         broken.train(0, STEPS)
 
     resumed, saver = toy_training(toy_detector, toy_loader(), tmp_path / "part", seed=77)
-    last = saver.last()
+    last = last_checkpoint(tmp_path / "part")
     # a failure within a step also costs the step's first batch; then go back one checkpoint
     if fail_at % 2:
         last = tmp_path / "part" / f"model_{(fail_at // 2) // 5 * 5 - 1:07d}.pth"

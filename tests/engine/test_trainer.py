@@ -8,7 +8,7 @@ from aligndetr.engine.events import get_event_storage
 from aligndetr.engine.hooks import Hook
 from aligndetr.engine.nonfinite import load_batches
 from aligndetr.engine.precision import Precision
-from aligndetr.engine.trainer import Trainer
+from aligndetr.engine.trainer import Shared, Trainer
 from aligndetr.errors import ConfigError, DataError, TrainingError
 
 
@@ -99,7 +99,8 @@ class Mean(nn.Module):
 def test_models_that_normalise_themselves_are_averaged():
     model = Mean()
     trainer = make_trainer(model, iter([[1.0, 3.0], [5.0, 7.0]]), accumulation_steps=2)
-    trainer._count = lambda batches: torch.tensor([1.0, 0.0])  # these are no detection items
+    shared = Shared(num_boxes=torch.tensor(1.0), stops=torch.tensor(0.0))
+    trainer._share = lambda batches: shared  # these are no detection items
     trainer.train(0, 1)
     assert model.weight.item() == pytest.approx(1 - 0.1 * 4)  # the mean of 1, 3, 5, 7
 

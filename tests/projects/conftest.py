@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,9 +13,8 @@ from aligndetr.config import LazyConfig
 from aligndetr.config.resolve import shipped_configs
 from aligndetr.data.shapes import ensure_shapes
 from aligndetr.engine.hooks import Hook
-from aligndetr.engine.initial import load_own
-from aligndetr.engine.random_state import seed_everything
-from aligndetr.engine.training_run import TrainingRun
+from aligndetr.engine.run import train
+from aligndetr.engine.trainer import Trainer
 
 CONFIGS = {config.name: config.path for config in shipped_configs()}
 SMALL_IMAGES = {"short_edge_length": 64, "max_size": 96, "shape": 64}
@@ -63,46 +63,53 @@ def shapes(tmp_path_factory):
     return root
 
 
-@dataclass
-class Step:
-    """One step of a config, and what there was before and after it."""
+class Spy(Hook):
+    """Copies what there is before a training, and what its backward passes leave."""
 
-    name: str
-    run: TrainingRun
-    before: dict[str, torch.Tensor]
-    gradients: dict[str, torch.Tensor | None]
-    losses: dict[str, float]
-
-
-class Gradients(Hook):
-    """Keeps a copy of what the backward pass left."""
+    def before_train(self):
+        self.model = self.trainer.model
+        self.before = {name: value.clone() for name, value in self.model.named_parameters()}
 
     def after_backward(self):
-        parameters = self.trainer.model.named_parameters()
-        self.found = {
+        self.gradients = {
             name: None if p.grad is None else p.grad.clone()
-            for name, p in parameters
+            for name, p in self.model.named_parameters()
             if p.requires_grad
         }
+
+    def after_train(self):
+        self.losses = {name: value for name, (value, _) in self.trainer.storage.latest().items()}
+
+
+@dataclass
+class Step:
+    """A config that was trained for a step or two, evaluated and saved by the engine."""
+
+    name: str
+    folder: Path
+    spy: Spy
+    results: dict[str, dict[str, float]]
+
+    @property
+    def config(self):
+        return LazyConfig.load(self.folder / "config.yaml")
+
+    @property
+    def checkpoint(self):
+        return self.folder / "model_final.pth"
 
 
 @pytest.fixture(scope="module", params=CONFIGS)
 def step(request, shapes, tmp_path_factory):
-    """A config that was trained for a step, evaluated and saved by the engine."""
     folder = tmp_path_factory.mktemp(request.param)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    spy, register = Spy(), Trainer.register_hooks
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DETECTRON2_DATASETS", str(shapes))
-        config = small_config(request.param, folder)
-        seed_everything(0)
-        run = TrainingRun(config, folder, torch.device("cpu"), resume=False, load_initial=load_own)
-        before = {name: value.clone() for name, value in run.model.named_parameters()}
-        gradients = Gradients()
-        run.trainer.register_hooks([gradients])
-        run.train()
-        losses = {name: value for name, (value, _) in run.trainer.storage.latest().items()}
-        yield Step(request.param, run, before, gradients.found, losses)
+        patch.setattr(Trainer, "register_hooks", lambda self, hooks: register(self, [spy, *hooks]))
+        results = train(small_config(request.param, folder))
+        yield Step(request.param, folder, spy, results)
     torch.set_num_threads(threads)
     shutil.rmtree(folder)
 

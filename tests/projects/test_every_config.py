@@ -44,28 +44,28 @@ def test_the_family_is_listed(capsys):
 
 
 def test_losses_are_finite_and_all_parameters_learn(step):
-    losses = {name: value for name, value in step.losses.items() if name.startswith("loss_")}
-    last = len(step.run.model.decoder.layers) - 2  # the last layer has no number
+    losses = {name: value for name, value in step.spy.losses.items() if name.startswith("loss_")}
+    last = len(step.spy.model.decoder.layers) - 2  # the last layer has no number
     assert {"loss_class", "loss_bbox", "loss_giou", f"loss_class_{last}"} <= set(losses)
     assert all(math.isfinite(value) and value > 0 for value in losses.values())
-    assert [name for name, gradient in step.gradients.items() if gradient is None] == []
-    idle = {name for name, gradient in step.gradients.items() if not gradient.any()}
-    excused = {name for name in step.gradients if ZERO_CONTENT.fullmatch(name)}
+    assert [name for name, gradient in step.spy.gradients.items() if gradient is None] == []
+    idle = {name for name, gradient in step.spy.gradients.items() if not gradient.any()}
+    excused = {name for name in step.spy.gradients if ZERO_CONTENT.fullmatch(name)}
     assert idle == (excused if "dab_detr" in step.name else set())
-    after = dict(step.run.model.named_parameters())
-    still = {name for name, value in step.before.items() if torch.equal(value, after[name])}
-    frozen = set(after) - set(step.gradients)
+    after = dict(step.spy.model.named_parameters())
+    still = {name for name, value in step.spy.before.items() if torch.equal(value, after[name])}
+    frozen = set(after) - set(step.spy.gradients)
     assert {name for name in still - idle - frozen if not KEY_BIAS.fullmatch(name)} == set()
     assert frozen <= still
 
 
 def test_two_images_are_evaluated(step):
-    results = step.run.eval_hook.results["bbox"]
+    results = step.results["bbox"]
     assert 0 <= results["AP"] <= results["AR100"] <= 100
-    detections = json.loads((step.run.folder / DETECTIONS).read_text())
+    detections = json.loads((step.folder / DETECTIONS).read_text())
     assert {detection["image_id"] for detection in detections} == {1, 2}
     assert all(0 <= detection["score"] <= 1 for detection in detections)
-    assert len(detections) <= 2 * step.run.model.num_queries * step.run.model.num_classes
+    assert len(detections) <= 2 * step.spy.model.num_queries * step.spy.model.num_classes
 
 
 @torch.no_grad()
@@ -78,22 +78,22 @@ def detect(model, batches):
 
 def test_a_reloaded_model_detects_the_same(step):
     torch.manual_seed(99)
-    fresh = instantiate(step.run.config.model)
-    checkpoint = step.run.checkpointer.last()
-    batches = list(step.run.evaluation.loader)
-    expected = detect(step.run.evaluated_model, batches)
+    fresh = instantiate(step.config.model)
+    checkpoint = step.checkpoint
+    batches = list(instantiate(step.config.dataloader.test))
+    expected = detect(step.spy.model, batches)
     assert len(expected) == 2
     with pytest.raises(AssertionError):
         torch.testing.assert_close(detect(fresh, batches), expected)
-    loaded = load_model(step.run.config, checkpoint, device="cpu")
+    loaded = load_model(step.config, checkpoint, device="cpu")
     torch.testing.assert_close(detect(loaded, batches), expected, rtol=0, atol=0)
 
 
 def test_the_checkpoint_converts_there_and_back(step, tmp_path):
-    source = step.run.checkpointer.last()
+    source = step.checkpoint
     layout = "rtdetr" if step.name.startswith("rtdetr") else "detrex"
     assert convert_checkpoint(source, tmp_path / "theirs.pth", layout, strict=True).is_complete
-    fresh = instantiate(step.run.config.model)  # knows what is one tensor there but several here
+    fresh = instantiate(step.config.model)  # knows what is one tensor there but several here
     convert_checkpoint(tmp_path / "theirs.pth", tmp_path / "ours.pth", "ours", fresh, strict=True)
     saved, theirs, back = (
         torch.load(path, weights_only=True)["model"]

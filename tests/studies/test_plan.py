@@ -10,10 +10,11 @@ from aligndetr.config import LazyConfig
 from aligndetr.engine.model import build_model
 from aligndetr.engine.num_classes import settle_num_classes
 from aligndetr.errors import CheckpointError
+from aligndetr.interop import load_checkpoint
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from studies.plan import ARMS, QUESTIONS, Study, run_config
-from studies.training import load_backbone
+from studies.training import backbone_of
 
 
 def texts(arm):
@@ -71,11 +72,13 @@ def test_only_the_backbone_is_taken(models, tmp_path):
     before = {name: value.clone() for name, value in taker.state_dict().items()}
     weights = {name: torch.full_like(value, 2) for name, value in giver.state_dict().items()}
     torch.save({"model": weights}, tmp_path / "start.pth")
-    load_backbone(taker, str(tmp_path / "start.pth"))
+    backbone = run_config(Study(), ARMS[0], 1e-3, 5, tuning=False).model
+    start = backbone_of(tmp_path / "start.pth", backbone, tmp_path / "backbone.pth")
+    load_checkpoint(taker, start)
     for name, value in taker.state_dict().items():
         expected = weights[name] if name.startswith("backbone.") else before[name]
         assert torch.equal(value, expected), name
     del weights["backbone.stem.conv1.weight"]
     torch.save({"model": weights}, tmp_path / "start.pth")
     with pytest.raises(CheckpointError, match=r"has no backbone\.stem\.conv1\.weight"):
-        load_backbone(taker, str(tmp_path / "start.pth"))
+        backbone_of(tmp_path / "start.pth", backbone, tmp_path / "backbone.pth")

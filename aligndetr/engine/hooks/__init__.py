@@ -2,7 +2,8 @@
 
 from aligndetr.engine.hooks.base import Hook, is_due
 from aligndetr.engine.hooks.checkpoints import BestCheckpointer, PeriodicCheckpointer
-from aligndetr.engine.hooks.ema import EMAHook
+from aligndetr.engine.hooks.detectron2 import Detectron2Events
+from aligndetr.engine.hooks.ema import EMAHook, ModelEMA, build_ema
 from aligndetr.engine.hooks.evaluation import EvalHook, ValidationLoss, flatten_results
 from aligndetr.engine.hooks.interruption import Interruption
 from aligndetr.engine.hooks.lr import LRScheduler
@@ -12,6 +13,7 @@ from aligndetr.engine.hooks.writing import PeriodicWriter
 
 __all__ = [
     "BestCheckpointer",
+    "Detectron2Events",
     "EMAHook",
     "EarlyStopping",
     "EvalHook",
@@ -19,9 +21,11 @@ __all__ = [
     "Interruption",
     "IterationTimer",
     "LRScheduler",
+    "ModelEMA",
     "PeriodicCheckpointer",
     "PeriodicWriter",
     "ValidationLoss",
+    "build_ema",
     "flatten_results",
     "is_due",
 ]

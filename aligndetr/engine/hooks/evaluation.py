@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from aligndetr.distributed import all_gather_object, broadcast_object, unwrap
 from aligndetr.engine.hooks.base import Hook, is_due
+from aligndetr.engine.hooks.writing import paused_writers
 from aligndetr.engine.random_state import undisturbed
+from aligndetr.evaluation import Results
 
 logger = logging.getLogger(__name__)
-
-Results = Mapping[str, Mapping[str, float]]
 
 
 class EvaluationSkipped(BaseException):
@@ -52,7 +52,7 @@ class EvalHook(Hook):
         self.running = True
         try:
             # how often it is evaluated must not change a training; some imports draw numbers too
-            with undisturbed():
+            with undisturbed(), paused_writers(self.trainer.hooks):
                 results = self.evaluate(last)
             return broadcast_object(results)  # only the main process has any, but all act on them
         except EvaluationSkipped:

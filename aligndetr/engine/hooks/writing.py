@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 from aligndetr.distributed import is_main
-from aligndetr.engine.events import EventStorage
 from aligndetr.engine.hooks.base import Hook, is_due
-
-
-class Writer(Protocol):
-    """Shows or stores what the storage holds."""
-
-    def write(self, storage: EventStorage, iteration: int) -> None:
-        """Take the present values."""
-
-    def close(self) -> None:
-        """No more values will come."""
+from aligndetr.engine.writers.base import Writer
 
 
 class PeriodicWriter(Hook):
@@ -26,14 +16,19 @@ class PeriodicWriter(Hook):
     Register it last, so that everything of a step has been recorded.
 
     Args:
-        writers: of the main process.
+        writers: only those of the main process write.
         period: steps between two writings.
     """
 
     def __init__(self, writers: Sequence[Writer], period: int = 20) -> None:
-        self.writers = list(writers)
+        self.writers = list(writers) if is_main() else []
         self.period = period
         self._written: int | None = None
+
+    def before_train(self) -> None:
+        """Start all."""
+        for writer in self.writers:
+            writer.start(self.trainer.start_iter, self.trainer.max_iter)
 
     def after_step(self) -> None:
         """Write when it is time."""
@@ -55,6 +50,15 @@ class PeriodicWriter(Hook):
     def _write(self, iteration: int) -> None:
         self._written = iteration
         self.trainer.storage.flush()
-        if is_main():
-            for writer in self.writers:
-                writer.write(self.trainer.storage, iteration)
+        for writer in self.writers:
+            writer.write(self.trainer.storage, iteration)
+
+
+@contextmanager
+def paused_writers(hooks: Sequence[Hook]) -> Iterator[None]:
+    """Inside of it no writer of these hooks uses the terminal."""
+    with ExitStack() as stack:
+        for hook in hooks:
+            for writer in hook.writers if isinstance(hook, PeriodicWriter) else ():
+                stack.enter_context(writer.paused())
+        yield

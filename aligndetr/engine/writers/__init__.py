@@ -1,9 +1,32 @@
 """Where recorded numbers go."""
 
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from aligndetr.config import instantiate
+from aligndetr.engine.plan import Plan
+from aligndetr.engine.run_folder import CONFIG_FILE, METRICS_FILE
+from aligndetr.engine.writers.base import Writer
 from aligndetr.engine.writers.console import BarWriter, LineWriter, console_writer
 from aligndetr.engine.writers.jsonl import JSONLinesWriter
 from aligndetr.engine.writers.tensorboard import TensorBoardWriter, tensorboard_installed
 from aligndetr.engine.writers.wandb import WandbWriter
+
+
+def build_writers(config: DictConfig, folder: Path, plan: Plan) -> list[Writer]:
+    """Those that every run has, those that are installed or asked for, and `train.writers`."""
+    chosen: list[Writer] = [
+        console_writer(plan.epoch_iters),
+        JSONLinesWriter(folder / METRICS_FILE),
+    ]
+    if tensorboard_installed():
+        chosen.append(TensorBoardWriter(folder))
+    if OmegaConf.select(config, "train.wandb.enabled"):
+        text = (folder / CONFIG_FILE).read_text(encoding="utf-8")
+        chosen.append(WandbWriter(config.train.wandb.get("params") or {}, {"yaml": text}))
+    return [*chosen, *instantiate(OmegaConf.select(config, "train.writers") or [])]
+
 
 __all__ = [
     "BarWriter",
@@ -11,6 +34,8 @@ __all__ = [
     "LineWriter",
     "TensorBoardWriter",
     "WandbWriter",
+    "Writer",
+    "build_writers",
     "console_writer",
     "tensorboard_installed",
 ]

@@ -5,55 +5,49 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import timedelta
 
 from aligndetr.engine.events import EventStorage
+from aligndetr.engine.writers.base import Writer
 
 logger = logging.getLogger(__name__)
 
 AP = "bbox/AP"
 
 
-def console_writer(start_iter: int, max_iter: int, epoch_iters: float | None = None):
+def console_writer(epoch_iters: float | None = None) -> Writer:
     """A `BarWriter` on a terminal, else a `LineWriter`."""
-    kind = BarWriter if sys.stderr.isatty() else LineWriter
-    return kind(start_iter, max_iter, epoch_iters)
+    return BarWriter() if sys.stderr.isatty() else LineWriter(epoch_iters)
 
 
-class LineWriter:
+class LineWriter(Writer):
     """Logs one line at a time: iteration, time left, losses, speed.
 
     Args:
-        start_iter: the first iteration.
-        max_iter: the end.
         epoch_iters: iterations of an epoch; None does not show epochs.
     """
 
-    def __init__(self, start_iter: int, max_iter: int, epoch_iters: float | None = None) -> None:
-        self.max_iter = max_iter
+    def __init__(self, epoch_iters: float | None = None) -> None:
         self.epoch_iters = epoch_iters
+
+    def start(self, start_iter: int, max_iter: int) -> None:
+        """Remember the end."""
+        self.max_iter = max_iter
 
     def write(self, storage: EventStorage, iteration: int) -> None:
         """Log the present values."""
         values = {name: value for name, (value, _) in storage.smoothed().items()}
         logger.info("%s", summary_line(values, iteration + 1, self.max_iter, self.epoch_iters))
 
-    def paused(self) -> AbstractContextManager:
-        """Nothing to pause."""
-        return nullcontext()
 
-    def close(self) -> None:
-        """Nothing is open."""
+class BarWriter(Writer):
+    """A progress bar that stays at the bottom of the terminal."""
 
+    _progress = None
 
-class BarWriter:
-    """A progress bar that stays at the bottom of the terminal.
-
-    Args: as `LineWriter`.
-    """
-
-    def __init__(self, start_iter: int, max_iter: int, epoch_iters: float | None = None) -> None:
+    def start(self, start_iter: int, max_iter: int) -> None:
+        """Show it."""
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
 
@@ -86,7 +80,8 @@ class BarWriter:
 
     def close(self) -> None:
         """Leave the bar as it is."""
-        self._progress.stop()
+        if self._progress is not None:
+            self._progress.stop()
 
 
 def summary_line(

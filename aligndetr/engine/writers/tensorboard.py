@@ -6,6 +6,7 @@ import importlib.util
 import os
 
 from aligndetr.engine.events import EventStorage
+from aligndetr.engine.writers.base import Writer
 
 
 def tensorboard_installed() -> bool:
@@ -13,28 +14,31 @@ def tensorboard_installed() -> bool:
     return importlib.util.find_spec("tensorboard") is not None
 
 
-class TensorBoardWriter:
+class TensorBoardWriter(Writer):
     """Writes scalars; needs the package `tensorboard`.
 
     Args:
         folder: of the event files.
-        start_iter: what an earlier run wrote from here on is hidden.
     """
 
-    def __init__(self, folder: str | os.PathLike, start_iter: int = 0) -> None:
+    def __init__(self, folder: str | os.PathLike) -> None:
+        self.folder = os.fspath(folder)
+        self._file = None
+
+    def start(self, start_iter: int, max_iter: int) -> None:
+        """Begin a file; what an earlier run wrote from `start_iter` on is hidden."""
         from torch.utils.tensorboard import SummaryWriter
 
-        self._writer = SummaryWriter(os.fspath(folder), purge_step=start_iter or None)
-        self._next = start_iter
+        super().start(start_iter, max_iter)
+        self._file = SummaryWriter(self.folder, purge_step=start_iter or None)
 
     def write(self, storage: EventStorage, iteration: int) -> None:
         """Write what was recorded since the last time."""
-        for name, (value, recorded) in storage.smoothed().items():
-            if recorded >= self._next:
-                self._writer.add_scalar(name, value, recorded)
-        self._next = iteration + 1
-        self._writer.flush()
+        for name, (value, recorded) in self.news(storage, iteration).items():
+            self._file.add_scalar(name, value, recorded)
+        self._file.flush()
 
     def close(self) -> None:
         """Finish the file."""
-        self._writer.close()
+        if self._file is not None:
+            self._file.close()

@@ -8,12 +8,12 @@ import torch
 from omegaconf import OmegaConf
 
 from aligndetr.config import LazyConfig
-from aligndetr.engine.experiment import TrainingInterrupted, evaluate, train
 from aligndetr.engine.hooks import Hook
-from aligndetr.engine.initial import load_own
 from aligndetr.engine.plan import make_plan
+from aligndetr.engine.run import TrainingInterrupted, evaluate, train
 from aligndetr.engine.trainer import Trainer
 from aligndetr.errors import CheckpointError, ConfigError, DataError, TrainingError, UserError
+from aligndetr.interop import convert_checkpoint
 
 
 def plan(world_size=1, epoch_size=1000, **train_options):
@@ -191,15 +191,9 @@ def test_evaluating_another_architecture_says_so(tiny_config, tmp_path):
         )
 
 
-def test_foreign_files_go_to_the_reader_that_was_given(tiny_config, tmp_path):
-    asked = []
-    (tmp_path / "r50.pkl").write_bytes(b"anything")
-
-    def reader(model, path):
-        asked.append(path)
-        return "read"
-
-    evaluate(tiny_config(), str(tmp_path / "r50.pkl"), load_initial=reader)
-    assert asked == [str(tmp_path / "r50.pkl")]
-    with pytest.raises(CheckpointError, match="truncated or not a checkpoint"):
-        load_own(torch.nn.Linear(1, 1), str(tmp_path / "r50.pkl"))
+def test_files_of_other_toolboxes_are_read_too(tiny_config, tmp_path):
+    train(tiny_config("train.max_iter=1"))
+    ours, theirs = tmp_path / "run" / "model_final.pth", tmp_path / "theirs.pth"
+    convert_checkpoint(ours, theirs, "detrex")
+    expected = evaluate(tiny_config(), str(ours))["bbox"]
+    assert evaluate(tiny_config(), str(theirs))["bbox"] == pytest.approx(expected, nan_ok=True)

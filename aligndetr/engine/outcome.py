@@ -1,0 +1,62 @@
+"""What a run leaves at its end: numbers, pictures, curves, and a line that says where."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+from aligndetr.engine.checkpoint import last_checkpoint
+from aligndetr.engine.evaluating import Evaluation
+from aligndetr.engine.run_folder import LOG_FILE, METRICS_FILE
+from aligndetr.errors import DataError
+from aligndetr.evaluation import Results
+from aligndetr.files import atomic_write
+
+logger = logging.getLogger(__name__)
+
+RESULTS_FILE, CURVES_FILE, PICTURES_FOLDER = "results.json", "curves.png", "pictures"
+
+
+def write_training(folder: Path, results: Results, evaluation: Evaluation | None) -> None:
+    """Write what is left to write of a training, and print where everything is."""
+    best = folder / "model_best.pth"
+    places = {
+        "checkpoint": last_checkpoint(folder),
+        "log": folder / LOG_FILE,
+        "best checkpoint": best if best.is_file() else None,
+        "pictures": evaluation and evaluation.draw(folder / PICTURES_FOLDER),
+        "curves": _draw_curves(folder),
+    }
+    for name, path in places.items():
+        if path is not None:
+            print(f"{name + ':':<17}{path}")
+    write_results(folder, results)
+
+
+def write_results(folder: Path, results: Results) -> None:
+    """All numbers as `results.json`, the most important ones as the last line of the output."""
+    with atomic_write(folder / RESULTS_FILE) as file:
+        json.dump(results, file, indent=1)
+    print(last_line(results, folder), flush=True)
+
+
+def last_line(results: Results, folder: Path) -> str:
+    """`bbox AP 71.3 AP50 88.0 -> output/run`."""
+    parts = [
+        f"{task} " + " ".join(f"{n} {metrics[n]:.1f}" for n in ("AP", "AP50") if n in metrics)
+        for task, metrics in results.items()
+        if "AP" in metrics and "/" not in task  # other weights than the chosen ones have a "/"
+    ]
+    return f"{' '.join(parts) or 'nothing was evaluated'} -> {folder}"
+
+
+def _draw_curves(folder: Path) -> Path | None:
+    from aligndetr.visualization import plot_metrics
+
+    try:
+        plot_metrics(folder / METRICS_FILE, folder / CURVES_FILE)
+    except DataError as error:
+        logger.warning("no curves: %s", error)
+        return None
+    return folder / CURVES_FILE

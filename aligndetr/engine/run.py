@@ -1,0 +1,216 @@
+"""A run from top to bottom: train what a config describes, or evaluate a checkpoint of it."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from aligndetr.config import LazyConfig, instantiate
+from aligndetr.distributed import barrier, is_main, rank, world_size
+from aligndetr.engine import hooks
+from aligndetr.engine.checkpoint import Checkpointer, build_checkpointer, last_checkpoint
+from aligndetr.engine.evaluating import Evaluation, build_evaluation, weights_of
+from aligndetr.engine.initial import load_start
+from aligndetr.engine.loaders import build_train_loader, build_validation_loader, load_dataset
+from aligndetr.engine.lr_schedule import LRMultiplier
+from aligndetr.engine.model import build_model, distribute, load_model
+from aligndetr.engine.num_classes import settle_num_classes
+from aligndetr.engine.optimizer import build_optimizer, settings_kept
+from aligndetr.engine.outcome import write_results, write_training
+from aligndetr.engine.plan import Plan, make_plan, whole_number
+from aligndetr.engine.precision import build_precision
+from aligndetr.engine.process import prepare_process
+from aligndetr.engine.random_state import seed_everything
+from aligndetr.engine.recomputation import KEY as RECOMPUTED
+from aligndetr.engine.run_folder import CONFIG_FILE, logging_to, make_run_folder
+from aligndetr.engine.trainer import Trainer
+from aligndetr.engine.writers import build_writers
+from aligndetr.errors import ConfigError, UserError
+from aligndetr.evaluation import Results
+from aligndetr.interop import load_checkpoint
+
+logger = logging.getLogger(__name__)
+
+
+class TrainingInterrupted(UserError):  # noqa: N818
+    """A signal ended the training; what was reached is saved.
+
+    Attributes:
+        exit_code: for the process, 128 + the signal's number.
+    """
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def train(config: DictConfig, resume: bool = False) -> Results:
+    """Train and evaluate; everything lands in `train.output_dir`.
+
+    Args:
+        config: not changed.
+        resume: go on from the folder's last checkpoint, if it has one.
+
+    Returns:
+        Results of the final evaluation by task and metric, in the main process.
+
+    Raises:
+        TrainingInterrupted: after SIGINT or SIGTERM.
+        UserError: anything else that the user can change.
+    """
+    config = copy.deepcopy(config)
+    device = prepare_process(config, frugal=bool(OmegaConf.select(config, RECOMPUTED)))
+    folder = make_run_folder(config.train.output_dir)
+    with logging_to(folder):
+        dataset = load_dataset(config, "train")
+        plan = _settle(config, dataset, folder)
+
+        model = build_model(config, getattr(dataset, "class_names", None)).to(device)
+        checkpoint = _resume_point(folder) if resume else None
+        if checkpoint is None:
+            load_start(config, model)
+        ema = hooks.build_ema(config, model)
+        optimizer = build_optimizer(config, model, plan.lr_factor)
+        scheduler = LRMultiplier(optimizer, instantiate(config.lr_multiplier), plan.max_iter)
+        trainer = Trainer(
+            distribute(model, config, device),
+            build_train_loader(config, dataset, plan),
+            optimizer,
+            precision=build_precision(config, device),
+            clip_grad=_clip_grad(config),
+            accumulation_steps=plan.accumulation_steps,
+            dump_folder=folder,
+        )
+        evaluation = build_evaluation(config, weights_of(model, ema))
+        checkpointer = build_checkpointer(config, folder, trainer, scheduler, ema)
+        evaluating = hooks.EvalHook(plan.eval_period, evaluation)
+        trainer.register_hooks(
+            [
+                hooks.Detectron2Events(),
+                hooks.IterationTimer(),
+                *([hooks.EMAHook(ema)] if ema else []),
+                hooks.LRScheduler(scheduler),
+                *_validation_loss(config, plan, evaluation),
+                *([evaluating] if evaluation else []),
+                *instantiate(OmegaConf.select(config, "train.hooks") or []),
+                *_by_metric(config, checkpointer),
+                hooks.PeriodicCheckpointer(checkpointer, plan.checkpoint_period),
+                hooks.PeriodicWriter(build_writers(config, folder, plan), plan.log_period),
+                interruption := hooks.Interruption(),
+            ]
+        )
+        seed_everything(config.train.seed + 1 + rank())  # processes draw different noise
+        start_iter = _resume(config, checkpointer, checkpoint, trainer) if checkpoint else 0
+
+        if start_iter < plan.max_iter:
+            trainer.train(start_iter, plan.max_iter)
+            _raise_if_interrupted(trainer, interruption, folder)
+            results = evaluating.results
+        else:
+            logger.info("training is finished; evaluating what it reached")
+            results = evaluation() if evaluation else {}
+        if is_main():
+            write_training(folder, results, evaluation)
+        barrier()
+        return results
+
+
+def evaluate(config: DictConfig, checkpoint: str | None = None) -> Results:
+    """Evaluate weights on `dataloader.test`; predictions and results land in `train.output_dir`.
+
+    Args:
+        config: not changed.
+        checkpoint: file; None takes `train.init_checkpoint`. Of a training here the moving average
+            counts if it has one, unless `train.best.weights` is "model".
+
+    Returns:
+        Results by task and metric, in the main process.
+
+    Raises:
+        UserError: anything that the user can change.
+    """
+    config = copy.deepcopy(config)
+    prepare_process(config)
+    folder = make_run_folder(config.train.output_dir)
+    checkpoint = checkpoint or OmegaConf.select(config, "train.init_checkpoint")
+    if not checkpoint:
+        raise ConfigError("nothing to evaluate: give a checkpoint (train.init_checkpoint=FILE)")
+    with logging_to(folder):
+        dataset = load_dataset(config, "test")
+        names = getattr(dataset, "class_names", None)
+        model = load_model(config, checkpoint, names, load_initial=load_checkpoint)
+        evaluation = build_evaluation(config, {"model": model}, dataset)
+        if not evaluation:
+            raise ConfigError("evaluation needs dataloader.test and dataloader.evaluator")
+        results = evaluation()
+        if is_main():
+            write_results(folder, results)
+        barrier()
+        return results
+
+
+def _settle(config: DictConfig, dataset: Any, folder: Path) -> Plan:
+    """Let the data decide what it decides, and save the config that then describes the run."""
+    name = getattr(dataset, "name", "")
+    settle_num_classes(config, getattr(dataset, "class_names", None), f"the dataset {name}")
+    plan = make_plan(config, getattr(dataset, "epoch_size", None), world_size())
+    logger.info("%s", plan.describe())
+    if is_main():
+        LazyConfig.save(config, folder / CONFIG_FILE)
+    barrier()
+    return plan
+
+
+def _resume_point(folder: Path) -> Path | None:
+    checkpoint = last_checkpoint(folder)
+    if checkpoint is None:
+        logger.info("nothing to resume in %s: starting from iteration 0", folder)
+    return checkpoint
+
+
+def _clip_grad(config: DictConfig) -> dict[str, float] | None:
+    clip = OmegaConf.select(config, "train.clip_grad") or {}
+    return dict(clip.params) if clip.get("enabled") else None
+
+
+def _validation_loss(
+    config: DictConfig, plan: Plan, evaluation: Evaluation | None
+) -> list[hooks.Hook]:
+    if not OmegaConf.select(config, "train.validation_loss.enabled"):
+        return []
+    loader = build_validation_loader(config, evaluation and evaluation.dataset)
+    return [hooks.ValidationLoss(plan.eval_period, loader)]
+
+
+def _by_metric(config: DictConfig, checkpointer: Checkpointer) -> list[hooks.Hook]:
+    """What a metric decides: which checkpoint is the best, and when to stop."""
+    metric = OmegaConf.select(config, "train.best.metric") or "bbox/AP"
+    larger = not metric.startswith("validation")
+    chosen: list[hooks.Hook] = [hooks.BestCheckpointer(checkpointer, metric, larger)]
+    patience = whole_number(config, "train.early_stopping.patience", 0)
+    if patience:
+        chosen.append(hooks.EarlyStopping(metric, patience, larger))
+    return chosen
+
+
+def _resume(config: DictConfig, checkpointer: Checkpointer, path: Path, trainer: Trainer) -> int:
+    """Restore everything; the iteration to go on with."""
+    with settings_kept(trainer.optimizer):
+        content = checkpointer.load(path, bool(OmegaConf.select(config, "train.trust_checkpoint")))
+    logger.info("resuming from %s at iteration %d", path, content["iteration"] + 1)
+    return content["iteration"] + 1
+
+
+def _raise_if_interrupted(trainer: Trainer, by: hooks.Interruption, folder: Path) -> None:
+    if trainer.stop_reason:
+        logger.info("stopped after iteration %d: %s", trainer.iter, trainer.stop_reason)
+    if by.exit_code is not None:
+        raise TrainingInterrupted(
+            f"training was interrupted after {trainer.iter} of {trainer.max_iter} iterations; "
+            f"go on with --resume ({folder})",
+            by.exit_code,
+        )
