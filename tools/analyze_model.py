@@ -1,54 +1,51 @@
 #!/usr/bin/env python
-"""Print a model's structure and what it costs: parameters, multiply-adds, activations."""
+"""Print what a model costs: parameters, multiply-adds, activations."""
 
 import argparse
 import sys
 
-TASKS = ("parameter", "flop", "activation", "structure")
+from aligndetr.cli import guarded
+from aligndetr.commands.arguments import add_config_arguments, load_config
 
 
-def main() -> int:
-    """Parse arguments, build the model, print."""
-    from aligndetr.commands.arguments import add_config_arguments, load_config
-    from aligndetr.errors import UserError
-
+def main(words: list[str] | None = None) -> int:
+    """Read the command line and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     add_config_arguments(parser)
-    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=["parameter", "flop"])
+    tasks = ("parameter", "flop", "activation", "structure")
     parser.add_argument(
-        "--size", nargs=2, type=int, default=[800, 1216], metavar=("H", "W"),
+        "--tasks",
+        nargs="+",
+        choices=tasks,
+        default=["parameter", "flop"],
+        metavar="TASK",
+        help=f"any of {', '.join(tasks)} (default: parameter flop)",
+    )
+    parser.add_argument(
+        "--image-size",
+        nargs=2,
+        type=int,
+        default=[800, 1216],
+        metavar=("H", "W"),
         help="of the random image, in pixels (default: 800 1216)",
-    )  # fmt: skip
-    parser.add_argument("--depth", type=int, default=2, help="levels of modules (default: 2)")
-    args = parser.parse_intermixed_args()
-    try:
-        config = load_config(args)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    report(config, args)
-    return 0
+    )
+    parser.add_argument(
+        "--depth", type=int, default=2, metavar="N", help="levels of modules (default: %(default)s)"
+    )
+    return guarded(lambda: run(parser.parse_intermixed_args(words)))
 
 
-def report(config, args: argparse.Namespace) -> None:
-    """Print what `--tasks` asks for; where the data says the number of classes, it is 80."""
-    from aligndetr.config import instantiate
-    from aligndetr.evaluation import complexity
+def run(args: argparse.Namespace) -> int:
+    """Print what `--tasks` asks for."""
+    from aligndetr.engine.model import load_model
+    from aligndetr.evaluation.complexity import describe_costs
 
-    if config.model.get("num_classes", 0) is None:
+    config = load_config(args)
+    if config.model.get("num_classes", 0) is None:  # left to the dataset, which plays no part here
         config.model.num_classes = 80
-    model, size = instantiate(config.model), tuple(args.size)
-    if "structure" in args.tasks:
-        print(model)
-    columns = {}
-    if "parameter" in args.tasks:
-        columns["parameters"] = complexity.parameter_counts(model)
-    if "flop" in args.tasks:
-        columns["multiply-adds"] = complexity.flop_counts(model, size)
-    if "activation" in args.tasks:
-        columns["activations"] = complexity.activation_counts(model, size)
-    if columns:
-        print(complexity.cost_table(columns, args.depth))
+    model = load_model(config, None, device="cpu")
+    print(describe_costs(model, args.tasks, tuple(args.image_size), args.depth))
+    return 0
 
 
 if __name__ == "__main__":

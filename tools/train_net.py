@@ -1,8 +1,8 @@
 #!/usr/bin/env python
-"""`aligndetr train` under the name and with the arguments that detectron2 and detrex users know.
+"""`aligndetr train` with the name and arguments that detectron2 users know.
 
-    python tools/train_net.py --config-file projects/align_detr/configs/aligndetr_tiny.py \\
-        --num-gpus 2 train.max_iter=100 dataloader.train.total_batch_size=4
+    python tools/train_net.py --config-file aligndetr_tiny --num-gpus 2 \\
+        train.max_iter=100 dataloader.train.total_batch_size=4
 
 With `--eval-only` the weights are those of `train.init_checkpoint`.
 """

@@ -4,29 +4,39 @@
 import argparse
 import sys
 
+from aligndetr.cli import guarded
+from aligndetr.commands.arguments import add_output_argument, add_threshold_argument
 
-def main() -> int:
-    """Parse arguments and draw."""
+
+def main(words: list[str] | None = None) -> int:
+    """Read the command line and draw."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--input", required=True, help="results json (coco_instances_results.json)")
-    parser.add_argument("--dataset", default="coco_2017_val", help="registered name, or a label")
-    parser.add_argument("--json-file", help="annotation file of a dataset that is not registered")
-    parser.add_argument("--image-root", help="its image folder")
-    parser.add_argument("--output", required=True, help="folder for the pictures")
-    parser.add_argument("--conf-threshold", type=float, default=0.5, help="default: %(default)s")
-    parser.add_argument("--count", type=int, help="draw only the first images")
-    args = parser.parse_args()
+    parser.add_argument(
+        "--input", required=True, metavar="JSON", help="results (coco_instances_results.json)"
+    )
+    parser.add_argument(
+        "--dataset",
+        default="coco_2017_val",
+        metavar="NAME",
+        help="registered name, or a label (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--json-file", metavar="JSON", help="annotations of a dataset that is not registered"
+    )
+    parser.add_argument("--image-root", metavar="DIR", help="its image folder")
+    add_output_argument(parser, "output/results")
+    add_threshold_argument(parser, 0.5, "--conf-threshold")
+    parser.add_argument("--num-images", type=int, metavar="N", help="draw only the first ones")
+    return guarded(lambda: run(parser.parse_args(words)))
 
+
+def run(args: argparse.Namespace) -> int:
+    """Draw, and say where the pictures are."""
     from aligndetr.data import load_dataset
-    from aligndetr.errors import UserError
     from aligndetr.visualization.json_results import draw_json_results
 
-    try:
-        dataset = load_dataset(args.dataset, args.json_file, args.image_root)
-        paths = draw_json_results(args.input, dataset, args.output, args.conf_threshold, args.count)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    dataset = load_dataset(args.dataset, args.json_file, args.image_root)
+    paths = draw_json_results(args.input, dataset, args.output, args.threshold, args.num_images)
     print(f"{len(paths)} pictures in {args.output}")
     return 0
 

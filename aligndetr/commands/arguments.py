@@ -1,4 +1,4 @@
-"""How commands take a config: `CONFIG [key=value ...]`, or `--config-file CONFIG` instead."""
+"""What commands take: a config as `CONFIG [key=value ...]` or `--config-file`, and shared flags."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from aligndetr.errors import ConfigError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+    from aligndetr.engine.initial import LoadInitial
 
 _OVERRIDE = re.compile(r"\+{0,2}[A-Za-z_][\w.\-]*=|[+~][A-Za-z_]", re.ASCII)
 
@@ -44,6 +47,74 @@ def add_config_arguments(parser: argparse.ArgumentParser, others: str | None = N
     )
     parser.add_argument("--config-file", metavar="CONFIG", help="the config, by name or path")
     parser.set_defaults(takes_others=others is not None)
+
+
+def add_checkpoint_arguments(parser: argparse.ArgumentParser, default: str | None) -> None:
+    """Add `--checkpoint` and `--weights`; read them with `checkpoint_reader`.
+
+    Args:
+        parser: the command's parser.
+        default: what happens without a checkpoint, for the help; None: it must be given.
+    """
+    note = f" (default: {default})" if default else ""
+    parser.add_argument(
+        "--checkpoint",
+        required=default is None,
+        metavar="FILE",
+        help=f"weights: of a training here, of another toolbox, or a URL{note}",
+    )
+    add_weights_argument(parser, "train.best.weights, and that: ema if there is one")
+
+
+def add_weights_argument(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add `--weights`: which of the two that a checkpoint may hold.
+
+    Args:
+        parser: the command's parser.
+        default: which they are without it, for the help.
+    """
+    parser.add_argument(
+        "--weights",
+        choices=("model", "ema"),
+        help=f"those of the last step, or their moving average (default: {default})",
+    )
+
+
+def checkpoint_reader(args: argparse.Namespace) -> LoadInitial:
+    """What reads files that no training here wrote, with the weights that are asked for."""
+    from aligndetr.interop import load_checkpoint
+
+    return partial(load_checkpoint, weights=args.weights or "model")
+
+
+def add_output_argument(parser: argparse.ArgumentParser, default: str, *aliases: str) -> None:
+    """Add `--output`: the folder of everything that the command writes."""
+    parser.add_argument(
+        "--output", *aliases, default=default, metavar="DIR", help="folder (default: %(default)s)"
+    )
+
+
+def add_threshold_argument(
+    parser: argparse.ArgumentParser, default: float, *aliases: str, only: str = ""
+) -> None:
+    """Add `--threshold`, the lowest score of what is shown; `only` says when it counts."""
+    parser.add_argument(
+        "--threshold",
+        *aliases,
+        type=float,
+        default=default,
+        metavar="S",
+        help=f"{only}leave out objects with a lower score (default: %(default)s)",
+    )
+
+
+def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what says how many processes there are."""
+    add = parser.add_argument
+    add("--num-gpus", type=int, default=1, help="processes on this machine (on the CPU too)")
+    add("--num-machines", type=int, default=1, help="how many machines take part")
+    add("--machine-rank", type=int, default=0, help="index of this machine")
+    add("--dist-url", default="auto", help="where processes meet: tcp://<first machine>:<port>")
 
 
 def is_override(word: str) -> bool:

@@ -2,9 +2,10 @@
 
     aligndetr compare DINO='output/dino_seed*' AlignDETR='output/align_seed*'
 
-Each argument is a method: a run's folder, a folder of runs, or a quoted pattern; its runs are the
-seeds. Numbers are those of the last evaluation: mean and sample standard deviation over the
-runs, then differences to the first method, taken seed by seed.
+Each argument is a method: a run's folder, a folder of runs, or a quoted
+pattern; its runs are the seeds. Numbers are those of the last evaluation: mean
+and sample standard deviation over the runs, then differences to the first
+method, taken seed by seed.
 """
 
 from __future__ import annotations
@@ -13,17 +14,23 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from aligndetr.commands.arguments import add_output_argument
+
+PICTURE = "comparison.png"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("runs", nargs="+", metavar="[NAME=]RUNS", help="the runs of one method")
     parser.add_argument(
-        "--tasks", nargs="+", default=["bbox", "alignment"], help="default: bbox alignment"
+        "--tasks",
+        nargs="+",
+        default=["bbox", "alignment"],
+        metavar="TASK",
+        help="default: bbox alignment",
     )
     parser.add_argument("--plot", default="bbox/AP", metavar="METRIC", help="default: %(default)s")
-    parser.add_argument(
-        "--output", default="comparison.png", metavar="FILE", help="plot (default: %(default)s)"
-    )
+    add_output_argument(parser, default="comparison")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -41,8 +48,9 @@ def run(args: argparse.Namespace) -> int:
     if not metrics:
         raise UserError(f"no run has metrics of {', '.join(args.tasks)}; were they evaluated?")
     print(format_comparison(methods, metrics))
-    plot_methods(methods, args.plot, Path(args.output))
-    print(f"curves in {args.output}")
+    picture = Path(args.output) / PICTURE
+    plot_methods(methods, args.plot, picture)
+    print(f"curves in {picture}")
     return 0
 
 

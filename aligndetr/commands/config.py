@@ -1,6 +1,7 @@
-"""Print a resolved config as YAML, with the file and line, or the override, that set each value.
+"""Print a resolved config as YAML, with the file and line that set each value.
 
-A value that is written as an interpolation is shown resolved, with the interpolation beside it.
+A value that is written as an interpolation is shown resolved, with the
+interpolation beside it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """List the configs that come with the package, each with a line of description.
 
-Where the output is not a terminal, a line is the name, a tab and the description.
+Where the output is not a terminal, a line is the name, a tab and the
+description.
 """
 
 from __future__ import annotations

@@ -1,21 +1,25 @@
 """Evaluate a checkpoint on the config's test data.
 
-Prints COCO's numbers, and those of each class; writes predictions and results to
-train.output_dir.
+Prints COCO's numbers, and those of each class; writes predictions and results
+to train.output_dir.
 """
 
 from __future__ import annotations
 
 import argparse
 
-from aligndetr.commands.arguments import add_config_arguments
-from aligndetr.commands.train import add_launch_arguments, evaluate_here, launch_command
+from aligndetr.commands.arguments import (
+    add_checkpoint_arguments,
+    add_config_arguments,
+    add_launch_arguments,
+)
+from aligndetr.commands.train import evaluate_here, launch_command
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_config_arguments(parser)
-    parser.add_argument("--checkpoint", metavar="FILE", help="default: train.init_checkpoint")
+    add_checkpoint_arguments(parser, default="train.init_checkpoint")
     add_launch_arguments(parser)
 
 

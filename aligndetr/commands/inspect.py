@@ -1,12 +1,13 @@
-"""`aligndetr inspect`: see which queries answer for which objects, and where they look.
+"""`aligndetr inspect`: which queries answer for which objects, where they look.
 
-    aligndetr inspect CONFIG --checkpoint model_best.pth --image-id 3 --output look/
+    aligndetr inspect CONFIG --checkpoint best.pth --image-id 3 --output look/
 
-Writes `matches.png` (matched queries and reference boxes of every layer), `sampling.png` (sampling
-points of one query) and `inspect.html`, where layers and queries can be chosen. Layers count from
-1; 0 are the encoder's proposals. Matching needs ground truth: images come from the config's test
-dataset, from --dataset, or from --image with --annotations. An --image without annotations shows
-the detections of the last layer instead, followed through the layers.
+Writes `matches.png` (matched queries and reference boxes of every layer),
+`sampling.png` (sampling points of one query) and `inspect.html`, where layers
+and queries can be chosen. Layers count from 1; 0 are the encoder's proposals.
+Matching needs ground truth: images come from the config's test dataset, from
+--dataset, or from --image with --json-file. An --image without annotations
+shows the detections of the last layer instead, followed through the layers.
 """
 
 from __future__ import annotations
@@ -15,6 +16,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aligndetr.commands.arguments import (
+    add_checkpoint_arguments,
+    add_config_arguments,
+    add_output_argument,
+    add_threshold_argument,
+    checkpoint_reader,
+    load_config,
+)
 from aligndetr.errors import ConfigError, DataError, UserError
 
 if TYPE_CHECKING:
@@ -28,20 +37,17 @@ MATCHES, SAMPLING, PAGE = "matches.png", "sampling.png", "inspect.html"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    from aligndetr.commands.arguments import add_config_arguments
-
     add_config_arguments(parser)
+    add_checkpoint_arguments(parser, default="train.init_checkpoint, or random weights")
     add = parser.add_argument
-    add("--checkpoint", metavar="FILE", help="weights (default: train.init_checkpoint)")
     add("--image-id", type=int, metavar="N", help="image of the dataset (default: the first one)")
     add("--dataset", metavar="NAME", help="default: that of the config's dataloader.test")
-    add("--image", metavar="FILE", help="an image file instead of one of the dataset")
-    add("--annotations", metavar="JSON", help="COCO annotations that contain --image")
+    add("--image", metavar="FILE", help="an image file instead of the dataset's")
+    add("--json-file", metavar="JSON", help="COCO annotations that contain --image")
     add("--query", type=int, metavar="N", help="whose sampling points (default: a matched one)")
     add("--layer", type=int, metavar="I", help="draw only this layer in the PNGs")
-    add("--threshold", type=float, default=0.3, metavar="S",
-        help="without ground truth: lowest score (default: %(default)s)")  # fmt: skip
-    add("--output", default="inspection", metavar="DIR", help="folder (default: %(default)s)")
+    add_threshold_argument(parser, 0.3, only="without ground truth: ")
+    add_output_argument(parser, default="inspection")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -50,7 +56,6 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: no such image, query or layer, or config, data or checkpoint are wrong.
     """
-    from aligndetr.commands.arguments import load_config
     from aligndetr.config import instantiate
     from aligndetr.data.images import read_image
     from aligndetr.inspection import inspect_image
@@ -75,8 +80,8 @@ def _find_record(
     from aligndetr.data.dataset import load_dataset
 
     if args.image is None:
-        if args.annotations:
-            raise UserError("--annotations describes --image: give both")
+        if args.json_file:
+            raise UserError("--json-file describes --image: give both")
         dataset = (
             load_dataset(args.dataset)
             if args.dataset
@@ -85,14 +90,14 @@ def _find_record(
         return dataset, _record_by_id(dataset, args.image_id)
     if args.image_id is not None or args.dataset:
         raise UserError("--image is a file; leave out --image-id and --dataset")
-    if not args.annotations:
+    if not args.json_file:
         return None, {"file_name": args.image}
     image = Path(args.image)
-    dataset = load_dataset(None, json_file=args.annotations, image_root=image.parent)
+    dataset = load_dataset(None, json_file=args.json_file, image_root=image.parent)
     for record in dataset:
         if Path(record["file_name"]).resolve() == image.resolve():
             return dataset, record
-    raise DataError(f"{args.annotations} has no image {image.name}")
+    raise DataError(f"{args.json_file} has no image {image.name}")
 
 
 def _record_by_id(dataset: DetectionDataset, image_id: int | None) -> dict[str, Any]:
@@ -113,7 +118,6 @@ def _load_model(
 ) -> tuple[Any, list[str] | None]:
     """The model and its class names."""
     from aligndetr.engine.model import load_model
-    from aligndetr.interop import load_checkpoint
 
     checkpoint = args.checkpoint or config.train.get("init_checkpoint") or None
     if not checkpoint:
@@ -121,7 +125,8 @@ def _load_model(
             raise ConfigError("an image file alone says nothing about classes: give --checkpoint")
         print("no --checkpoint: the weights are random, and so is what they see")
     names = None if dataset is None else dataset.class_names
-    model = load_model(config, checkpoint, names, load_initial=load_checkpoint)
+    reader = checkpoint_reader(args)
+    model = load_model(config, checkpoint, names, args.weights, load_initial=reader)
     return model, model.class_names
 
 

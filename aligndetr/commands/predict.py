@@ -2,8 +2,9 @@
 
     aligndetr predict CONFIG --checkpoint model_final.pth images/ --output out/
 
-Images are files, or folders that are searched with all their subfolders. Pictures keep the names
-of the images; `predictions.json` holds the same boxes in COCO's format.
+Images are files, or folders that are searched with all their subfolders.
+Pictures keep the names of the images; `predictions.json` holds the same boxes
+in COCO's format.
 """
 
 from __future__ import annotations
@@ -15,6 +16,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from aligndetr.commands.arguments import (
+    add_checkpoint_arguments,
+    add_config_arguments,
+    add_output_argument,
+    add_threshold_argument,
+    checkpoint_reader,
+    is_override,
+    load_config,
+    split_words,
+)
 from aligndetr.errors import DataError, UserError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
@@ -23,25 +34,10 @@ JSON_FILE = "predictions.json"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    from aligndetr.commands.arguments import add_config_arguments
-
     add_config_arguments(parser, others="images or folders")
-    parser.add_argument(
-        "--checkpoint",
-        required=True,
-        metavar="FILE",
-        help="weights: of a training here, of another toolbox, or a URL",
-    )
-    parser.add_argument(
-        "--output", default="predictions", metavar="DIR", help="folder (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--threshold",
-        type=float,
-        default=0.5,
-        metavar="S",
-        help="leave out objects with a lower score (default: %(default)s)",
-    )
+    add_checkpoint_arguments(parser, default=None)
+    add_output_argument(parser, default="predictions")
+    add_threshold_argument(parser, default=0.5)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -53,8 +49,6 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: nothing to read, or config or checkpoint are wrong.
     """
-    from aligndetr.commands.arguments import load_config, split_words
-    from aligndetr.interop import load_checkpoint
     from aligndetr.predictor import Predictor
     from aligndetr.visualization.predictions import save_picture
 
@@ -67,7 +61,8 @@ def run(args: argparse.Namespace) -> int:
         known = " ".join(sorted(SUFFIXES))
         raise UserError(f"no images in {', '.join(inputs) or 'the command'}; known: {known}")
     config = load_config(args, _is_input)
-    predictor = Predictor(config, args.checkpoint, load_initial=load_checkpoint)
+    reader = checkpoint_reader(args)
+    predictor = Predictor(config, args.checkpoint, args.weights, load_initial=reader)
     content = CocoPredictions(predictor.class_names, predictor.model.num_classes)
     broken = 0
     for number, (source, target) in enumerate(jobs, start=1):
@@ -86,8 +81,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _is_input(word: str) -> bool:
-    from aligndetr.commands.arguments import is_override
-
     return not is_override(word)
 
 

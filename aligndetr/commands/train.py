@@ -1,7 +1,8 @@
 """Train a config and evaluate the result.
 
-Everything lands in train.output_dir. Ctrl-C and SIGTERM write a checkpoint, with which --resume
-goes on exactly where it stopped. docs/training.md says more.
+Everything lands in train.output_dir. Ctrl-C and SIGTERM write a checkpoint,
+with which --resume goes on exactly where it stopped. docs/training.md says
+more.
 """
 
 from __future__ import annotations
@@ -9,7 +10,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from aligndetr.commands.arguments import add_config_arguments, load_config
+from aligndetr.commands.arguments import (
+    add_config_arguments,
+    add_launch_arguments,
+    load_config,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,15 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--eval-only", action="store_true", help="evaluate train.init_checkpoint, train nothing"
     )
     add_launch_arguments(parser)
-
-
-def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what says how many processes there are."""
-    add = parser.add_argument
-    add("--num-gpus", type=int, default=1, help="processes on this machine (on the CPU too)")
-    add("--num-machines", type=int, default=1, help="how many machines take part")
-    add("--machine-rank", type=int, default=0, help="index of this machine")
-    add("--dist-url", default="auto", help="where processes meet: tcp://<first machine>:<port>")
+    parser.set_defaults(checkpoint=None, weights=None)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -55,10 +52,9 @@ def launch_command(main, args: argparse.Namespace) -> int:
 def train_here(args: argparse.Namespace) -> int:
     """Train in this process."""
     from aligndetr.engine.run import TrainingInterrupted, train
-    from aligndetr.interop import load_checkpoint
 
     try:
-        train(load_config(args), resume=args.resume, load_initial=load_checkpoint)
+        train(load_config(args), resume=args.resume)
     except TrainingInterrupted as interruption:
         print(interruption, file=sys.stderr)
         return interruption.exit_code
@@ -68,8 +64,6 @@ def train_here(args: argparse.Namespace) -> int:
 def evaluate_here(args: argparse.Namespace) -> int:
     """Evaluate in this process."""
     from aligndetr.engine.run import evaluate
-    from aligndetr.interop import load_checkpoint
 
-    checkpoint = getattr(args, "checkpoint", None)
-    evaluate(load_config(args), checkpoint, load_initial=load_checkpoint)
+    evaluate(load_config(args), args.checkpoint, args.weights)
     return 0

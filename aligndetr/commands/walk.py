@@ -3,21 +3,25 @@
     aligndetr walk --config-file aligndetr_tiny --train
     aligndetr walk CONFIG --image street.jpg --depth 3 --html walk.html
 
-Two small images run through the model on the CPU, the second a fifth smaller than the first, so
-that padding is seen at work. They come from the config's test dataset, or are drawn where it is
-not there; --image puts the same file in twice, for --train with objects that are made up. Weights
-are random unless --weights names some. Every step shows
+Two small images run through the model on the CPU, the second a fifth smaller
+than the first, so that padding is seen at work. They come from the config's
+test dataset, or are drawn where it is not there; --image puts the same file in
+twice, for --train with objects that are made up. Weights are random unless
+--checkpoint names some. Every step shows
 
-  what it takes, and after ">" what it gives: shapes in letters where these are certain, else as
-  numbers, and the smallest and largest element;
+  what it takes, and after ">" what it gives: shapes in letters where these are
+  certain, else as numbers, and the smallest and largest element;
   params: parameters, with everything inside it, shared ones once;
-  time: share of the whole's time, with everything inside it, of one run after a first one;
+  time: share of the whole's time, with everything inside it, of one run after a
+  first one;
   own: the same without the steps inside it;
-  memory: share of the bytes of all tensors that its operations write, with everything inside it,
-  temporary tensors included, also if they are freed at once; views cost nothing, and what an
-  operation needs inside itself is not seen. It is traffic, not the peak.
+  memory: share of the bytes of all tensors that its operations write, with
+  everything inside it, temporary tensors included, also if they are freed at
+  once; views cost nothing, and what an operation needs inside itself is not
+  seen. It is traffic, not the peak.
 
-Equal steps are told once, with the figures of all ("x 6"). --html and --json hold all of them.
+Equal steps are told once, with the figures of all ("x 6"). --html and --json
+hold all of them.
 """
 
 from __future__ import annotations
@@ -28,12 +32,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aligndetr.commands.arguments import (
+    add_checkpoint_arguments,
+    add_config_arguments,
+    checkpoint_reader,
+    load_config,
+    split_words,
+)
 from aligndetr.errors import UserError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
     from torch import nn
 
+    from aligndetr.engine.initial import LoadInitial
     from aligndetr.walk import Walk
 
 SIZES = (272, 336, 400, 464)  # not those of common layers
@@ -43,16 +55,14 @@ METHODS = ("preprocess", "targets")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    from aligndetr.commands.arguments import add_config_arguments
-
     add_config_arguments(parser)
-    parser.add_argument("--image", metavar="FILE", type=Path, help="an image to walk with")
+    parser.add_argument("--image", metavar="FILE", help="an image file instead of the dataset's")
     parser.add_argument(
         "--train",
         action="store_true",
         help="run a training forward: denoising, matching and every loss",
     )
-    parser.add_argument("--weights", metavar="FILE", help="a checkpoint (default: random weights)")
+    add_checkpoint_arguments(parser, default="random weights")
     parser.add_argument(
         "--size",
         type=int,
@@ -73,7 +83,6 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: config, image, weights or options are wrong.
     """
-    from aligndetr.commands.arguments import load_config
     from aligndetr.walk import InterruptedWalk
 
     if args.depth < 0 or (args.size is not None and args.size < 32):
@@ -82,7 +91,15 @@ def run(args: argparse.Namespace) -> int:
     if "model" not in config:
         raise UserError("this config has no model to walk through")
     try:
-        result = walk_config(config, args.image, args.train, args.size, args.weights)
+        result = walk_config(
+            config,
+            None if args.image is None else Path(args.image),
+            args.train,
+            args.size,
+            args.checkpoint,
+            args.weights,
+            checkpoint_reader(args),
+        )
     except InterruptedWalk as stop:
         _report(stop.walk, args, "stopped by an error")
         raise stop.__cause__ from None
@@ -95,7 +112,9 @@ def walk_config(
     image: Path | None = None,
     is_train: bool = False,
     size: int | None = None,
+    checkpoint: str | None = None,
     weights: str | None = None,
+    load_initial: LoadInitial | None = None,
 ) -> Walk:
     """Build the config's model and walk through it.
 
@@ -104,13 +123,24 @@ def walk_config(
         image: a file instead of images of the dataset.
         is_train: whether to run the training forward.
         size: longer side in pixels; None: one at which letters are certain.
-        weights: a checkpoint.
+        checkpoint, weights, load_initial: see `load_model`; None leaves the weights random.
 
     Raises:
-        UserError: image or weights are wrong.
+        UserError: image or checkpoint are wrong.
     """
-    source = _Source.of(config, image)
-    model = _build(config, source, weights).train(is_train)
+    import torch
+    from omegaconf import OmegaConf
+
+    from aligndetr.engine.initial import load_own
+    from aligndetr.engine.model import load_model
+    from aligndetr.walk.batch import class_count
+
+    if OmegaConf.select(config, "model.num_classes", default=0) is None:
+        config.model.num_classes = class_count(OmegaConf.select(config, "dataloader.test.dataset"))
+    torch.manual_seed(0)
+    model = load_model(config, checkpoint, None, weights, "cpu", load_initial or load_own)
+    model.train(is_train)
+    source = _Source.of(config, image, model)
     for count in BATCHES:
         for side in SIZES if size is None else (size,):
             result = _walk(model, source, count, side)
@@ -130,31 +160,17 @@ class _Source:
     image_format: str
 
     @staticmethod
-    def of(config: DictConfig, image: Path | None) -> _Source:
+    def of(config: DictConfig, image: Path | None, model: nn.Module) -> _Source:
         from omegaconf import OmegaConf
 
         from aligndetr.walk import batch
 
         dataset = OmegaConf.select(config, "dataloader.test.dataset")
         form = OmegaConf.select(config, "dataloader.test.mapper.image_format") or "RGB"
-        num_classes = OmegaConf.select(config, "model.num_classes")
-        if num_classes is None:
-            num_classes = batch.class_count(dataset)
+        num_classes = getattr(model, "num_classes", None) or batch.class_count(dataset)
         if image is None:
             return _Source(batch.pictures_of_dataset(dataset), num_classes, form)
         return _Source(batch.pictures_of_file(image), num_classes, form)
-
-
-def _build(config: DictConfig, source: _Source, weights: str | None) -> nn.Module:
-    import torch
-
-    from aligndetr.engine.model import load_model
-    from aligndetr.interop import load_checkpoint
-
-    if "num_classes" in config.model:
-        config.model.num_classes = source.num_classes
-    torch.manual_seed(0)
-    return load_model(config, weights, device="cpu", load_initial=load_checkpoint)
 
 
 def _walk(model: nn.Module, source: _Source, count: int, size: int) -> Walk:
@@ -172,7 +188,6 @@ def _walk(model: nn.Module, source: _Source, count: int, size: int) -> Walk:
 
 
 def _report(result: Walk, args: argparse.Namespace, mode: str) -> None:
-    from aligndetr.commands.arguments import split_words
     from aligndetr.files import atomic_write
     from aligndetr.walk.html import as_html
     from aligndetr.walk.record import to_dict

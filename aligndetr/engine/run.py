@@ -119,13 +119,15 @@ def train(config: DictConfig, resume: bool = False) -> Results:
         return results
 
 
-def evaluate(config: DictConfig, checkpoint: str | None = None) -> Results:
+def evaluate(
+    config: DictConfig, checkpoint: str | None = None, weights: str | None = None
+) -> Results:
     """Evaluate weights on `dataloader.test`; predictions and results land in `train.output_dir`.
 
     Args:
         config: not changed.
-        checkpoint: file; None takes `train.init_checkpoint`. Of a training here the moving average
-            counts if it has one, unless `train.best.weights` is "model".
+        checkpoint: file; None takes `train.init_checkpoint`.
+        weights: "ema" or "model"; None follows `train.best.weights`, see `load_model`.
 
     Returns:
         Results by task and metric, in the main process.
@@ -142,7 +144,7 @@ def evaluate(config: DictConfig, checkpoint: str | None = None) -> Results:
     with logging_to(folder):
         dataset = load_dataset(config, "test")
         names = getattr(dataset, "class_names", None)
-        model = load_model(config, checkpoint, names, load_initial=load_checkpoint)
+        model = load_model(config, checkpoint, names, weights, load_initial=load_checkpoint)
         evaluation = build_evaluation(config, {"model": model}, dataset)
         if not evaluation:
             raise ConfigError("evaluation needs dataloader.test and dataloader.evaluator")

@@ -20,6 +20,28 @@ from aligndetr.structures import ImageBatch
 Counts = Mapping[str, int]
 
 
+def describe_costs(
+    model: nn.Module, tasks: Sequence[str], image_size: tuple[int, int], depth: int = 2
+) -> str:
+    """What a model is and costs, as text.
+
+    Args:
+        model: a `Detector`; left as it was.
+        tasks: any of "structure", "parameter", "flop" and "activation".
+        image_size: (height, width) in pixels of a random image.
+        depth: levels of modules in the table.
+    """
+    columns = {}
+    if "parameter" in tasks:
+        columns["parameters"] = parameter_counts(model)
+    if "flop" in tasks:
+        columns["multiply-adds"] = flop_counts(model, image_size)
+    if "activation" in tasks:
+        columns["activations"] = activation_counts(model, image_size)
+    parts = [str(model)] if "structure" in tasks else []
+    return "\n".join([*parts, cost_table(columns, depth)] if columns else parts)
+
+
 def parameter_counts(model: nn.Module) -> Counts:
     """Parameters, learnable or frozen, shared ones once."""
     from fvcore.nn import parameter_count

@@ -61,7 +61,7 @@ def test_spread_is_the_sample_deviation():
 def test_command_prints_and_plots(runs, capsys):
     parser = argparse.ArgumentParser()
     compare.add_arguments(parser)
-    output = runs / "plot.png"
+    output = runs / "plots"
     words = [f"A={runs}/a_*", f"B={runs}/b", "--output", str(output)]
     assert compare.run(parser.parse_args(words)) == 0
     text = capsys.readouterr().out
@@ -72,7 +72,7 @@ def test_command_prints_and_plots(runs, capsys):
     assert "2.00 ± 1.41" in text  # 3 and 1: sqrt(2)
     assert "2 of 2 seeds above" in text
     assert "cat" not in text
-    with Image.open(output) as picture:
+    with Image.open(output / "comparison.png") as picture:
         assert picture.width > 1000
 
 

@@ -58,7 +58,7 @@ def test_an_image_of_the_dataset(files, checkpoint, capsys):
 
 
 def test_a_file_with_annotations(files, checkpoint, capsys):
-    words = ["--image", files / "b.png", "--annotations", files / "truth.json"]
+    words = ["--image", files / "b.png", "--json-file", files / "truth.json"]
     assert inspect(files, "--checkpoint", checkpoint, *words, "--layer", 3, "--query", 2) == 0
     out = capsys.readouterr().out
     assert "1 objects" in out
@@ -82,7 +82,7 @@ def test_random_weights_are_named(files, capsys):
     "words, message",
     [
         (["--image-id", 3], "mine has no image with id 3; its first ids are 5, 7"),
-        (["--annotations", "x.json"], "--annotations describes --image: give both"),
+        (["--json-file", "x.json"], "--json-file describes --image: give both"),
         (["--image", "x.png", "--image-id", 3], "leave out --image-id and --dataset"),
         (["--image", "x.png"], "give --checkpoint"),
         (["--dataset", "nowhere"], "unknown dataset 'nowhere'"),
@@ -99,7 +99,7 @@ def test_wrong_requests_end_in_a_sentence(files, words, message, capsys):
 
 def test_an_image_that_the_annotations_do_not_know(files, checkpoint, capsys):
     Image.new("RGB", (128, 96)).save(files / "c.png")
-    words = ["--image", files / "c.png", "--annotations", files / "truth.json"]
+    words = ["--image", files / "c.png", "--json-file", files / "truth.json"]
     assert inspect(files, "--checkpoint", checkpoint, *words) == cli.USER_ERROR
     assert "truth.json has no image c.png" in capsys.readouterr().err
 

@@ -107,11 +107,16 @@ def test_weights_are_loaded(outside):
     torch.save({"model": model.state_dict()}, outside / "m.pth")
     with torch.no_grad():
         expected = float(model.query_source.content.weight.max())  # all of it: tokens abound
-    root = walk_config(config, size=96, weights=str(outside / "m.pth")).root
+    root = walk_config(config, size=96, checkpoint=str(outside / "m.pth")).root
     content = next(v for v in root.find("query_source").output.values if v.name == "content")
     assert content.maximum == expected
     plain = walk_config(tiny("dino_tiny"), size=96).root.find("query_source").output
     assert plain.values[0].maximum != content.maximum
+
+
+def test_a_checkpoint_says_how_many_classes_there_are(outside, tiny_checkpoint):
+    found = walk_config(tiny("aligndetr_tiny"), None, True, 96, checkpoint=tiny_checkpoint)
+    assert found.letters.sizes["K"] == 3  # the demo set has 6
 
 
 @pytest.mark.parametrize(
@@ -120,7 +125,7 @@ def test_weights_are_loaded(outside):
         (["dino_tiny", "--image", "none.jpg"], "none.jpg"),
         (["dino_tiny", "--size", "8"], "at least 32"),
         (["dino_tiny", "--depth", "-1"], "--depth"),
-        (["dino_tiny", "--weights", "none.pth"], "none.pth"),
+        (["dino_tiny", "--checkpoint", "none.pth"], "none.pth"),
         (["no_such_config"], "no_such_config"),
         (["dino_tiny", "model.num_querys=3"], "num_querys"),
         ([], "no config given"),

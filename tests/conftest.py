@@ -1,0 +1,29 @@
+"""A model with weights and an image, for what uses both."""
+
+import numpy as np
+import pytest
+import torch
+
+from aligndetr.config import LazyConfig, instantiate
+from aligndetr.config.resolve import resolve_config
+from aligndetr.engine.checkpoint import Checkpointer
+
+NAMES = ["disk", "square", "star"]
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory):
+    """Random weights whose classification bias lets some scores be high."""
+    folder = tmp_path_factory.mktemp("checkpoint")
+    config = LazyConfig.load(resolve_config("aligndetr_tiny"))
+    config.model.num_classes = len(NAMES)
+    torch.manual_seed(0)
+    model = instantiate(config.model)
+    torch.nn.init.normal_(model.decoder.class_heads[-1].weight, std=0.5)
+    Checkpointer(model, folder, extra={"class_names": NAMES}).save("model_final", iteration=0)
+    return folder / "model_final.pth"
+
+
+@pytest.fixture
+def photo():
+    return np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)
