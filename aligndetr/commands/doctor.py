@@ -19,8 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--env", action="store_true", help="examine the installation instead: what runs where"
     )
-    parser.add_argument("--json", metavar="FILE", help="COCO annotation file of own data")
-    parser.add_argument("--images", metavar="DIR", help="its image folder")
+    parser.add_argument("--json-file", metavar="JSON", help="COCO annotations of own data")
+    parser.add_argument("--image-root", metavar="DIR", help="its image folder")
     parser.add_argument(
         "--config-file", metavar="CONFIG", help="examine what this config trains and evaluates on"
     )
@@ -87,10 +87,10 @@ def _plan(args: argparse.Namespace) -> _Plan:
     overrides = [text for text in args.datasets if "=" in text]
     names = [text for text in args.datasets if "=" not in text]
     subjects = [subject for name in names for subject in _subjects(name)]
-    if (args.json is None) != (args.images is None):
-        raise UserError("--json and --images belong together: give both")
-    if args.json is not None:
-        subjects.append(_Subject(args.json, args.json, args.images))
+    if (args.json_file is None) != (args.image_root is None):
+        raise UserError("--json-file and --image-root belong together: give both")
+    if args.json_file is not None:
+        subjects.append(_Subject(args.json_file, args.json_file, args.image_root))
     num_queries, num_classes = args.num_queries, None
     if args.config_file is not None:
         from aligndetr.config import LazyConfig
@@ -105,7 +105,8 @@ def _plan(args: argparse.Namespace) -> _Plan:
         raise UserError(f"{overrides[0]} changes a config: give --config-file, too")
     if not subjects:
         raise UserError(
-            "nothing to examine: give dataset names, --json with --images, or --config-file"
+            "nothing to examine: give dataset names, or --json-file and --image-root, or "
+            "--config-file"
         )
     return _Plan(subjects, num_queries, num_classes)
 

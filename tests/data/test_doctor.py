@@ -216,7 +216,7 @@ def run_command(*arguments):
 
 def test_exit_codes(dataset, capsys):
     path, folder = dataset()
-    assert run_command("--json", path, "--images", folder) == 0
+    assert run_command("--json-file", path, "--image-root", folder) == 0
     assert "ready for training" in capsys.readouterr().out
     path, folder = dataset([box(2, [1, 1, 0, 5])])
     register_coco_instances("doctor_test", path, folder)
@@ -231,7 +231,7 @@ def test_nothing_or_half_to_examine():
     with pytest.raises(UserError, match="nothing to examine"):
         run_command()
     with pytest.raises(UserError, match="belong together"):
-        run_command("--json", "a.json")
+        run_command("--json-file", "a.json")
     with pytest.raises(UserError, match="give --config-file"):
         run_command("model.num_classes=3")
     with pytest.raises(UserError, match="did you mean shapes_train"):
