@@ -8,57 +8,89 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "aligndetr"
-FILES = sorted(path for path in PACKAGE.rglob("*.py") if "projects" not in path.parts)
-LAYERS = {  # folder -> what it may import, besides itself and the leaves below
-    "structures": set(),
-    "layers": set(),
-    "matchers": {"structures", "layers"},
-    "criterions": {"structures", "layers", "matchers"},
-    "modeling": {"structures", "layers", "matchers", "criterions"},
-    "config": set(),
-    "data": {"structures", "layers"},
-    "visualization": {"structures", "layers", "data", "evaluation"},
-    "evaluation": {"structures", "layers", "data"},
-    "inspection": {
-        "structures",
-        "layers",
-        "matchers",
-        "criterions",
-        "modeling",
-        "evaluation",
-        "visualization",
-    },
-    "walk": {"structures", "config", "data"},
-}
-LEAVES = {"distributed", "errors", "files", "__init__"}
+PAGE = PACKAGE.parent / "docs" / "architecture.md"
+FILES = sorted(PACKAGE.rglob("*.py"))
+ORDER = (  # a room imports from rooms of the lines above only, not even from those beside it
+    ("errors", "csrc"),
+    ("files", "distributed", "structures"),
+    ("config", "layers", "data"),
+    ("matchers", "evaluation"),
+    ("criterions", "visualization"),
+    ("modeling",),
+    ("interop", "inspection", "walk"),
+    ("engine",),
+    ("configs", "predictor"),
+    ("projects", "commands"),
+    ("cli",),
+    ("__main__",),
+)
+PLACE = {room: place for place, rooms in enumerate(ORDER) for room in rooms}
 
 
-def imports(path):
-    """Packages of aligndetr that a file imports, anywhere in it."""
+def room(path):
+    """The folder or top-level file of the package that a file belongs to."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path, package=PACKAGE):
+    """Dotted names, without "aligndetr.", of what a file imports, anywhere in it."""
+    here = path.relative_to(package).parts
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("aligndetr."):
-            yield node.module.split(".")[1]
-        elif isinstance(node, ast.ImportFrom) and node.module == "aligndetr":
-            yield from (alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            above = ["aligndetr", *here[: len(here) - node.level]] if node.level else []
+            base = [*above, *(node.module.split(".") if node.module else [])]
+            names = [[*base, alias.name] for alias in node.names]
         elif isinstance(node, ast.Import):
-            names = (alias.name.split(".") for alias in node.names)
-            yield from (name[1] for name in names if name[0] == "aligndetr" and len(name) > 1)
-
-
-@pytest.mark.parametrize("folder", LAYERS)
-def test_dependencies_go_one_way(folder):
-    allowed = LAYERS[folder] | LEAVES | {folder}
-    for path in (PACKAGE / folder).rglob("*.py"):
-        wrong = set(imports(path)) - allowed
-        assert not wrong, f"{path.relative_to(PACKAGE)} imports {wrong}"
-
-
-def test_the_core_knows_neither_projects_nor_interop():
-    for path in FILES:
-        if path.relative_to(PACKAGE).parts[0] in {"interop", "engine", "commands", "cli.py"}:
+            names = [alias.name.split(".") for alias in node.names]
+        else:
             continue
-        wrong = set(imports(path)) & {"projects", "interop", "commands"}
-        assert not wrong, f"{path.relative_to(PACKAGE)} imports {wrong}"
+        yield from (".".join(name[1:]) for name in names if name[0] == "aligndetr" and name[1:])
+
+
+def rooms_used(path):
+    """Rooms that a file imports from, besides its own; names of `__init__` are none."""
+    return {name.split(".")[0] for name in imports(path)} & PLACE.keys() - {room(path)}
+
+
+def test_every_room_has_one_place():
+    rooms = {room(path) for path in FILES} - {"__init__"}
+    assert rooms == PLACE.keys()
+    assert len(PLACE) == sum(map(len, ORDER))
+
+
+@pytest.mark.parametrize("name", PLACE)
+def test_imports_go_one_way(name):
+    for path in FILES:
+        if room(path) == name:
+            wrong = {used for used in rooms_used(path) if PLACE[used] >= PLACE[name]}
+            assert not wrong, f"{path.relative_to(PACKAGE)} imports {wrong}"
+
+
+def test_the_package_itself_imports_nothing():
+    assert not list(imports(PACKAGE / "__init__.py"))
+
+
+def test_the_page_states_this_order():
+    line = " ← ".join(", ".join(rooms) for rooms in ORDER[:-1])
+    assert line in " ".join(PAGE.read_text().split())
+
+
+def test_imports_of_all_kinds_are_seen(tmp_path):
+    (tmp_path / "paper" / "configs").mkdir(parents=True)
+    path = tmp_path / "paper" / "configs" / "run.py"
+    path.write_text(
+        "import os\nimport aligndetr.data.coco as coco\nfrom torch import nn\n"
+        "from aligndetr import __version__, errors\nfrom .model import Part\n"
+        "def late():\n    from ...layers import mlp\n    from aligndetr.engine.plan import Plan\n"
+    )
+    assert set(imports(path, tmp_path)) == {
+        "data.coco",
+        "__version__",
+        "errors",
+        "paper.configs.model.Part",
+        "layers.mlp",
+        "engine.plan.Plan",
+    }
 
 
 def test_files_and_functions_are_short():

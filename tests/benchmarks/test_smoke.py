@@ -1,13 +1,10 @@
 """The benchmarks run, and what they compare computes the same."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[2]))  # benchmarks are no part of the package
 from benchmarks import alternatives, evaluation, loader, report, scaling, step
 from benchmarks.goals import OPERATOR, goals
 from benchmarks.measure import write_json

@@ -1,26 +1,17 @@
 """Two real processes against one: everything they do together, in one start of them."""
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 
 from aligndetr.engine.launch import launch
-
-sys.path.insert(0, str(Path(__file__).parent))  # started processes inherit the path
-import engine_workers as workers
-
-sys.path.pop(0)
+from tests.engine import engine_workers as workers  # by this name started processes find it, too
 
 
 @pytest.fixture(scope="module")
 def together(tmp_path_factory):
     """(exit code, results) of two processes."""
     folder = tmp_path_factory.mktemp("together")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(Path(__file__).parent))
-        code = launch(workers.main, num_gpus=2, device="cpu", args=(folder,))
+    code = launch(workers.main, num_gpus=2, device="cpu", args=(folder,))
     return code, torch.load(folder / "results.pth", weights_only=False), folder
 
 

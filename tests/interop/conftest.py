@@ -84,10 +84,9 @@ def detrex_file(tiny, tmp_path):
 @pytest.fixture(scope="session")
 def key_lists():
     """Published key lists: name -> {key: (shape, first alias)}."""
-    folders = (os.environ.get("ALIGNDETR_GOLDEN"), ROOT / "../shared/golden")
-    folders = [Path(f) for f in (*folders, ROOT / "tests/data/golden") if f and Path(f).is_dir()]
+    folder = Path(os.environ.get("ALIGNDETR_GOLDEN") or ROOT / "tests/data/golden")
     lists = {}
-    for path in sorted(folders[0].glob("state_dict_*.txt")) if folders else []:
+    for path in sorted(folder.glob("state_dict_*.txt")):
         rows = [line.split("\t") for line in path.read_text().splitlines() if line[0] != "#"]
         lists[path.stem.removeprefix("state_dict_")] = {
             key: (tuple(int(n) for n in shape.strip("()").split(",") if n.strip()), alias)

@@ -201,15 +201,12 @@ def test_no_object_is_ever_built(tag, tmp_path):
         LazyConfig.load(path)
 
 
-def test_a_named_function_in_a_dump_is_not_imported(dump, tmp_path):
+def test_a_named_function_in_a_dump_is_not_imported(dump, tmp_path, monkeypatch):
     (tmp_path / "evil_lr.py").write_text("raise SystemExit('imported')")
     path = tmp_path / "config.yaml"
     path.write_text(DUMP.replace("None.%3Clambda%3E", "evil_lr.factor"))
-    sys.path.insert(0, str(tmp_path))
-    try:
-        assert dump(path).optimizer.params.lr_factor == {"backbone": 0.1}
-    finally:
-        sys.path.remove(str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
+    assert dump(path).optimizer.params.lr_factor == {"backbone": 0.1}
     assert "evil_lr" not in sys.modules
 
 

@@ -24,11 +24,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def folder() -> Path:
-    """The first that exists of $ALIGNDETR_GOLDEN, ../shared/golden and tests/data/golden."""
+    """$ALIGNDETR_GOLDEN if it is set, else tests/data/golden."""
     named = os.environ.get("ALIGNDETR_GOLDEN")
-    candidates = [Path(named)] if named else []
-    candidates += [ROOT.parent / "shared" / "golden", ROOT / "tests" / "data" / "golden"]
-    return next(path for path in candidates if path.is_dir())
+    return Path(named) if named else ROOT / "tests" / "data" / "golden"
 
 
 @dataclass(frozen=True)

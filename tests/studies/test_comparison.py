@@ -1,12 +1,8 @@
 """Differences at equal seeds, by hand."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2]))  # studies are no part of the package
 from studies.comparison import difference, interval, read_methods
 
 

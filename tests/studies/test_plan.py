@@ -1,8 +1,5 @@
 """What arms share, and in what they differ."""
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -11,8 +8,6 @@ from aligndetr.engine.model import build_model
 from aligndetr.engine.num_classes import settle_num_classes
 from aligndetr.errors import CheckpointError
 from aligndetr.interop import load_checkpoint
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 from studies.plan import ARMS, QUESTIONS, Study, run_config
 from studies.training import backbone_of
 

@@ -1,12 +1,10 @@
 """The page says what the numbers say."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
 from studies.plan import Study
 from studies.report import describe, write_report
 

@@ -1,14 +1,11 @@
 """The study runs from start to page, and goes on where it was stopped."""
 
 import json
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
 from studies import alignment, report, training
 from studies.alignment import Experiment
 from studies.plan import SMOKE, run_config
