@@ -8,7 +8,6 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from PIL import Image, ImageOps
-from torch import nn
 
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.resolve import resolve_config
@@ -16,7 +15,6 @@ from aligndetr.data.images import read_image, to_array
 from aligndetr.data.transforms import apply_augmentations
 from aligndetr.engine.initial import LoadInitial, load_own
 from aligndetr.engine.model import load_model
-from aligndetr.engine.num_classes import class_names_of_test_data
 from aligndetr.structures import Instances
 
 
@@ -30,11 +28,11 @@ class Predictor:
     Args:
         config: a name of a packaged config, a path, or a loaded DictConfig.
         checkpoint: file of the weights.
-        weights: "ema" or "model"; None follows `train.best.weights`, and that is by default the
-            moving average if there is one.
         device: for example "cpu" or "cuda:1"; None follows `train.device` of the config.
         load_initial: reads files that no training here wrote; `aligndetr.interop.load_checkpoint`
             knows other toolboxes and URLs.
+        weights: "ema" or "model"; None follows `train.best.weights`, and that is by default the
+            moving average if there is one.
 
     Attributes:
         model: the detector, in evaluation mode.
@@ -49,16 +47,16 @@ class Predictor:
         self,
         config: str | os.PathLike | Mapping,
         checkpoint: str | os.PathLike,
-        weights: str | None = None,
         device: str | None = None,
         load_initial: LoadInitial = load_own,
+        weights: str | None = None,
     ) -> None:
         if not isinstance(config, Mapping):
             config = LazyConfig.load(resolve_config(os.fspath(config)))
         self.model = load_model(
             config, checkpoint, weights=weights, device=device, load_initial=load_initial
         )
-        self.class_names = self.model.class_names or _fitting_names(config, self.model)
+        self.class_names = self.model.class_names
         self._mapper = instantiate(config.dataloader.test.mapper)
 
     @torch.inference_mode()
@@ -102,9 +100,3 @@ def upright_rgb(image: str | os.PathLike | Image.Image | np.ndarray) -> np.ndarr
             f"an image array must be (H, W, 3) uint8 RGB, got {image.shape} {image.dtype}"
         )
     return image
-
-
-def _fitting_names(config: Mapping, model: nn.Module) -> list[str] | None:
-    """Class names of the config's test dataset, if it is there and has as many."""
-    names = class_names_of_test_data(config)
-    return names if names is not None and len(names) == model.num_classes else None

@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"no images in {', '.join(inputs) or 'the command'}; known: {known}")
     config = load_config(args, _is_input)
     reader = checkpoint_reader(args)
-    predictor = Predictor(config, args.checkpoint, args.weights, load_initial=reader)
+    predictor = Predictor(config, args.checkpoint, load_initial=reader, weights=args.weights)
     content = CocoPredictions(predictor.class_names, predictor.model.num_classes)
     broken = 0
     for number, (source, target) in enumerate(jobs, start=1):

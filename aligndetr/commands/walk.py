@@ -27,6 +27,7 @@ hold all of them.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,8 +138,11 @@ def walk_config(
 
     if OmegaConf.select(config, "model.num_classes", default=0) is None:
         config.model.num_classes = class_count(OmegaConf.select(config, "dataloader.test.dataset"))
+    bare = copy.deepcopy(config)
+    if OmegaConf.select(bare, "dataloader.test.dataset") is not None:
+        bare.dataloader.test.dataset = None  # asking it for class names would draw the demo set
     torch.manual_seed(0)
-    model = load_model(config, checkpoint, None, weights, "cpu", load_initial or load_own)
+    model = load_model(bare, checkpoint, None, weights, "cpu", load_initial or load_own)
     model.train(is_train)
     source = _Source.of(config, image, model)
     for count in BATCHES:

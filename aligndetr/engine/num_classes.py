@@ -41,8 +41,8 @@ def settle_by_checkpoint(
 ) -> list[str] | None:
     """Give `model.num_classes` the number of a checkpoint that is used without data of its own.
 
-    A checkpoint that names its classes decides; otherwise the config's number stands, and where
-    it is None that of the test dataset.
+    A checkpoint that names its classes decides. Otherwise the config's number stands, the test
+    dataset's where that is None, and the dataset names the classes if it has as many.
 
     Args:
         config: of the experiment.
@@ -57,20 +57,22 @@ def settle_by_checkpoint(
     """
     if "num_classes" not in config.model:
         return stored
-    if stored is None and config.model.num_classes is None:
-        stored = class_names_of_test_data(config)
-        if stored is None:
-            raise CheckpointError(
-                f"{path} does not name its classes, and the dataset of the config is not there; "
-                "give their number: model.num_classes=N"
-            )
+    if stored is None:
+        stored = _names_of_test_data(config)
+        if stored is not None and config.model.num_classes not in (None, len(stored)):
+            return None
     if stored is not None:
         config.model.num_classes = len(stored)
+    elif config.model.num_classes is None:
+        raise CheckpointError(
+            f"{path} does not name its classes, and the dataset of the config is not there; give "
+            "their number: model.num_classes=N"
+        )
     return stored
 
 
-def class_names_of_test_data(config: DictConfig) -> list[str] | None:
-    """Class names of the config's test dataset; None if it is not there or does not know them."""
+def _names_of_test_data(config: DictConfig) -> list[str] | None:
+    """Of the config's test dataset; None if it is not there or does not know them."""
     node = OmegaConf.select(config, "dataloader.test.dataset")
     try:
         return getattr(instantiate(node), "class_names", None)

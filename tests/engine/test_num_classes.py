@@ -59,9 +59,10 @@ def test_else_the_config_and_then_the_dataset_count(dataset):
     config = stating(7, dataloader=dataset)
     assert settle_by_checkpoint(config, None, "m.pth") is None
     assert config.model.num_classes == 7
-    config = stating(None, dataloader=dataset)
-    assert settle_by_checkpoint(config, None, "m.pth") == ["a", "b"]
-    assert config.model.num_classes == 2
+    for stated in (None, 2):
+        config = stating(stated, dataloader=dataset)
+        assert settle_by_checkpoint(config, None, "m.pth") == ["a", "b"]
+        assert config.model.num_classes == 2
     dataset["test"]["dataset"]["json_file"] = "nowhere.json"
     for gone in ({"dataloader": dataset}, {}):
         with pytest.raises(CheckpointError, match=r"m\.pth does not name .*num_classes=N"):

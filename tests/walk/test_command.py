@@ -108,6 +108,7 @@ def test_weights_are_loaded(outside):
     with torch.no_grad():
         expected = float(model.query_source.content.weight.max())  # all of it: tokens abound
     root = walk_config(config, size=96, checkpoint=str(outside / "m.pth")).root
+    assert [path.name for path in outside.iterdir()] == ["m.pth"]  # no data set was made
     content = next(v for v in root.find("query_source").output.values if v.name == "content")
     assert content.maximum == expected
     plain = walk_config(tiny("dino_tiny"), size=96).root.find("query_source").output
