@@ -13,7 +13,6 @@ from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.resolve import resolve_config
 from aligndetr.data.images import read_image, to_array
 from aligndetr.data.transforms import apply_augmentations
-from aligndetr.engine.initial import LoadInitial, load_own
 from aligndetr.engine.model import load_model
 from aligndetr.structures import Instances
 
@@ -27,10 +26,8 @@ class Predictor:
 
     Args:
         config: a name of a packaged config, a path, or a loaded DictConfig.
-        checkpoint: file of the weights.
+        checkpoint: a file of a training here, of another toolbox, or a URL; see `load_model`.
         device: for example "cpu" or "cuda:1"; None follows `train.device` of the config.
-        load_initial: reads files that no training here wrote; `aligndetr.interop.load_checkpoint`
-            knows other toolboxes and URLs.
         weights: "ema" or "model"; None follows `train.best.weights`, and that is by default the
             moving average if there is one.
 
@@ -48,14 +45,11 @@ class Predictor:
         config: str | os.PathLike | Mapping,
         checkpoint: str | os.PathLike,
         device: str | None = None,
-        load_initial: LoadInitial = load_own,
         weights: str | None = None,
     ) -> None:
         if not isinstance(config, Mapping):
             config = LazyConfig.load(resolve_config(os.fspath(config)))
-        self.model = load_model(
-            config, checkpoint, weights=weights, device=device, load_initial=load_initial
-        )
+        self.model = load_model(config, checkpoint, weights=weights, device=device)
         self.class_names = self.model.class_names
         self._mapper = instantiate(config.dataloader.test.mapper)
 

@@ -6,7 +6,6 @@ import argparse
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +13,6 @@ from aligndetr.errors import ConfigError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
-
-    from aligndetr.engine.initial import LoadInitial
 
 _OVERRIDE = re.compile(r"\+{0,2}[A-Za-z_][\w.\-]*=|[+~][A-Za-z_]", re.ASCII)
 
@@ -50,7 +47,7 @@ def add_config_arguments(parser: argparse.ArgumentParser, others: str | None = N
 
 
 def add_checkpoint_arguments(parser: argparse.ArgumentParser, default: str | None) -> None:
-    """Add `--checkpoint` and `--weights`; read them with `checkpoint_reader`.
+    """Add `--checkpoint` and `--weights`, as `engine.model.load_model` takes them.
 
     Args:
         parser: the command's parser.
@@ -78,13 +75,6 @@ def add_weights_argument(parser: argparse.ArgumentParser, default: str) -> None:
         choices=("model", "ema"),
         help=f"those of the last step, or their moving average (default: {default})",
     )
-
-
-def checkpoint_reader(args: argparse.Namespace) -> LoadInitial:
-    """What reads files that no training here wrote, with the weights that are asked for."""
-    from aligndetr.interop import load_checkpoint
-
-    return partial(load_checkpoint, weights=args.weights or "model")
 
 
 def add_output_argument(parser: argparse.ArgumentParser, default: str, *aliases: str) -> None:

@@ -21,7 +21,6 @@ from aligndetr.commands.arguments import (
     add_config_arguments,
     add_output_argument,
     add_threshold_argument,
-    checkpoint_reader,
     load_config,
 )
 from aligndetr.errors import ConfigError, DataError, UserError
@@ -125,8 +124,7 @@ def _load_model(
             raise ConfigError("an image file alone says nothing about classes: give --checkpoint")
         print("no --checkpoint: the weights are random, and so is what they see")
     names = None if dataset is None else dataset.class_names
-    reader = checkpoint_reader(args)
-    model = load_model(config, checkpoint, names, args.weights, load_initial=reader)
+    model = load_model(config, checkpoint, names, args.weights)
     return model, model.class_names
 
 

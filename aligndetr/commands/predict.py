@@ -21,7 +21,6 @@ from aligndetr.commands.arguments import (
     add_config_arguments,
     add_output_argument,
     add_threshold_argument,
-    checkpoint_reader,
     is_override,
     load_config,
     split_words,
@@ -61,8 +60,7 @@ def run(args: argparse.Namespace) -> int:
         known = " ".join(sorted(SUFFIXES))
         raise UserError(f"no images in {', '.join(inputs) or 'the command'}; known: {known}")
     config = load_config(args, _is_input)
-    reader = checkpoint_reader(args)
-    predictor = Predictor(config, args.checkpoint, load_initial=reader, weights=args.weights)
+    predictor = Predictor(config, args.checkpoint, weights=args.weights)
     content = CocoPredictions(predictor.class_names, predictor.model.num_classes)
     broken = 0
     for number, (source, target) in enumerate(jobs, start=1):

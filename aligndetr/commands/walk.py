@@ -36,7 +36,6 @@ from typing import TYPE_CHECKING, Any
 from aligndetr.commands.arguments import (
     add_checkpoint_arguments,
     add_config_arguments,
-    checkpoint_reader,
     load_config,
     split_words,
 )
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
     from torch import nn
 
-    from aligndetr.engine.initial import LoadInitial
     from aligndetr.walk import Walk
 
 SIZES = (272, 336, 400, 464)  # not those of common layers
@@ -99,7 +97,6 @@ def run(args: argparse.Namespace) -> int:
             args.size,
             args.checkpoint,
             args.weights,
-            checkpoint_reader(args),
         )
     except InterruptedWalk as stop:
         _report(stop.walk, args, "stopped by an error")
@@ -115,7 +112,6 @@ def walk_config(
     size: int | None = None,
     checkpoint: str | None = None,
     weights: str | None = None,
-    load_initial: LoadInitial | None = None,
 ) -> Walk:
     """Build the config's model and walk through it.
 
@@ -124,7 +120,7 @@ def walk_config(
         image: a file instead of images of the dataset.
         is_train: whether to run the training forward.
         size: longer side in pixels; None: one at which letters are certain.
-        checkpoint, weights, load_initial: see `load_model`; None leaves the weights random.
+        checkpoint, weights: see `load_model`; None leaves the weights random.
 
     Raises:
         UserError: image or checkpoint are wrong.
@@ -132,7 +128,6 @@ def walk_config(
     import torch
     from omegaconf import OmegaConf
 
-    from aligndetr.engine.initial import load_own
     from aligndetr.engine.model import load_model
     from aligndetr.walk.batch import class_count
 
@@ -142,7 +137,7 @@ def walk_config(
     if OmegaConf.select(bare, "dataloader.test.dataset") is not None:
         bare.dataloader.test.dataset = None  # asking it for class names would draw the demo set
     torch.manual_seed(0)
-    model = load_model(bare, checkpoint, None, weights, "cpu", load_initial or load_own)
+    model = load_model(bare, checkpoint, None, weights, "cpu")
     model.train(is_train)
     source = _Source.of(config, image, model)
     for count in BATCHES:

@@ -13,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from aligndetr.config import instantiate
 from aligndetr.distributed import world_size
 from aligndetr.engine.compilation import COMPILE, compile_parts
-from aligndetr.engine.initial import LoadInitial, load_own, load_trained, read_stored
+from aligndetr.engine.initial import load_trained, read_stored
 from aligndetr.engine.launch import resolve_device
 from aligndetr.engine.num_classes import settle_by_checkpoint, settle_num_classes
 from aligndetr.engine.recomputation import KEY as RECOMPUTED
@@ -42,7 +42,6 @@ def load_model(
     class_names: list[str] | None = None,
     weights: str | None = None,
     device: str | None = None,
-    load_initial: LoadInitial = load_own,
 ) -> nn.Module:
     """The model with the weights of a checkpoint, in evaluation mode.
 
@@ -51,14 +50,13 @@ def load_model(
 
     Args:
         config: of the experiment; not changed.
-        checkpoint: a file of a training here, or whatever `load_initial` reads; None leaves the
-            weights random.
+        checkpoint: a file of a training here, or anything that `aligndetr.interop.load_checkpoint`
+            reads; None leaves the weights random.
         class_names: of the data that it will see, which the checkpoint's must equal; None takes
             those of the checkpoint, see `settle_by_checkpoint`.
         weights: "ema" or "model"; None follows `train.best.weights`, and that is by default the
             moving average if there is one.
         device: for example "cpu" or "cuda:1"; None follows `train.device`.
-        load_initial: reads files that no training here wrote.
 
     Returns:
         The model; `class_names` are None where neither data nor checkpoint say.
@@ -75,8 +73,8 @@ def load_model(
         class_names = settle_by_checkpoint(config, stored.get("class_names"), checkpoint)
     model = _built(config, class_names)
     if checkpoint is not None:
-        wanted = weights or OmegaConf.select(config, "train.best.weights")
-        load_trained(model, str(checkpoint), stored, wanted, load_initial)
+        preferred = OmegaConf.select(config, "train.best.weights")
+        load_trained(model, checkpoint, stored, weights, preferred)
     name = device or OmegaConf.select(config, "train.device") or "auto"
     return model.to(resolve_device(name)).eval()
 

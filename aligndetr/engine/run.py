@@ -31,7 +31,6 @@ from aligndetr.engine.trainer import Trainer
 from aligndetr.engine.writers import build_writers
 from aligndetr.errors import ConfigError, UserError
 from aligndetr.evaluation import Results
-from aligndetr.interop import load_checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -144,7 +143,7 @@ def evaluate(
     with logging_to(folder):
         dataset = load_dataset(config, "test")
         names = getattr(dataset, "class_names", None)
-        model = load_model(config, checkpoint, names, weights, load_initial=load_checkpoint)
+        model = load_model(config, checkpoint, names, weights)
         evaluation = build_evaluation(config, {"model": model}, dataset)
         if not evaluation:
             raise ConfigError("evaluation needs dataloader.test and dataloader.evaluator")

@@ -1,13 +1,14 @@
 """The model of an experiment, to train or ready for use."""
 
 import sys
-import types
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
 from omegaconf import OmegaConf
 from torch import nn
 
+from aligndetr.engine import initial
 from aligndetr.engine.checkpoint import Checkpointer
 from aligndetr.engine.model import build_model, load_model
 from aligndetr.errors import CheckpointError, ConfigError
@@ -30,7 +31,7 @@ def config():
 @pytest.fixture(autouse=True)
 def importable(monkeypatch):
     """Let configs name this module, however it was imported."""
-    module = types.ModuleType("heads")
+    module = ModuleType("heads")
     module.Head = Head
     monkeypatch.setattr(Head, "__module__", "heads")
     monkeypatch.setitem(sys.modules, "heads", module)
@@ -109,17 +110,35 @@ def test_it_is_never_compiled(config, trained):
     assert load_model(config, trained).linear._compiled_call_impl is None
 
 
-def test_other_files_go_to_the_reader_that_was_given(config, trained, tmp_path):
-    config.model.num_classes = 2
+def test_other_files_are_read_by_interop(config, trained, tmp_path, monkeypatch):
     asked = []
+
+    def read(model, path, weights):
+        asked.append((path, weights))
+        return SimpleNamespace(is_complete=True)
+
+    monkeypatch.setattr(initial, "load_checkpoint", read)
+    config.model.num_classes = 2
+    config.train.best = {"weights": "ema"}  # says which of ours, not which of theirs
     (tmp_path / "r50.pkl").write_bytes(b"anything")
     torch.save(Head(2).state_dict(), tmp_path / "bare.pth")
     names = [str(tmp_path / "r50.pkl"), str(tmp_path / "bare.pth"), "huggingface://some/model"]
     for name in names:
-        load_model(config, name, load_initial=lambda model, path: asked.append(path))
-    assert asked == names
-    with pytest.raises(CheckpointError, match="truncated or not a checkpoint"):
-        load_model(config, names[0])
+        load_model(config, name)
+    assert asked == [(name, "model") for name in names]
+    load_model(config, names[0], weights="ema")
+    assert asked[-1] == (names[0], "ema")
+
+
+@pytest.mark.parametrize("is_complete, level", [(True, "INFO"), (False, "WARNING")])
+def test_what_is_missing_is_a_warning(config, tmp_path, monkeypatch, caplog, is_complete, level):
+    report = SimpleNamespace(is_complete=is_complete)
+    monkeypatch.setattr(initial, "load_checkpoint", lambda *args, **options: report)
+    config.model.num_classes = 2
+    (tmp_path / "r50.pkl").write_bytes(b"anything")
+    with caplog.at_level("INFO"):
+        load_model(config, tmp_path / "r50.pkl")
+    assert [record.levelname for record in caplog.records] == [level]
 
 
 def test_a_file_that_is_not_there_is_named_before_classes_are_asked_for(config):
