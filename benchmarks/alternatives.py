@@ -22,7 +22,7 @@ from aligndetr.engine.compilation import compile_parts
 from aligndetr.layers.attention import SelfAttention
 from aligndetr.layers.mlp import FeedForward
 from aligndetr.matchers import Assignment, MixedMatcher
-from aligndetr.matchers.mixed import assign
+from aligndetr.matchers.hungarian import assign
 from aligndetr.modeling.backbone.blocks import ConvNorm
 from aligndetr.structures import Predictions, Targets
 from benchmarks.measure import alternate, describe_machine, summarise, write_json

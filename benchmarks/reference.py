@@ -16,7 +16,7 @@ from aligndetr.layers.boxes import cxcywh_to_xyxy, pairwise_giou
 from aligndetr.layers.mlp import FeedForward
 from aligndetr.layers.ms_deform_attn import use_implementation
 from aligndetr.matchers import Assignment, MatchingCost, MixedMatcher
-from aligndetr.matchers.mixed import assign
+from aligndetr.matchers.hungarian import assign
 from aligndetr.modeling.backbone.blocks import ConvNorm
 from aligndetr.structures import Predictions, Targets
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import statistics
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from aligndetr.engine.allocator import tune_allocator
 from aligndetr.engine.recomputation import recompute_activations
@@ -33,6 +36,16 @@ WAYS: dict[str, dict[str, bool]] = {  # label: how it differs from the plainest 
     f"{FP32}, checkpointing, glibc's own thresholds": {"recompute": True},
 }
 TIMED = (REFERENCE, FP32, BF16)
+ATTENTION = torch.ops.aten._scaled_dot_product_flash_attention
+ATTENTION_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_backward
+FORMULAS = {  # PyTorch has formulas of attention for GPUs only
+    **flop_registry,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: flop_registry[ATTENTION],
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: flop_registry[
+        ATTENTION_BACKWARD
+    ],
+}
+PRODUCT, PRODUCT_SIDE = "matrix product, fp32", 2048
 
 
 class Worker:
@@ -128,17 +141,56 @@ def print_rows(title: str, rows: list[dict[str, Any]]) -> None:
 
 def measure(name: str, pixels: int, repeats: int, with_memory: bool) -> dict[str, Any]:
     """All of it."""
-    results: dict[str, Any] = {"model": name, "pixels": pixels}
+    results: dict[str, Any] = {"model": name, "pixels": pixels, "matrix products": {}}
     common = ["--model", name, "--pixels", str(pixels), "--threads", str(torch.get_num_threads())]
     for phase in ("eval", "train"):
+        work = work_gflop(name, pixels, phase)
         workers = {label: Worker([*common, "--phase", phase], label) for label in TIMED}
-        results[phase] = summarise(alternate(workers, repeats), REFERENCE)
+        times = alternate({**workers, PRODUCT: matrix_product()}, repeats)
+        rate = 2e-6 * PRODUCT_SIDE**3 / statistics.median(times.pop(PRODUCT))
+        results["matrix products"][phase] = {"work_gflop": work, "gflop_per_s": rate}
+        results[phase] = summarise(times, REFERENCE)
         for worker in workers.values():
             worker.close()
         print_rows(f"{phase}, {name}, one {pixels}x{pixels} image", results[phase])
     if with_memory:
         results["memory"] = {label: peak_of([*common, "--phase", "train"], label) for label in WAYS}
     return results
+
+
+class Counter(TorchDispatchMode):
+    """Adds up the operations of matrix products, convolutions and attention, by `FORMULAS`."""
+
+    # FlopCounterMode does this too, but its hooks on modules fail where a module takes a view.
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.operations = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        formula = FORMULAS.get(func._overloadpacket)
+        if formula is not None:
+            self.operations += formula(*args, **(kwargs or {}), out_val=out)
+        return out
+
+
+def work_gflop(name: str, pixels: int, phase: str) -> float:
+    """Billions of operations in matrix products and convolutions, as PyTorch counts them."""
+    learns = phase == "train"
+    model, batch = make_model(name).train(learns), make_batch(1, pixels)
+    with Counter() as counter, torch.set_grad_enabled(learns):
+        found = model(batch)
+        if learns:
+            sum(found.values()).backward()
+    return counter.operations / 1e9
+
+
+def matrix_product() -> Callable[[], object]:
+    """One large product, by which the machine's speed is known in the same turns."""
+    generator = torch.Generator().manual_seed(0)
+    a, b = torch.randn(2, PRODUCT_SIDE, PRODUCT_SIDE, generator=generator)
+    return lambda: a @ b
 
 
 def peak_of(arguments: list[str], label: str) -> dict[str, float]:

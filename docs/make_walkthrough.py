@@ -246,7 +246,8 @@ def draw(align: Story, evaluated: Walk, trained: Walk, inspections: dict[str, An
     figures.denoising_figure(images[0], trained, truth, PICTURES / "denoising.png")
     loss = align.model.criterion.classification
     pairs = rank_pairs(inspections["AlignDETR"])
-    figures.ranks_figure(loss.alpha, loss.tau, loss.gamma, pairs, PICTURES / "ranks.png")
+    alpha, tau, gamma = loss.target.alpha, loss.rank_weights.tau, loss.weighting.gamma
+    figures.ranks_figure(alpha, tau, gamma, pairs, PICTURES / "ranks.png")
     with tempfile.TemporaryDirectory() as folder:
         large = Path(folder) / "large.png"
         for name, inspection in inspections.items():
@@ -308,7 +309,7 @@ def main() -> None:
         "ratios": ratio_table(evaluated),
         "matches": match_table(inspections),
         "ranks": rank_table(
-            rank_pairs(inspections["AlignDETR"]), align.model.criterion.classification.alpha
+            rank_pairs(inspections["AlignDETR"]), align.model.criterion.classification.target.alpha
         ),
         "losses": loss_table(trained),
     }

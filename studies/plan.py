@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from aligndetr.config import LazyCall as L
 from aligndetr.config import LazyConfig
 from aligndetr.config.resolve import resolve_config
-from aligndetr.criterions import AlignLoss, FocalLoss, VarifocalLoss
+from aligndetr.criterions import align_loss, focal_loss, varifocal_loss
 from aligndetr.evaluation import AlignmentEvaluator, COCOEvaluator, DatasetEvaluators
 
 PARTS = ("train", "test")
@@ -30,9 +30,9 @@ SHARED = {  # overrides of BASE; everything that no arm changes
     "train.best.metric": "bbox/AP",
 }
 LOSSES = {
-    "focal": L(FocalLoss)(alpha=0.25, gamma=2.0),
-    "IA-BCE": L(AlignLoss)(alpha=0.25, gamma=2.0, tau=1.5),
-    "varifocal": L(VarifocalLoss)(alpha=0.75, gamma=2.0),
+    "focal": L(focal_loss)(alpha=0.25, gamma=2.0),
+    "IA-BCE": L(align_loss)(alpha=0.25, gamma=2.0, tau=1.5),
+    "varifocal": L(varifocal_loss)(alpha=0.75, gamma=2.0),
 }
 
 

@@ -1,18 +1,39 @@
 """Losses."""
 
-from aligndetr.criterions.align import AlignLoss
-from aligndetr.criterions.focal import FocalLoss
-from aligndetr.criterions.hybrid import HybridCriterion
-from aligndetr.criterions.no_object import NoObjectCrossEntropy
-from aligndetr.criterions.set_criterion import DenoisedPredictions, SetCriterion
-from aligndetr.criterions.varifocal import VarifocalLoss
+from aligndetr.criterions.classification import (
+    Classification,
+    Classified,
+    SigmoidClassification,
+    align_loss,
+    focal_loss,
+    varifocal_loss,
+)
+from aligndetr.criterions.comparison import Comparison, DenoisedPredictions, Pairs
+from aligndetr.criterions.hybrid_criterion import HybridCriterion
+from aligndetr.criterions.no_object import NoObjectCrossEntropy, check_no_object
+from aligndetr.criterions.set_criterion import SetCriterion
+from aligndetr.criterions.targets import AlignTarget, IoUTarget, OneTarget, RankWeights
+from aligndetr.criterions.weightings import AlignWeighting, FocalWeighting, VarifocalWeighting
 
 __all__ = [
-    "AlignLoss",
+    "AlignTarget",
+    "AlignWeighting",
+    "Classification",
+    "Classified",
+    "Comparison",
     "DenoisedPredictions",
-    "FocalLoss",
+    "FocalWeighting",
     "HybridCriterion",
+    "IoUTarget",
     "NoObjectCrossEntropy",
+    "OneTarget",
+    "Pairs",
+    "RankWeights",
     "SetCriterion",
-    "VarifocalLoss",
+    "SigmoidClassification",
+    "VarifocalWeighting",
+    "align_loss",
+    "check_no_object",
+    "focal_loss",
+    "varifocal_loss",
 ]

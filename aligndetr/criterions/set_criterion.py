@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
+from aligndetr.criterions.classification import Classification
+from aligndetr.criterions.comparison import Comparison, DenoisedPredictions, Pairs
+from aligndetr.criterions.loss_weights import check_weights, layer_suffixes, weighted_losses
+from aligndetr.errors import ConfigError
 from aligndetr.layers.boxes import cxcywh_to_xyxy, paired_giou, paired_iou
-from aligndetr.matchers import Assignment, MixedMatcher
+from aligndetr.matchers import Assignment, HungarianMatcher, check_match_num
 from aligndetr.structures import Predictions, Targets
-
-
-@dataclass
-class DenoisedPredictions:
-    """Predictions for denoising queries, which know their object without matching.
-
-    Attributes:
-        predictions: of I layers for D = num_groups * slots_per_group queries.
-        num_groups: each object occurs once as a positive in every group.
-        slots_per_group: the first slots are positives, in the order of the image's objects.
-    """
-
-    predictions: Predictions
-    num_groups: int
-    slots_per_group: int
 
 
 class SetCriterion(nn.Module):
@@ -37,29 +26,39 @@ class SetCriterion(nn.Module):
 
     Args:
         matcher: `HungarianMatcher` or `MixedMatcher`.
-        classification: `FocalLoss` or `AlignLoss`.
+        classification: see `Classification`.
         weights: of the terms "class", "bbox" and "giou".
         match_num: queries an object may get, [proposals, layer 1, ..., last layer]; all 1 when
             None. Without proposals entry 0 is unused.
         class_agnostic_proposals: the proposals only tell object (class 0) from background.
+
+    Raises:
+        ConfigError: `weights` or `match_num` cannot be meant.
     """
 
     def __init__(
         self,
-        matcher: MixedMatcher,
-        classification: Callable[..., tuple[Tensor, Tensor]],
+        matcher: HungarianMatcher,
+        classification: Classification,
         weights: Mapping[str, float],
         match_num: Sequence[int] | None = None,
         class_agnostic_proposals: bool = False,
     ) -> None:
         super().__init__()
-        if set(weights) != {"class", "bbox", "giou"}:
-            raise ValueError(f"weights must name class, bbox and giou, got {sorted(weights)}")
         self.matcher = matcher
         self.classification = classification
-        self.weights = dict(weights)
-        self.match_num = None if match_num is None else list(match_num)
+        self.weights = check_weights(weights)
+        self.match_num = None if match_num is None else check_match_num(match_num)
         self.class_agnostic_proposals = class_agnostic_proposals
+
+    @property
+    def class_parts(self) -> dict[str, object]:
+        """What reads class logits, by name, for `check_no_object`."""
+        cost = getattr(self.matcher, "cost", None)
+        return {
+            "classification": self.classification,
+            "matcher.cost.class_cost": getattr(cost, "class_cost", None),
+        }
 
     def forward(
         self,
@@ -83,29 +82,57 @@ class SetCriterion(nn.Module):
             the others, `_enc` for the proposals, and `_dn`, `_dn_0`, ... for denoising.
 
         Raises:
-            ValueError: `match_num` has not one entry for the proposals and each layer.
+            ConfigError: see `comparisons`.
+        """
+        comparisons = self.comparisons(matching, targets, proposals, denoised)
+        return weighted_losses(comparisons, self.weights, num_boxes)
+
+    def comparisons(
+        self,
+        matching: Predictions,
+        targets: Targets,
+        proposals: Predictions | None = None,
+        denoised: DenoisedPredictions | None = None,
+    ) -> list[Comparison]:
+        """What losses are made from: pairs, targets, weights and sums.
+
+        In evaluation, where a decoder may stop early, the last entries of `match_num` may be left
+        over.
+
+        Args:
+            matching, targets, proposals, denoised: see `forward`.
+
+        Returns:
+            The decoder's comparison, with the proposals as its first layer or, where these are
+            class-agnostic, after one of their own; then that of the denoising queries.
+
+        Raises:
+            ConfigError: `match_num` has not one entry for the proposals and each layer, or there
+                are proposals of all tokens and `class_agnostic_proposals` is not set.
         """
         with torch.autocast(matching.logits.device.type, enabled=False):
-            sums = self._matched(_upcast(matching), targets, proposals and _upcast(proposals))
-            losses = {name: value / num_boxes for name, value in sums.items()}
+            compared = self._matched(_upcast(matching), targets, proposals and _upcast(proposals))
             if denoised is not None:
-                normaliser = num_boxes * denoised.num_groups
-                sums = self._denoised(denoised, targets)
-                losses |= {name: value / normaliser for name, value in sums.items()}
-        return losses
+                predictions = _upcast(denoised.predictions)
+                suffixes = [f"_dn{s}" for s in layer_suffixes(len(predictions.logits))]
+                pairs = denoised.assignment(targets)
+                part = self._compare(predictions, targets, suffixes, pairs)
+                compared.append(replace(part, copies=denoised.num_groups))
+        return compared
 
     def _matched(
         self, matching: Predictions, targets: Targets, proposals: Predictions | None
-    ) -> dict[str, Tensor]:
+    ) -> list[Comparison]:
         match_num = self._match_num(len(matching.logits))
+        suffixes = layer_suffixes(len(matching.logits))
         if proposals is None:
-            return self._evaluate(matching, targets, match_num[1:], layer_suffixes(matching))
+            return [self._match(matching, targets, suffixes, match_num[1:])]
         if self.class_agnostic_proposals:
             agnostic = replace(targets, labels=[torch.zeros_like(t) for t in targets.labels])
-            sums = self._evaluate(proposals, agnostic, match_num[:1], ["_enc"])
-            return sums | self._matched(matching, targets, None)
+            first = self._match(proposals, agnostic, ["_enc"], match_num[:1])
+            return [first, self._match(matching, targets, suffixes, match_num[1:])]
         if proposals.logits.shape[2] != matching.logits.shape[2]:
-            raise ValueError(
+            raise ConfigError(
                 f"{proposals.logits.shape[2]} proposals for {matching.logits.shape[2]} queries: "
                 "proposals of all tokens need class_agnostic_proposals=True"
             )
@@ -113,77 +140,58 @@ class SetCriterion(nn.Module):
             torch.cat([proposals.logits, matching.logits]),
             torch.cat([proposals.boxes, matching.boxes]),
         )
-        return self._evaluate(everything, targets, match_num, ["_enc", *layer_suffixes(matching)])
+        return [self._match(everything, targets, ["_enc", *suffixes], match_num)]
 
     def _match_num(self, num_layers: int) -> list[int]:
         if self.match_num is None:
             return [1] * (num_layers + 1)
-        if len(self.match_num) != num_layers + 1:
-            raise ValueError(
+        if self.training and len(self.match_num) != num_layers + 1:
+            raise ConfigError(
                 f"match_num {self.match_num} must have {num_layers + 1} entries: one for the "
                 f"proposals and one for each of the {num_layers} decoder layers"
             )
-        return self.match_num
+        return self.match_num[: num_layers + 1]
 
-    def _evaluate(
-        self, predictions: Predictions, targets: Targets, match_num: list[int], suffixes: list[str]
-    ) -> dict[str, Tensor]:
+    def _match(
+        self, predictions: Predictions, targets: Targets, suffixes: list[str], match_num: list[int]
+    ) -> Comparison:
         assignment = self.matcher(predictions, targets, match_num)
-        return self._sums(predictions, targets, assignment, suffixes)
+        return self._compare(predictions, targets, suffixes, assignment)
 
-    def _denoised(self, denoised: DenoisedPredictions, targets: Targets) -> dict[str, Tensor]:
-        predictions = _upcast(denoised.predictions)
-        suffixes = [f"_dn{suffix}" for suffix in layer_suffixes(predictions)]
-        assignment = denoising_assignment(denoised, targets)
-        return self._sums(predictions, targets, assignment, suffixes)
-
-    def _sums(
+    def _compare(
         self,
         predictions: Predictions,
         targets: Targets,
-        assignment: Assignment,
         suffixes: list[str],
-    ) -> dict[str, Tensor]:
-        """Weighted sums over all images of a batch, by name."""
+        assignment: Assignment,
+    ) -> Comparison:
         boxes = predictions.boxes[assignment.where]
         goals = targets.all_boxes.to(boxes.dtype)[assignment.target]
         corners, goal_corners = cxcywh_to_xyxy(boxes), cxcywh_to_xyxy(goals)
         with torch.no_grad():
             iou, _ = paired_iou(corners, goal_corners)
         labels = targets.all_labels[assignment.target]
-        classes, weight = self.classification(predictions.logits, labels, iou, assignment)
+        pairs = Pairs(assignment, labels, corners, goal_corners, iou)
+        classified = self.classification(predictions.logits, pairs)
         l1 = (boxes - goals).abs().sum(-1)
         giou = 1 - paired_giou(corners, goal_corners)
-        terms = {
-            "class": classes,
-            "bbox": torch.zeros_like(classes).index_add(0, assignment.layer, weight * l1),
-            "giou": torch.zeros_like(classes).index_add(0, assignment.layer, weight * giou),
+        weight, zeros = classified.weight, torch.zeros_like(classified.loss)
+        losses = {
+            "class": classified.loss,
+            "bbox": zeros.index_add(0, assignment.layer, weight * l1),
+            "giou": zeros.index_add(0, assignment.layer, weight * giou),
         }
-        return {
-            f"loss_{term}{suffix}": self.weights[term] * value
-            for term, values in terms.items()
-            for suffix, value in zip(suffixes, values.unbind(), strict=True)
-        }
-
-
-def layer_suffixes(predictions: Predictions) -> list[str]:
-    """`_0`, `_1`, ... for all layers but the last, which has none."""
-    return [f"_{layer}" for layer in range(len(predictions.logits) - 1)] + [""]
-
-
-def denoising_assignment(denoised: DenoisedPredictions, targets: Targets) -> Assignment:
-    """Every object with its positive slot of every group, in every layer."""
-    device = denoised.predictions.logits.device
-    num_layers = len(denoised.predictions.logits)
-    within = torch.cat([torch.arange(size) for size in targets.sizes])
-    image = torch.cat([torch.full((n,), i) for i, n in enumerate(targets.sizes)])
-    target = torch.arange(targets.num_boxes)
-    layer, group, pair = torch.cartesian_prod(
-        torch.arange(num_layers), torch.arange(denoised.num_groups), target
-    ).unbind(1)
-    query = group * denoised.slots_per_group + within[pair]
-    columns = torch.stack([layer, image[pair], query, target[pair], group])
-    return Assignment(*columns.to(device, non_blocking=True))
+        return Comparison(
+            predictions=predictions,
+            targets=targets,
+            suffixes=suffixes,
+            assignment=assignment,
+            iou=iou,
+            score=classified.score,
+            goal=classified.goal,
+            weight=weight,
+            losses=losses,
+        )
 
 
 def _upcast(predictions: Predictions) -> Predictions:

@@ -31,7 +31,7 @@ class Pair:
         iou: overlap of the query's box with the thing.
         rank: place among the queries of the thing, 0 for the best.
         weight: of the pair's box losses; None without ground truth.
-        goal: what the align loss wants the score to be; None for other losses.
+        goal: what the classification loss wants the score to be; None without ground truth.
     """
 
     query: int

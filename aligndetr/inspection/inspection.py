@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from aligndetr.criterions import HybridCriterion, SetCriterion
 from aligndetr.evaluation.inference import evaluation_mode
 from aligndetr.inspection.content import Inspection, LayerView, Pair, Sampling, Thing
-from aligndetr.inspection.matching import match, match_proposals
+from aligndetr.inspection.matching import match
 from aligndetr.inspection.recorder import Call, recorded
 from aligndetr.layers.boxes import cxcywh_to_xyxy, paired_iou
 from aligndetr.layers.deformable_attention import MultiScaleDeformableAttention
@@ -104,11 +104,14 @@ def _matched_layers(
     proposals: Predictions | None,
     targets: Targets,
 ) -> list[LayerView]:
-    matched = match(criterion, predictions, targets)
-    layers = list(enumerate(zip(predictions.boxes, matched, strict=True), start=1))
-    if proposals is not None:
-        layers.insert(0, (0, (proposals.boxes[0], match_proposals(criterion, proposals, targets))))
-    return [LayerView(index, _corners(boxes[0]), pairs) for index, (boxes, pairs) in layers]
+    boxes = [*predictions.boxes] if proposals is None else [*proposals.boxes, *predictions.boxes]
+    with evaluation_mode(criterion):
+        matched = match(criterion, predictions, targets, proposals)
+    start = 1 if proposals is None else 0
+    return [
+        LayerView(index, _corners(box[0]), pairs)
+        for index, (box, pairs) in enumerate(zip(boxes, matched, strict=True), start)
+    ]
 
 
 def _followed_layers(

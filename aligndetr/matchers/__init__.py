@@ -2,7 +2,8 @@
 
 from aligndetr.matchers.assignment import Assignment
 from aligndetr.matchers.cost import FocalCost, MatchingCost, ProbabilityCost
-from aligndetr.matchers.mixed import HungarianMatcher, MixedMatcher
+from aligndetr.matchers.hungarian import HungarianMatcher, check_match_num
+from aligndetr.matchers.mixed import MixedMatcher
 
 __all__ = [
     "Assignment",
@@ -11,4 +12,5 @@ __all__ = [
     "MatchingCost",
     "MixedMatcher",
     "ProbabilityCost",
+    "check_match_num",
 ]

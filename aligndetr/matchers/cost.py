@@ -15,6 +15,8 @@ class FocalCost:
         alpha, gamma: of the focal loss; the matcher's own, not the criterion's.
     """
 
+    has_no_object = False
+
     def __init__(self, alpha: float = 0.25, gamma: float = 2.0) -> None:
         self.alpha = alpha
         self.gamma = gamma
@@ -28,7 +30,9 @@ class FocalCost:
 
 
 class ProbabilityCost:
-    """Negative softmax probability of the object's class (DETR)."""
+    """Negative softmax probability of the object's class (DETR); the last one is "no object"."""
+
+    has_no_object = True
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
         """(..., Q, K) logits, (G,) labels -> (..., Q, G)."""

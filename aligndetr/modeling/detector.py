@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from aligndetr.criterions import DenoisedPredictions
+from aligndetr.criterions import DenoisedPredictions, check_no_object
 from aligndetr.layers.boxes import xyxy_to_cxcywh
 from aligndetr.structures import ImageBatch, Predictions, Targets
 
@@ -31,6 +31,9 @@ class Detector(nn.Module):
         embed_dim: C, likewise.
         pixel_mean, pixel_std: of the input's three channels, 0 to 255, in the order of the
             mapper's image format.
+
+    Raises:
+        ConfigError: parts disagree on whether the last class logit stands for "no object".
     """
 
     def __init__(
@@ -66,6 +69,14 @@ class Detector(nn.Module):
         self.class_names: list[str] | None = None
         self.register_buffer("pixel_mean", torch.tensor(pixel_mean).view(3, 1, 1), persistent=False)
         self.register_buffer("pixel_std", torch.tensor(pixel_std).view(3, 1, 1), persistent=False)
+        check_no_object(self._class_parts())
+
+    def _class_parts(self) -> dict[str, object]:
+        """Heads, and what reads their logits, by name."""
+        parts = {f"model.{name}": module for name, module in self.named_modules()}
+        for name, part in getattr(self.criterion, "class_parts", {}).items():
+            parts[f"model.criterion.{name}"] = part
+        return parts | {"model.postprocess": self.postprocess}
 
     @property
     def device(self) -> torch.device:

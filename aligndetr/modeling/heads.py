@@ -18,6 +18,8 @@ class ClassHead(nn.Linear):
         prior: initial probability (Focal Loss, section 4.1).
     """
 
+    has_no_object = False
+
     def __init__(self, embed_dim: int, num_classes: int, prior: float = 0.01) -> None:
         self.prior = prior
         super().__init__(embed_dim, num_classes)
@@ -35,6 +37,8 @@ class NoObjectClassHead(nn.Linear):
         embed_dim: C.
         num_classes: K, without "no object".
     """
+
+    has_no_object = True
 
     def __init__(self, embed_dim: int, num_classes: int) -> None:
         super().__init__(embed_dim, num_classes + 1)

@@ -18,6 +18,8 @@ class TopKPostprocess:
         num_select: detections kept an image, at most.
     """
 
+    has_no_object = False
+
     def __init__(self, num_select: int = 300) -> None:
         self.num_select = num_select
 
@@ -50,6 +52,8 @@ class TopKPostprocess:
 
 class ArgmaxPostprocess:
     """Every query with its most probable class, "no object" left aside (DETR)."""
+
+    has_no_object = True
 
     def __call__(
         self, logits: Tensor, boxes: Tensor, sizes: list[tuple[int, int]]

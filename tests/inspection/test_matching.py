@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from aligndetr.criterions import AlignLoss, FocalLoss, NoObjectCrossEntropy, SetCriterion
-from aligndetr.inspection.matching import match, match_proposals
+from aligndetr.criterions import NoObjectCrossEntropy, SetCriterion, align_loss, focal_loss
+from aligndetr.inspection.matching import match
 from aligndetr.matchers import FocalCost, MatchingCost, MixedMatcher, ProbabilityCost
 from aligndetr.structures import Predictions, Targets
 
@@ -34,8 +34,8 @@ def targets():
 
 def criterion(match_num, classification=None, cost=None, **options):
     cost = cost or MatchingCost(FocalCost(), 2.0, 5.0, 2.0)
-    loss = classification or AlignLoss(ALPHA, 2.0, TAU)
-    return SetCriterion(MixedMatcher(cost), loss, WEIGHTS, match_num, **options)
+    loss = classification or align_loss(ALPHA, 2.0, TAU)
+    return SetCriterion(MixedMatcher(cost), loss, WEIGHTS, match_num, **options).eval()
 
 
 def corners(box):
@@ -101,9 +101,9 @@ def test_pairs_are_the_cheapest_of_all_matchings(predictions, targets):
             assert pair.goal == pytest.approx(t * weight, abs=1e-4)
 
 
-def test_other_losses_weigh_alike_and_aim_at_nothing(predictions, targets):
-    for pairs in match(criterion(None, FocalLoss()), predictions, targets):
-        assert [(p.rank, p.weight, p.goal) for p in pairs] == [(0, 1.0, None)] * 2
+def test_focal_loss_weighs_alike_and_aims_at_certainty(predictions, targets):
+    for pairs in match(criterion(None, focal_loss()), predictions, targets):
+        assert [(p.rank, p.weight, p.goal) for p in pairs] == [(0, 1.0, 1.0)] * 2
 
 
 def test_early_exit_leaves_the_last_entries_of_match_num_unused(predictions, targets):
@@ -114,15 +114,15 @@ def test_early_exit_leaves_the_last_entries_of_match_num_unused(predictions, tar
 
 def test_proposals_have_their_own_number(predictions, targets):
     first = Predictions(predictions.logits[:1], predictions.boxes[:1])
-    assert len(match_proposals(criterion([2, 1, 1]), first, targets)) == 4
-    assert len(match_proposals(criterion([1, 2, 1]), first, targets)) == 2
-    assert len(match_proposals(criterion(None), first, targets)) == 2
+    assert len(match(criterion([2, 1, 1]), predictions, targets, first)[0]) == 4
+    assert len(match(criterion([1, 2, 1]), predictions, targets, first)[0]) == 2
+    assert len(match(criterion(None), predictions, targets, first)[0]) == 2
 
 
 def test_class_agnostic_proposals_are_scored_by_channel_0(predictions, targets):
     first = Predictions(predictions.logits[:1], predictions.boxes[:1])
-    agnostic = criterion([1, 1, 1], FocalLoss(), class_agnostic_proposals=True)
-    pairs = match_proposals(agnostic, first, targets)
+    agnostic = criterion([1, 1, 1], focal_loss(), class_agnostic_proposals=True)
+    pairs = match(agnostic, predictions, targets, first)[0]
     logits, boxes = first.logits[0, 0].tolist(), first.boxes[0, 0].numpy()
     found = cheapest(logits, boxes, [0, 0], 1)
     assert {(p.query, p.thing) for p in pairs} == found

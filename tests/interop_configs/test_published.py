@@ -10,7 +10,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from aligndetr.config import LazyConfig, instantiate
-from aligndetr.criterions import AlignLoss, FocalLoss
+from aligndetr.criterions import AlignTarget, FocalWeighting
 from aligndetr.errors import ConfigError
 from aligndetr.matchers import HungarianMatcher, MixedMatcher
 
@@ -40,7 +40,10 @@ def test_aligndetr_with_its_changes_to_imported_configs(published):
     assert (model.backbone.depth, model.backbone.stride_in_1x1) == (101, True)
     assert list(model.criterion.match_num) == [3, 3, 3, 1]
     assert dict(model.criterion.weights) == {"class": 1.0, "bbox": 4.5, "giou": 3.5}
-    assert (model.criterion.classification.tau, model.denoiser.num_queries) == (3.0, 77)
+    assert (model.criterion.classification.rank_weights.tau, model.denoiser.num_queries) == (
+        3.0,
+        77,
+    )
     assert config.train.max_iter == 180000
     assert config.train.clip_grad.params.max_norm == 0.2
     assert list(config.lr_multiplier.scheduler.milestones) == [150000, 180000]  # 20, 24 epochs
@@ -51,14 +54,14 @@ def test_aligndetr_with_its_changes_to_imported_configs(published):
     assert config.dataloader.evaluator.output_dir == "./output/published"
     built = instantiate(model)
     assert isinstance(built.criterion.matcher, MixedMatcher)
-    assert isinstance(built.criterion.classification, AlignLoss)
+    assert isinstance(built.criterion.classification.target, AlignTarget)
     assert tuple(built.backbone.channels) == ("res4", "res5")
 
 
 def test_dino_in_one_file(published):
     config = published("dino.py")
     model = instantiate(config.model)
-    assert isinstance(model.criterion.classification, FocalLoss)
+    assert isinstance(model.criterion.classification.weighting, FocalWeighting)
     assert isinstance(model.criterion.matcher, HungarianMatcher)
     assert (model.num_classes, len(model.decoder.layers)) == (9, 2)
     assert config.dataloader.train.mapper.augmentation[0].prob == 0.3
@@ -81,7 +84,7 @@ def test_overrides_reach_the_translated_config(published):
     overrides = [
         "model.num_classes=2",
         "train.device=cpu",
-        "model.criterion.classification.tau=1.5",
+        "model.criterion.classification.rank_weights.tau=1.5",
     ]
     LazyConfig.apply_overrides(config, overrides)
     assert instantiate(config.model).decoder.class_heads[0].weight.shape == (2, 128)

@@ -4,6 +4,7 @@ import math
 import pytest
 import torch
 
+from aligndetr.errors import ConfigError
 from aligndetr.matchers import (
     Assignment,
     FocalCost,
@@ -12,7 +13,7 @@ from aligndetr.matchers import (
     MixedMatcher,
     ProbabilityCost,
 )
-from aligndetr.matchers.mixed import assign
+from aligndetr.matchers.hungarian import assign
 from aligndetr.structures import Predictions, Targets
 
 
@@ -138,10 +139,12 @@ def test_not_a_number_does_not_stop_matching():
 
 def test_wrong_number_of_match_num():
     predictions, targets = random_case([3])
-    with pytest.raises(ValueError, match="one entry for each of 2"):
+    with pytest.raises(ConfigError, match="one entry for each of 2"):
         make(MixedMatcher)(predictions, targets, [2])
-    with pytest.raises(ValueError, match="one-to-one"):
-        make(HungarianMatcher)(predictions, targets, [2, 1])
+    with pytest.raises(ConfigError, match=r"one-to-one, match_num asks for 2 .* MixedMatcher"):
+        make(HungarianMatcher)(predictions, targets, [1, 2])
+    with pytest.raises(ConfigError, match=r"whole numbers of at least 1.*\[1, -2\]"):
+        make(MixedMatcher)(predictions, targets, [1, -2])
 
 
 def test_ranks_by_hand():

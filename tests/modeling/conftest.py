@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from aligndetr.criterions import AlignLoss, SetCriterion
+from aligndetr.criterions import SetCriterion, align_loss
 from aligndetr.layers.attention import SelfAttention
 from aligndetr.layers.deformable_attention import MultiScaleDeformableAttention
 from aligndetr.layers.mlp import FeedForward
@@ -67,7 +67,7 @@ def make_detector():
             ),
             criterion=SetCriterion(
                 MixedMatcher(MatchingCost(FocalCost())),
-                AlignLoss(),
+                align_loss(),
                 {"class": 1.0, "bbox": 5.0, "giou": 2.0},
                 [2] * num_layers + [1],
             ),

@@ -5,11 +5,9 @@ import math
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.resolve import resolve_config
-from aligndetr.criterions import NoObjectCrossEntropy
 from aligndetr.engine.optimizer import parameter_groups
 from aligndetr.layers.attention import CrossAttention, SelfAttention
 from aligndetr.layers.conditional_attention import (
@@ -20,7 +18,6 @@ from aligndetr.layers.conditional_attention import (
 )
 from aligndetr.layers.mlp import FeedForward
 from aligndetr.layers.position_embedding import SinePositionEmbedding
-from aligndetr.matchers import Assignment
 from aligndetr.modeling.dense_encoder import DenseEncoder, DenseEncoderLayer
 from aligndetr.modeling.feature_map import FeatureMap, MapProjection
 from aligndetr.modeling.learned_anchors import (
@@ -208,47 +205,6 @@ def test_detr_predicts_absolute_boxes():
     after = FixedAnchors()(nn.Identity(), x, x, state)
     assert torch.equal(after.boxes, x.sigmoid())
     assert torch.equal(queries.position[0], queries.position[1])
-
-
-def make_assignment(rows):
-    layer, image, query, target = torch.tensor(rows).reshape(-1, 4).T
-    return Assignment(layer, image, query, target, torch.zeros_like(layer))
-
-
-def test_no_object_loss_by_hand():
-    # one layer, one image, two queries, one class and "no object", all with probability 1/2
-    logits = torch.zeros(1, 1, 2, 2)
-    loss = NoObjectCrossEntropy(0.1)
-    value, weight = loss(logits, torch.tensor([0]), torch.ones(1), make_assignment([0, 0, 0, 0]))
-    # (1 log 2 + 0.1 log 2) / (1 + 0.1) = log 2, times one pair
-    assert value.tolist() == pytest.approx([math.log(2)])
-    assert weight.tolist() == [1]
-    logits[0, 0, 1, 1] = math.log(3)  # the other query: "no object" with 3/4
-    value, _ = loss(logits, torch.tensor([0]), torch.ones(1), make_assignment([0, 0, 0, 0]))
-    assert value.tolist() == pytest.approx([(math.log(2) + 0.1 * math.log(4 / 3)) / 1.1])
-
-
-def test_no_object_loss_is_the_weighted_mean_of_torch():
-    torch.manual_seed(0)
-    logits = torch.randn(2, 3, 5, 4, requires_grad=True)  # three classes
-    rows = [[layer, image, 2 + image, image] for layer in (0, 1) for image in (0, 1)]
-    labels = torch.tensor([1, 2, 1, 2])
-    value, _ = NoObjectCrossEntropy(0.3)(logits, labels, torch.ones(4), make_assignment(rows))
-    goal = torch.full((3, 5), 3)
-    goal[0, 2], goal[1, 3] = 1, 2
-    for layer in (0, 1):
-        expected = F.cross_entropy(
-            logits[layer].flatten(0, 1), goal.flatten(), torch.tensor([1.0, 1.0, 1.0, 0.3])
-        )
-        assert torch.allclose(value[layer], 2 * expected)  # two objects, by which it is divided
-
-
-def test_without_objects_everything_is_background():
-    logits = torch.zeros(2, 1, 3, 2)
-    empty = torch.zeros(0, dtype=torch.long)
-    assignment = Assignment(empty, empty, empty, empty, empty)
-    value, _ = NoObjectCrossEntropy()(logits, empty, torch.zeros(0), assignment)
-    assert value.tolist() == pytest.approx([math.log(2)] * 2)
 
 
 def test_every_query_gives_its_best_class():

@@ -8,18 +8,14 @@ from torch import nn
 
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.resolve import resolve_config
-from aligndetr.criterions import FocalLoss, HybridCriterion, SetCriterion
 from aligndetr.layers.repeat import repeat, share
-from aligndetr.matchers import FocalCost, HungarianMatcher, MatchingCost, MixedMatcher
 from aligndetr.modeling.heads import BoxHead, ClassHead
 from aligndetr.modeling.hybrid_queries import HybridQueries, between_branches
 from aligndetr.modeling.pyramid import PyramidBuilder
 from aligndetr.modeling.queries import Queries
 from aligndetr.modeling.query_source import LearnedQueries, ProposedQueries
 from aligndetr.modeling.refinement import FixedAnchors, IterativeRefinement, RefinementState
-from aligndetr.structures import Predictions, Targets
-
-WEIGHTS = {"class": 2.0, "bbox": 5.0, "giou": 2.0}
+from aligndetr.structures import Predictions
 
 
 class Constant(nn.Module):
@@ -167,68 +163,6 @@ def test_masks_of_queries_and_of_others_before_them_are_joined():
     assert both.int().tolist() == [[0, 0, 0], [1, 0, 1], [1, 1, 0]]
     alone = queries.after(torch.ones(1, 1, 8), torch.ones(1, 1, 4)).blocked
     assert alone.int().tolist() == [[0, 0, 0], [0, 0, 1], [0, 1, 0]]
-
-
-# --- the hybrid criterion -----------------------------------------------------------------------
-
-
-def make_criterion(matcher=HungarianMatcher, match_num=None):
-    cost = MatchingCost(FocalCost())
-    return SetCriterion(matcher(cost), FocalLoss(), WEIGHTS, match_num, True)
-
-
-def random_predictions(queries, layers=2, images=2, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    logits = torch.randn(layers, images, queries, 3, generator=generator, dtype=torch.float64)
-    boxes = torch.rand(layers, images, queries, 4, generator=generator, dtype=torch.float64)
-    return Predictions(logits, boxes * 0.4 + 0.2)
-
-
-def some_targets():
-    boxes = [[0.3, 0.3, 0.2, 0.2], [0.6, 0.5, 0.3, 0.4], [0.5, 0.5, 0.5, 0.5]]
-    boxes = torch.tensor(boxes, dtype=torch.float64)
-    return Targets([torch.tensor([0, 2]), torch.tensor([1])], [boxes[:2], boxes[2:]])
-
-
-def test_losses_of_the_second_branch_by_hand():
-    """One object of 0.4 x 0.4; both queries of the second branch must answer for it."""
-    boxes = [[0.5, 0.5, 0.4, 0.4], [0.5, 0.5, 0.4, 0.4], [0.5, 0.5, 0.4, 0.8]]
-    predictions = Predictions(torch.zeros(1, 1, 3, 1), torch.tensor(boxes).view(1, 1, 3, 4))
-    targets = Targets([torch.tensor([0])], [torch.tensor([[0.5, 0.5, 0.4, 0.4]])])
-    criterion = HybridCriterion(make_criterion(), make_criterion(), 1, copies=2, weight=0.5)
-    losses = criterion(predictions, targets, 1.0)
-    assert float(losses["loss_bbox"]) == pytest.approx(0, abs=1e-6)
-    # L1 of the two: 0 and 0.4; mean over 1 object x 2 copies = 0.2; times 5, times lambda
-    assert float(losses["loss_bbox_one2many"]) == pytest.approx(0.5 * 5 * 0.2, abs=1e-6)
-    # IoU = GIoU: 1 and 0.16 / 0.32 = 0.5; mean loss 0.25; times 2, times lambda
-    assert float(losses["loss_giou_one2many"]) == pytest.approx(0.5 * 2 * 0.25, abs=1e-4)
-    # focal loss of p = 0.5 on both: 0.25 x 0.5^2 x ln 2, over 2 copies; times 2, times lambda
-    focal = 0.25 * 0.25 * math.log(2)
-    assert float(losses["loss_class_one2many"]) == pytest.approx(0.5 * 2 * focal, abs=1e-6)
-    assert float(losses["loss_class"]) == pytest.approx(2 * focal, abs=1e-6)
-
-
-def test_repeated_objects_are_one_to_many_matching():
-    predictions, targets = random_predictions(16), some_targets()
-    hybrid = HybridCriterion(make_criterion(), make_criterion(), 4, copies=3, weight=0.7)
-    losses = hybrid(predictions, targets, 3.0, proposals=random_predictions(9, layers=1, seed=5))
-    first, second = predictions.split(4)
-    # 12 queries, at most 2 objects: the mixed matcher may copy up to 3 times as well
-    many = make_criterion(MixedMatcher, [3, 3, 3])(second, targets, 3.0 * 3)
-    one = make_criterion()(first, targets, 3.0)
-    for name, loss in one.items():
-        torch.testing.assert_close(losses[name], loss)
-        torch.testing.assert_close(losses[f"{name}_one2many"], 0.7 * many[name])
-    proposals = {"loss_class_enc", "loss_bbox_enc", "loss_giou_enc"}
-    assert set(losses) == {*one, *(f"{name}_one2many" for name in one), *proposals}
-
-
-@pytest.mark.parametrize("queries", [4, 3])
-def test_an_empty_second_branch_costs_nothing(queries):
-    criterion = HybridCriterion(make_criterion(), make_criterion(), 4, copies=3)
-    losses = criterion(random_predictions(queries), some_targets(), 3.0)
-    assert all(float(loss) == 0 for name, loss in losses.items() if name.endswith("_one2many"))
-    assert float(losses["loss_class"]) > 0
 
 
 # --- whole models -------------------------------------------------------------------------------

@@ -8,11 +8,9 @@ from torch import nn
 
 from aligndetr.config import LazyConfig, get_config, instantiate
 from aligndetr.config.resolve import resolve_config
-from aligndetr.criterions import VarifocalLoss
 from aligndetr.layers.attention import SelfAttention
 from aligndetr.layers.mlp import FeedForward
 from aligndetr.layers.position_embedding import PixelSineEmbedding
-from aligndetr.matchers import Assignment
 from aligndetr.modeling.backbone import ResNet
 from aligndetr.modeling.backbone.blocks import ConvNorm, DeepStem, PooledShortcut
 from aligndetr.modeling.dense_encoder import DenseEncoderLayer
@@ -227,25 +225,6 @@ def test_early_exit_cuts_layers_at_evaluation_only(make_rtdetr, make_item):
 def test_an_exit_that_is_not_there_is_named(make_rtdetr, eval_idx):
     with pytest.raises(Exception, match=f"eval_idx is {eval_idx}, but there are 3"):
         make_rtdetr(lambda config: config.decoder.update(eval_idx=eval_idx))
-
-
-def test_varifocal_loss_by_hand():
-    logits = torch.tensor([[[[0.0, math.log(3.0)], [math.log(0.25), 0.0]]]]).double()
-    logits.requires_grad_()  # probabilities 1/2, 3/4 and 1/5, 1/2
-    zero, one = torch.tensor([0]), torch.tensor([1])
-    pair = Assignment(layer=zero, image=zero, query=zero, target=zero, group=zero)
-    iou = torch.tensor([0.6]).double()
-    loss, weight = VarifocalLoss(alpha=0.75, gamma=2.0)(logits, one, iou, pair)
-    # query 0 is an object of class 1 with overlap 0.6
-    matched = 0.6 * -(0.6 * math.log(3 / 4) + 0.4 * math.log(1 / 4))
-    others = [(1 / 2, 1), (1 / 5, 1), (1 / 2, 1)]
-    unmatched = sum(0.75 * p**2 * -math.log(1 - p) for p, _ in others)
-    assert loss.tolist() == pytest.approx([matched + unmatched])
-    assert weight.tolist() == [1.0]
-    loss.sum().backward()
-    # d/dx of -log(1 - p) is p, p^2 is a constant; of the matched entry 0.6 (p - 0.6)
-    expected = [0.75 * 0.5**3, 0.6 * (0.75 - 0.6), 0.75 * 0.2**3, 0.75 * 0.5**3]
-    assert logits.grad.flatten().tolist() == pytest.approx(expected)
 
 
 def test_the_align_criterion_plugs_in_by_config(make_rtdetr, make_item):

@@ -9,7 +9,7 @@ from functools import lru_cache
 import torch
 from torch import nn
 
-from aligndetr.criterions import AlignLoss, FocalLoss, SetCriterion
+from aligndetr.criterions import SetCriterion, align_loss, focal_loss
 from aligndetr.layers.attention import SelfAttention
 from aligndetr.layers.deformable_attention import MultiScaleDeformableAttention
 from aligndetr.layers.mlp import FeedForward
@@ -157,11 +157,11 @@ def criterion(golden: Golden) -> SetCriterion:
     alpha, gamma = cfg.loss_alpha_gamma.tolist()
     if is_deformable(golden) or golden.path.stem.startswith("dino"):
         agnostic = is_deformable(golden) and bool(cfg.two_stage)
-        loss = FocalLoss(alpha, gamma)
+        loss = focal_loss(alpha, gamma)
         return SetCriterion(
             HungarianMatcher(cost), loss, weights, class_agnostic_proposals=agnostic
         )
-    loss = AlignLoss(alpha, gamma, cfg.tau)
+    loss = align_loss(alpha, gamma, cfg.tau)
     return SetCriterion(MixedMatcher(cost), loss, weights, cfg.match.tolist())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from aligndetr.criterions import AlignLoss, DenoisedPredictions, FocalLoss, SetCriterion
+from aligndetr.criterions import DenoisedPredictions, SetCriterion, align_loss, focal_loss
 from aligndetr.matchers import HungarianMatcher, MatchingCost, MixedMatcher
 from aligndetr.structures import Predictions, Targets
 from tests.parity.golden import Golden, for_each
@@ -25,10 +25,10 @@ def criterion(case: Golden) -> SetCriterion:
     cost = MatchingCost(class_cost, *whole["matcher_weights"].tolist())
     weights = dict(zip(("class", "bbox", "giou"), whole["base_weights"].tolist(), strict=True))
     if case.prefix == "align_":
-        loss = AlignLoss(whole["alpha"], whole["gamma"], whole["tau"])
+        loss = align_loss(whole["alpha"], whole["gamma"], whole["tau"])
         matcher, match_num = MixedMatcher(cost), whole.ints("match_num")
     else:
-        loss = FocalLoss(whole["alpha"], whole["gamma"])
+        loss = focal_loss(whole["alpha"], whole["gamma"])
         matcher, match_num = HungarianMatcher(cost), None
     agnostic = bool(whole["two_stage_binary_cls"])
     return SetCriterion(matcher, loss, weights, match_num, class_agnostic_proposals=agnostic)

@@ -46,7 +46,7 @@ def test_prints_the_tree_and_writes_nothing(outside, capsys):
 def test_training_shows_denoising_matching_and_losses(capsys):
     assert cli.main(["walk", "aligndetr_tiny", "--train", "--depth", "2", *SMALL]) == 0
     text = capsys.readouterr().out
-    for line in ("├ denoiser Contrastive", "├ matcher MixedMatcher", "├ classification AlignLoss"):
+    for line in ("├ denoiser Contrastive", "├ matcher MixedMatcher", "├ classification Sigmoid"):
         assert line in text
     assert "loss_giou_dn_1 " in text
 

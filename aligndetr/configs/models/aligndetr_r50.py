@@ -1,7 +1,13 @@
 """AlignDETR with ResNet-50 and four scales (Cai et al., 2023): DINO with another criterion."""
 
 from aligndetr.config import LazyCall as L
-from aligndetr.criterions import AlignLoss, SetCriterion
+from aligndetr.criterions import (
+    AlignTarget,
+    AlignWeighting,
+    RankWeights,
+    SetCriterion,
+    SigmoidClassification,
+)
 from aligndetr.matchers import FocalCost, MatchingCost, MixedMatcher
 
 from .dino_r50 import model
@@ -16,7 +22,11 @@ model.criterion = L(SetCriterion)(
             giou_weight=2.0,
         )
     ),
-    classification=L(AlignLoss)(alpha=0.25, gamma=2.0, tau=1.5),
+    classification=L(SigmoidClassification)(
+        target=L(AlignTarget)(alpha=0.25),
+        weighting=L(AlignWeighting)(gamma=2.0),
+        rank_weights=L(RankWeights)(tau=1.5),
+    ),
     weights={"class": 1.0, "bbox": 5.0, "giou": 2.0},
     match_num=[2, 2, 2, 2, 2, 2, 1],  # proposals, decoder layers 1 to 6
 )

@@ -3,7 +3,12 @@
 from torch.nn import LayerNorm
 
 from aligndetr.config import LazyCall as L
-from aligndetr.criterions import FocalLoss, SetCriterion
+from aligndetr.criterions import (
+    FocalWeighting,
+    OneTarget,
+    SetCriterion,
+    SigmoidClassification,
+)
 from aligndetr.layers.attention import SelfAttention
 from aligndetr.layers.deformable_attention import MultiScaleDeformableAttention
 from aligndetr.layers.mlp import FeedForward
@@ -99,7 +104,9 @@ model = L(Detector)(
                 giou_weight=2.0,
             )
         ),
-        classification=L(FocalLoss)(alpha=0.25, gamma=2.0),
+        classification=L(SigmoidClassification)(
+            target=L(OneTarget)(), weighting=L(FocalWeighting)(alpha=0.25, gamma=2.0)
+        ),
         weights={"class": 1.0, "bbox": 5.0, "giou": 2.0},
     ),
     postprocess=L(TopKPostprocess)(num_select=300),

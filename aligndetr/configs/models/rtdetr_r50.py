@@ -3,7 +3,7 @@
 from torch.nn import GELU, Identity
 
 from aligndetr.config import LazyCall as L
-from aligndetr.criterions import VarifocalLoss
+from aligndetr.criterions import IoUTarget, SigmoidClassification, VarifocalWeighting
 from aligndetr.layers.attention import SelfAttention
 from aligndetr.layers.mlp import FeedForward
 from aligndetr.layers.position_embedding import PixelSineEmbedding
@@ -63,4 +63,6 @@ model.decoder.refinement.eps = 1e-5
 model.decoder.norm = L(Identity)()
 model.decoder.eval_idx = -1
 
-model.criterion.classification = L(VarifocalLoss)(alpha=0.75, gamma=2.0)
+model.criterion.classification = L(SigmoidClassification)(
+    target=L(IoUTarget)(), weighting=L(VarifocalWeighting)(alpha=0.75, gamma=2.0)
+)

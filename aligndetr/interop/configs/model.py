@@ -141,10 +141,11 @@ def _criterion(source: Section, model: DictConfig) -> DictConfig:
         raise unknown(str(source.target))
     criterion = get_config(MODELS[CRITERIONS[source.kind]]).model.criterion
     loss = criterion.classification
-    loss.alpha = source.number("alpha", 0.25)
-    loss.gamma = source.number("gamma", 2.0)
-    if "tau" in loss:
-        loss.tau = source.number("tau", 1.5)
+    loss.weighting.gamma = source.number("gamma", 2.0)
+    scored = loss.target if "alpha" in loss.target else loss.weighting
+    scored.alpha = source.number("alpha", 0.25)
+    if "rank_weights" in loss:
+        loss.rank_weights.tau = source.number("tau", 1.5)
         criterion.match_num = source.take("match_num")
         _check_match_num(list(criterion.match_num), source, model)
     source.demand("num_classes", model.num_classes, "which is not the model's num_classes")

@@ -2,5 +2,5 @@
 
 from .aligndetr_k2_r50_4scale_12ep import dataloader, lr_multiplier, model, optimizer, train
 
-model.criterion.classification.tau = 3.0
+model.criterion.classification.rank_weights.tau = 3.0
 train.output_dir = "./output/aligndetr_k2_r50_4scale_tau3_12ep"

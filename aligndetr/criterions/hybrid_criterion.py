@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torch import Tensor, nn
 
-from aligndetr.criterions.set_criterion import DenoisedPredictions, SetCriterion
+from aligndetr.criterions.comparison import Comparison, DenoisedPredictions
+from aligndetr.criterions.loss_weights import weighted_losses
+from aligndetr.criterions.set_criterion import SetCriterion
 from aligndetr.structures import Predictions, Targets
 
 
@@ -36,6 +40,16 @@ class HybridCriterion(nn.Module):
         self.copies = copies
         self.weight = weight
 
+    @property
+    def class_parts(self) -> dict[str, object]:
+        """What reads class logits, by name, for `check_no_object`."""
+        branches = {"one_to_one": self.one_to_one, "one_to_many": self.one_to_many}
+        return {
+            f"{branch}.{name}": part
+            for branch, criterion in branches.items()
+            for name, part in criterion.class_parts.items()
+        }
+
     def forward(
         self,
         matching: Predictions,
@@ -56,11 +70,42 @@ class HybridCriterion(nn.Module):
         Returns:
             Weighted scalars; those of the second branch have the suffix `_one2many`.
         """
+        one, many = self._branches(matching, targets, proposals, denoised)
+        losses = weighted_losses(one, self.one_to_one.weights, num_boxes)
+        second = weighted_losses(many, self.one_to_many.weights, num_boxes)
+        return losses | {name: self.weight * loss for name, loss in second.items()}
+
+    def comparisons(
+        self,
+        matching: Predictions,
+        targets: Targets,
+        proposals: Predictions | None = None,
+        denoised: DenoisedPredictions | None = None,
+    ) -> list[Comparison]:
+        """What losses are made from; see `SetCriterion.comparisons`.
+
+        Those of the second branch, which is there in training only, come last.
+        """
+        one, many = self._branches(matching, targets, proposals, denoised)
+        return one + many
+
+    def _branches(
+        self,
+        matching: Predictions,
+        targets: Targets,
+        proposals: Predictions | None,
+        denoised: DenoisedPredictions | None,
+    ) -> tuple[list[Comparison], list[Comparison]]:
         first, second = matching.split(self.num_queries)
-        losses = self.one_to_one(first, targets, num_boxes, proposals, denoised)
+        one = self.one_to_one.comparisons(first, targets, proposals, denoised)
+        if not self.training:
+            return one, []
         copies = Targets(
             labels=[labels.repeat(self.copies) for labels in targets.labels],
             boxes=[boxes.repeat(self.copies, 1) for boxes in targets.boxes],
         )
-        many = self.one_to_many(second, copies, num_boxes * self.copies)
-        return losses | {f"{name}_one2many": self.weight * loss for name, loss in many.items()}
+        many = self.one_to_many.comparisons(second, copies)
+        return one, [
+            replace(part, suffixes=[f"{s}_one2many" for s in part.suffixes], copies=self.copies)
+            for part in many
+        ]

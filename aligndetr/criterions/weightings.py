@@ -1,0 +1,86 @@
+"""How much matched and unmatched entries count in a classification loss."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class Weighting(Protocol):
+    """Weights w+ and w- of a sigmoid classification; gradient flows through them unless said."""
+
+    def positive(self, matched: Tensor, goal: Tensor) -> Tensor:
+        """w+ of the M matched entries.
+
+        Args:
+            matched: (M,) their logits.
+            goal: (M,) the scores that they should have, without gradient.
+        """
+        ...
+
+    def negative(self, logits: Tensor) -> Tensor:
+        """w- of all entries, as if none were matched; of the shape of the logits."""
+        ...
+
+
+class FocalWeighting:
+    """alpha (1 - p)^gamma and (1 - alpha) p^gamma, with gradient (Focal Loss, eq. 5).
+
+    Args:
+        alpha: share of matched entries.
+        gamma: how much easy entries are discounted.
+    """
+
+    def __init__(self, alpha: float = 0.25, gamma: float = 2.0) -> None:
+        self.alpha = alpha
+        self.gamma = gamma
+
+    def positive(self, matched: Tensor, goal: Tensor) -> Tensor:
+        """See `Weighting`."""
+        return self.alpha * matched.neg().sigmoid() ** self.gamma
+
+    def negative(self, logits: Tensor) -> Tensor:
+        """See `Weighting`."""
+        return (1 - self.alpha) * logits.sigmoid() ** self.gamma
+
+
+class VarifocalWeighting:
+    """t and alpha p^gamma, without gradient (VarifocalNet, eq. 2; RT-DETR, section 4.3).
+
+    Args:
+        alpha: weight of entries that are not matched.
+        gamma: how much easy ones of these are discounted.
+    """
+
+    def __init__(self, alpha: float = 0.75, gamma: float = 2.0) -> None:
+        self.alpha = alpha
+        self.gamma = gamma
+
+    def positive(self, matched: Tensor, goal: Tensor) -> Tensor:
+        """See `Weighting`."""
+        return goal
+
+    def negative(self, logits: Tensor) -> Tensor:
+        """See `Weighting`."""
+        return self.alpha * logits.detach().sigmoid() ** self.gamma
+
+
+class AlignWeighting:
+    """1 and p^gamma, with gradient (IA-BCE; AlignDETR, eq. 5).
+
+    Args:
+        gamma: how much easy entries that are not matched are discounted.
+    """
+
+    def __init__(self, gamma: float = 2.0) -> None:
+        self.gamma = gamma
+
+    def positive(self, matched: Tensor, goal: Tensor) -> Tensor:
+        """See `Weighting`."""
+        return torch.ones_like(goal)
+
+    def negative(self, logits: Tensor) -> Tensor:
+        """See `Weighting`."""
+        return logits.sigmoid() ** self.gamma
