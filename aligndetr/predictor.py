@@ -12,8 +12,8 @@ from torch import nn
 
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.resolve import resolve_config
+from aligndetr.data.augmentation import apply_augmentations
 from aligndetr.data.images import read_image, to_array
-from aligndetr.data.transforms import apply_augmentations
 from aligndetr.engine.initial import LoadInitial, load_own
 from aligndetr.engine.model import load_model
 from aligndetr.engine.num_classes import class_names_of_test_data

@@ -49,18 +49,17 @@ def run(args: argparse.Namespace) -> int:
         print(text)
         return 0 if ok else 1
 
-    from aligndetr.data.doctor import examine, find_leaks
-    from aligndetr.data.findings import format_finding, format_report
+    from aligndetr.data import doctor
 
     plan = _plan(args)
     reports = []
     for subject in plan.subjects:
-        report = examine(*subject, plan.num_queries, decode_images=not args.quick)
-        print(format_report(report, args.examples), end="\n\n", flush=True)
+        report = doctor.examine(*subject, plan.num_queries, decode_images=not args.quick)
+        print(doctor.format_report(report, args.examples), end="\n\n", flush=True)
         reports.append(report)
-    common = find_leaks(reports) + _compare_classes(reports, plan.num_classes)
+    common = doctor.find_leaks(reports) + doctor.compare_classes(reports, plan.num_classes)
     for finding in common:
-        print("\n".join(format_finding(finding, args.examples)))
+        print("\n".join(doctor.format_finding(finding, args.examples)))
     bad = sum(report.count("error") for report in reports)
     bad += sum(finding.level == "error" for finding in common)
     print("found errors: correct them before training" if bad else "ready for training")
@@ -136,22 +135,3 @@ def _leaf(config: Any, path: str) -> Any:
     from omegaconf import OmegaConf
 
     return OmegaConf.select(config, path)
-
-
-def _compare_classes(reports: list[Any], num_classes: int | None) -> list[Any]:
-    """Findings about classes that differ between datasets, or from the model's number."""
-    from aligndetr.data.findings import Finding
-
-    findings = []
-    known = [report for report in reports if report.class_names]
-    for report in known[1:]:
-        if report.class_names != known[0].class_names:
-            detail = f"{known[0].class_names} and {report.class_names}"
-            title = f"{known[0].name} and {report.name} have different classes"
-            findings.append(Finding("warning" if num_classes is None else "error", title, [detail]))
-    for report in known:
-        if num_classes is not None and len(report.class_names) != num_classes:
-            detail = f"{report.name}: add model.num_classes={len(report.class_names)}"
-            title = f"model.num_classes={num_classes} does not fit the data"
-            findings.append(Finding("error", title, [detail]))
-    return findings

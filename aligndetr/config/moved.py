@@ -1,3 +1,16 @@
 """Where names went that configs saved by earlier versions still use."""
 
-MOVED: dict[str, str] = {}  # dotted name in a saved config.yaml -> its present one
+MOVED: dict[str, str] = {  # dotted name in a saved config.yaml -> its present one
+    "aligndetr.data.batch_resize.BatchResize": "aligndetr.data.augmentation.BatchResize",
+    "aligndetr.data.photometric.RandomPhotometricDistort": (
+        "aligndetr.data.augmentation.RandomPhotometricDistort"
+    ),
+    "aligndetr.data.transforms.RandomCrop": "aligndetr.data.augmentation.RandomCrop",
+    "aligndetr.data.transforms.RandomFlip": "aligndetr.data.augmentation.RandomFlip",
+    "aligndetr.data.transforms.Resize": "aligndetr.data.augmentation.Resize",
+    "aligndetr.data.transforms.ResizeShortestEdge": (
+        "aligndetr.data.augmentation.ResizeShortestEdge"
+    ),
+    "aligndetr.data.zoom.RandomIoUCrop": "aligndetr.data.augmentation.RandomIoUCrop",
+    "aligndetr.data.zoom.RandomZoomOut": "aligndetr.data.augmentation.RandomZoomOut",
+}

@@ -6,8 +6,10 @@ import difflib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from aligndetr.data.shapes import SPLITS, ensure_shapes
 from aligndetr.errors import DataError
 
 
@@ -83,15 +85,11 @@ def _coco_2017(split: str, epoch_size: int | None) -> CocoSource:
 
 
 def _shapes(name: str) -> CocoSource:
-    from aligndetr.data.shapes import ensure_shapes
-
     folder = ensure_shapes(name, dataset_root())
     return CocoSource(folder / "instances.json", folder / "images")
 
 
 # 120 000: the published "12 epochs" are 90 000 iterations of 16 images.
-_SOURCES["coco_2017_train"] = lambda: _coco_2017("train", 120_000)
-_SOURCES["coco_2017_val"] = lambda: _coco_2017("val", None)
-for _name in ("train", "val", "mini_train", "mini_val", "hard_train", "hard_val", "hard_dev"):
-    _name = f"shapes_{_name}"
-    _SOURCES[_name] = lambda name=_name: _shapes(name)
+_SOURCES["coco_2017_train"] = partial(_coco_2017, "train", 120_000)
+_SOURCES["coco_2017_val"] = partial(_coco_2017, "val", None)
+_SOURCES.update({name: partial(_shapes, name) for name in SPLITS})

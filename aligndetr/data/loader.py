@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from aligndetr.data.dataset import DetectionDataset
-from aligndetr.data.reader import BatchReader, BatchTransform, Mapper, read_batches
 from aligndetr.data.samplers import (
-    InferenceSampler,
     Sample,
     TrainingBatches,
     TrainingSampler,
     equal_size_batches,
+    evaluation_part,
 )
+from aligndetr.data.workers import BatchReader, BatchTransform, Mapper, read_batches
 from aligndetr.distributed import broadcast_object, rank, world_size
 from aligndetr.errors import DataError
 
@@ -203,8 +203,8 @@ def build_test_loader(
         group_by_size: only images of equal size share a batch, so that nothing is padded and a
             result does not depend on what it was batched with; False: in the dataset's order.
     """
-    shard = InferenceSampler(len(dataset), rank(), world_size())
+    part = evaluation_part(len(dataset), rank(), world_size())
     sizes = dataset.image_sizes if group_by_size else np.zeros((len(dataset), 2), dtype=int)
-    batches = equal_size_batches(shard, sizes, batch_size)
+    batches = equal_size_batches(part, sizes, batch_size)
     reader = BatchReader(dataset, mapper, seed=0, replace_broken=False)
     return TestLoader(reader, batches, num_workers)

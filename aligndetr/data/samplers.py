@@ -22,19 +22,15 @@ class TrainingSampler:
         seed: epochs are shuffled by (seed, epoch).
         rank: this process.
         world_size: how many processes there are.
-        shuffle: False keeps the order of the dataset.
     """
 
-    def __init__(
-        self, size: int, seed: int = 0, rank: int = 0, world_size: int = 1, shuffle: bool = True
-    ) -> None:
+    def __init__(self, size: int, seed: int = 0, rank: int = 0, world_size: int = 1) -> None:
         if size <= 0:
             raise ValueError("cannot sample from an empty dataset")
         self.size = size
         self.seed = seed
         self.rank = rank
         self.world_size = world_size
-        self.shuffle = shuffle
 
     def __iter__(self) -> Iterator[Sample]:
         current = -1
@@ -46,8 +42,6 @@ class TrainingSampler:
 
     def order(self, epoch: int) -> list[int]:
         """Indices of one epoch, in the order in which all processes together see them."""
-        if not self.shuffle:
-            return list(range(self.size))
         return np.random.default_rng([self.seed, epoch]).permutation(self.size).tolist()
 
 
@@ -89,8 +83,8 @@ class TrainingBatches:
                 yield waiting.pop(group)
 
 
-class InferenceSampler:
-    """Every image exactly once: one contiguous part a process, without padding.
+def evaluation_part(size: int, rank: int = 0, world_size: int = 1) -> range:
+    """The images of a process: one contiguous part each, so that every image comes exactly once.
 
     The parts differ in size by at most one image; with more processes than images some are empty.
 
@@ -99,15 +93,7 @@ class InferenceSampler:
         rank: this process.
         world_size: how many processes there are.
     """
-
-    def __init__(self, size: int, rank: int = 0, world_size: int = 1) -> None:
-        self.indices = range(size * rank // world_size, size * (rank + 1) // world_size)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.indices)
-
-    def __len__(self) -> int:
-        return len(self.indices)
+    return range(size * rank // world_size, size * (rank + 1) // world_size)
 
 
 def equal_size_batches(

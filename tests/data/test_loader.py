@@ -8,8 +8,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from aligndetr.data import DetrMapper, build_test_loader, build_train_loader, load_dataset
-from aligndetr.data import transforms as T
-from aligndetr.data.reader import BatchReader
+from aligndetr.data import augmentation as T
+from aligndetr.data.workers import BatchReader
 from aligndetr.errors import DataError
 
 # Ids 1..9, every third one higher than wide; one box each, but for the last image.

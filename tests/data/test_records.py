@@ -3,7 +3,7 @@ import logging
 
 import pytest
 
-from aligndetr.data.coco import read_coco, read_coco_json
+from aligndetr.data.records import read_coco
 from aligndetr.errors import DataError
 
 IMAGES = [(7, (40, 60)), (5, (50, 30))]
@@ -79,34 +79,3 @@ def test_missing_file_and_folder(coco_folder, tmp_path):
         read_coco(tmp_path / "nothing.json", tmp_path)
     with pytest.raises(DataError, match=r"image folder .*nowhere does not exist; check image_root"):
         read_coco(path, tmp_path / "nowhere")
-
-
-def test_broken_json_says_where(tmp_path):
-    path = tmp_path / "broken.json"
-    path.write_text('{"images": [],\n "annotations": [{"id": 1,')
-    # The second line has 26 characters; a name is expected after them.
-    with pytest.raises(DataError, match=r"broken\.json is not valid JSON: .* line 2, column 27"):
-        read_coco_json(path)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ([], "holds a list"),
-        ({"images": []}, "no list 'categories'"),
-        ({"images": [{"id": 4, "file_name": "a", "width": 3}]}, r"images\[0\] \(id 4\) lacks heig"),
-        (
-            {"images": [{"id": 4, "file_name": "a", "width": 3, "height": None}], "categories": []},
-            r"images\[0\] has height None; it must be a whole number",
-        ),
-        (
-            {"images": [], "categories": [], "annotations": [{"id": 8, "image_id": 1}]},
-            r"annotations\[0\] \(id 8\) lacks category_id, bbox",
-        ),
-    ],
-)
-def test_what_is_not_coco_is_refused(tmp_path, content, message):
-    path = tmp_path / "file.json"
-    path.write_text(json.dumps(content))
-    with pytest.raises(DataError, match=message):
-        read_coco_json(path)
