@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         UserError: no dataset is given, or a name is unknown.
     """
     if args.env:
-        from aligndetr.layers.diagnosis import report_environment
+        from aligndetr.commands.environment import report_environment
 
         text, ok = report_environment()
         print(text)

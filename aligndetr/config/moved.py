@@ -13,4 +13,12 @@ MOVED: dict[str, str] = {  # dotted name in a saved config.yaml -> its present o
     ),
     "aligndetr.data.zoom.RandomIoUCrop": "aligndetr.data.augmentation.RandomIoUCrop",
     "aligndetr.data.zoom.RandomZoomOut": "aligndetr.data.augmentation.RandomZoomOut",
+    "aligndetr.layers.deformable_attention_2d.DeformableAttention2D": (
+        "aligndetr.projects.deformable_attention_2d.attention.DeformableAttention2D"
+    ),
+    "aligndetr.layers.deformable_attention_2d.PerLevelAttention": (
+        "aligndetr.projects.deformable_attention_2d.attention.PerLevelAttention"
+    ),
+    "aligndetr.layers.repeat.repeat": "aligndetr.layers.repeat",
+    "aligndetr.layers.repeat.share": "aligndetr.layers.share",
 }
