@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -75,6 +75,25 @@ def get_source(name: str) -> CocoSource:
             "Own data needs no name: give json_file and image_root"
         )
     return _SOURCES[name]()
+
+
+def find_sources(
+    names: str | Iterable[str] | None,
+    json_file: str | os.PathLike | None = None,
+    image_root: str | os.PathLike | None = None,
+) -> list[tuple[str, CocoSource]]:
+    """Pairs of a label and the files of a dataset, for the arguments of `load_dataset`.
+
+    Raises:
+        DataError: unknown name, or only one of json_file and image_root.
+    """
+    if (json_file is None) != (image_root is None):
+        raise DataError("json_file and image_root belong together: give both or none")
+    if json_file is not None:
+        label = names if isinstance(names, str) else Path(json_file).stem
+        return [(label, CocoSource(Path(json_file), Path(image_root)))]
+    names = [names] if isinstance(names, str) else names or []
+    return [(name, get_source(name)) for name in names]
 
 
 def _coco_2017(split: str, epoch_size: int | None) -> CocoSource:

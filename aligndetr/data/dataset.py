@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import pickle
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from aligndetr.data.catalog import CocoSource, get_source
+from aligndetr.data.catalog import CocoSource, find_sources
 from aligndetr.data.records import CocoContent, Record, read_coco
 from aligndetr.errors import DataError
 
@@ -118,17 +117,10 @@ def load_dataset(
     Raises:
         DataError: unknown name, missing or broken files, different classes, or nothing left.
     """
-    if (json_file is None) != (image_root is None):
-        raise DataError("json_file and image_root belong together: give both or none")
-    if json_file is not None:
-        source = CocoSource(Path(json_file), Path(image_root))
-        label = names if isinstance(names, str) else Path(json_file).stem
-        return _load_one(label, source, filter_empty)
-    if isinstance(names, str):
-        return _load_one(names, get_source(names), filter_empty)
-    if not names:
+    sources = find_sources(names, json_file, image_root)
+    if not sources:
         raise DataError("no dataset: give a name, or json_file and image_root")
-    return _concatenate([_load_one(name, get_source(name), filter_empty) for name in names])
+    return _concatenate([_load_one(name, source, filter_empty) for name, source in sources])
 
 
 def _load_one(name: str, source: CocoSource, filter_empty: bool) -> DetectionDataset:

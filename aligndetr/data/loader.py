@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import secrets
 from collections.abc import Iterator, Sequence
@@ -12,10 +13,10 @@ import numpy as np
 from aligndetr.data.dataset import DetectionDataset
 from aligndetr.data.samplers import (
     Sample,
-    TrainingBatches,
-    TrainingSampler,
     equal_size_batches,
     evaluation_part,
+    training_batches,
+    training_samples,
 )
 from aligndetr.data.workers import BatchReader, BatchTransform, Mapper, read_batches
 from aligndetr.distributed import broadcast_object, rank, world_size
@@ -64,17 +65,13 @@ class TrainLoader:
         self._rank = rank
         self._world_size = world_size
 
-    @property
-    def epoch(self) -> float:
-        """Passes through the dataset so far."""
-        return self.consumed * self.total_batch_size / len(self.dataset)
-
     def __iter__(self) -> Iterator[list[dict[str, Any]]]:
-        sampler = TrainingSampler(
+        seed = [self._reader.seed, self._rank, self.consumed]
+        samples = training_samples(
             len(self.dataset), self._reader.seed, self._rank, self._world_size
         )
-        batches = TrainingBatches(sampler, self.batch_size, self._groups, start=self.consumed)
-        seed = [self._reader.seed, self._rank, self.consumed]
+        batches = training_batches(samples, self.batch_size, self._groups)
+        batches = itertools.islice(batches, self.consumed, None)
         for items in read_batches(self._reader, batches, self.num_workers, self.skipped, seed):
             self.consumed += 1
             yield items

@@ -38,8 +38,5 @@ class ShapeCache:
         self._results[key] = self._results.pop(key)  # the last used one goes last
         return self._results[key]
 
-    def __deepcopy__(self, memo: dict) -> ShapeCache:
-        return ShapeCache(self.size)  # copies of a model do not need it twice
-
     def __reduce__(self):
-        return ShapeCache, (self.size,)
+        return ShapeCache, (self.size,)  # copies of a model start with an empty one
