@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +53,13 @@ def repeated(values: Iterable[Any]) -> dict[Any, int]:
     return {value: count for value, count in Counter(values).items() if count > 1}
 
 
-def strangers(content: Content, key: str) -> list[dict[str, Any]]:
-    """Annotations whose `key` ("image_id" or "category_id") is the id of nothing in the file."""
+def strangers(content: Content, key: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Annotations, and where they are, whose "image_id" or "category_id" is the id of nothing."""
     part = {"image_id": "images", "category_id": "categories"}[key]
     known = {entry["id"] for entry in content[part]}
-    return [annotation for annotation in content["annotations"] if annotation[key] not in known]
+    for position, annotation in enumerate(content["annotations"]):
+        if annotation[key] not in known:
+            yield position, annotation
 
 
 def box_defect(box: Any) -> str | None:
@@ -75,9 +77,10 @@ def box_defect(box: Any) -> str | None:
     return "negative" if min(box[2:]) < 0 else "zero"
 
 
-def identity(annotation: dict[str, Any]) -> Any:
-    """What messages call an annotation."""
-    return annotation.get("id", "without id")
+def entry_name(part: str, position: int, entry: Any) -> str:
+    """What messages call an entry of a part, such as "images[0] (id 4)"."""
+    named = f" (id {entry['id']})" if isinstance(entry, dict) and "id" in entry else ""
+    return f"{part}[{position}]{named}"
 
 
 _KEYS = {  # of each part: all that it needs, and those of them that are whole numbers
@@ -95,13 +98,12 @@ def _check_part(content: dict, part: str, json_file: Any) -> None:
     required, whole = _KEYS[part]
     for position, entry in enumerate(entries):
         if defect := _entry_defect(entry, required, whole):
-            named = f" (id {entry['id']})" if isinstance(entry, dict) and "id" in entry else ""
-            raise DataError(f"{json_file}: {part}[{position}]{named} {defect}")
+            raise DataError(f"{json_file}: {entry_name(part, position, entry)} {defect}")
         entry.update({key: int(entry[key]) for key in whole})
 
 
 def _entry_defect(entry: Any, required: Iterable[str], whole: Iterable[str]) -> str | None:
-    missing = [key for key in required if not isinstance(entry, dict) or key not in entry]
+    missing = [key for key in required if key not in entry] if isinstance(entry, dict) else required
     if missing:
         return f"lacks {', '.join(missing)}"
     for key in whole:

@@ -12,7 +12,7 @@ from typing import Any
 from aligndetr.data.coco_json import (
     Content,
     box_defect,
-    identity,
+    entry_name,
     read_coco_json,
     repeated,
     strangers,
@@ -70,22 +70,15 @@ def read_coco(json_file: str | os.PathLike, image_root: str | os.PathLike) -> Co
 
 
 def _refuse_contradictions(content: Content, json_file: Any) -> None:
-    for kind, part in (("category", "categories"), ("image", "images")):
-        if twice := repeated(entry["id"] for entry in content[part]):
+    for part, key in (("images", "image_id"), ("categories", "category_id")):
+        ids = sorted(entry["id"] for entry in content[part])
+        if twice := repeated(ids):
+            raise DataError(f"{json_file}: {part} must have unique ids; repeated: {_first(twice)}")
+        for position, annotation in strangers(content, key):
             raise DataError(
-                f"{json_file}: {kind} ids must be unique; given more than once: {_first(twice)}"
+                f"{json_file}: {entry_name('annotations', position, annotation)} has {key} "
+                f"{annotation[key]}, but the ids of the {part} are {_first(ids)}"
             )
-    for annotation in strangers(content, "image_id"):
-        raise DataError(
-            f"{json_file}: annotation {identity(annotation)} is for image id "
-            f"{annotation['image_id']}, which is not among the images"
-        )
-    for annotation in strangers(content, "category_id"):
-        known = sorted(category["id"] for category in content["categories"])
-        raise DataError(
-            f"{json_file}: annotation {identity(annotation)} has category id "
-            f"{annotation['category_id']}, which is not among the categories {known}"
-        )
 
 
 def _attach(

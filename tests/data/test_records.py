@@ -59,17 +59,17 @@ def test_file_without_annotations_has_images_only(coco_folder):
 def test_references_to_nothing_are_named(coco_folder):
     good = {"image_id": 7, "category_id": 1, "bbox": [1, 1, 5, 5]}
     paths = coco_folder(IMAGES, [good, {**good, "image_id": 99}])
-    with pytest.raises(DataError, match="annotation 2 is for image id 99"):
+    with pytest.raises(DataError, match=r"\[1\] \(id 2\) has image_id 99, .* images are 5, 7$"):
         read_coco(*paths)
     paths = coco_folder(IMAGES, [good, {**good, "category_id": 2}])
-    with pytest.raises(DataError, match=r"annotation 2 has category id 2, .* \[1, 3, 17\]"):
+    with pytest.raises(DataError, match=r"\(id 2\) has category_id 2, .* categories are 1, 3, 17$"):
         read_coco(*paths)
 
 
 def test_repeated_ids_are_named(coco_folder):
-    with pytest.raises(DataError, match=r"image ids must be unique; .*: 7"):
+    with pytest.raises(DataError, match=r"images must have unique ids; repeated: 7$"):
         read_coco(*coco_folder([*IMAGES, (7, (40, 60))], []))
-    with pytest.raises(DataError, match=r"category ids must be unique; .*: 3"):
+    with pytest.raises(DataError, match=r"categories must have unique ids; repeated: 3$"):
         read_coco(*coco_folder(IMAGES, [], categories=[(3, "car"), (3, "cat")]))
 
 

@@ -38,6 +38,9 @@ class RandomFlip(Augmentation):
         return HFlipTransform(width) if self.horizontal else VFlipTransform(height)
 
 
+_CROP_TYPES = ("absolute", "absolute_range", "relative", "relative_range")
+
+
 class RandomCrop(Augmentation):
     """Cut out a rectangle at a random place.
 
@@ -50,46 +53,29 @@ class RandomCrop(Augmentation):
     """
 
     def __init__(self, crop_type: str, crop_size: Sequence[float]) -> None:
-        if crop_type not in _CROP_SIZES:
-            raise ValueError(f"crop_type must be one of {list(_CROP_SIZES)}, got {crop_type!r}")
+        if crop_type not in _CROP_TYPES:
+            raise ValueError(f"crop_type must be one of {_CROP_TYPES}, got {crop_type!r}")
         self.crop_type = crop_type
         self.crop_size = tuple(crop_size)
 
     def get_transform(self, image: np.ndarray, rng: np.random.Generator) -> Transform:
         """A crop; every position is equally likely."""
         height, width = image.shape[:2]
-        crop_height, crop_width = _CROP_SIZES[self.crop_type]((height, width), self.crop_size, rng)
+        crop_height, crop_width = self._draw_size((height, width), rng)
         top = int(rng.integers(height - crop_height, endpoint=True))
         left = int(rng.integers(width - crop_width, endpoint=True))
         return CropTransform(left, top, crop_width, crop_height, width, height)
 
-
-def _absolute(size: Sequence[int], crop: Sequence[float], rng: np.random.Generator) -> list[int]:
-    return [min(edge, int(wanted)) for edge, wanted in zip(size, crop, strict=True)]
-
-
-def _absolute_range(
-    size: Sequence[int], crop: Sequence[float], rng: np.random.Generator
-) -> list[int]:
-    smallest, largest = crop
-    return [
-        int(rng.integers(min(edge, smallest), min(edge, largest), endpoint=True)) for edge in size
-    ]
-
-
-def _relative(size: Sequence[int], crop: Sequence[float], rng: np.random.Generator) -> list[int]:
-    return [max(1, int(edge * part + 0.5)) for edge, part in zip(size, crop, strict=True)]
-
-
-def _relative_range(
-    size: Sequence[int], crop: Sequence[float], rng: np.random.Generator
-) -> list[int]:
-    return _relative(size, [rng.uniform(part, 1.0) for part in crop], rng)
-
-
-_CROP_SIZES = {
-    "absolute": _absolute,
-    "absolute_range": _absolute_range,
-    "relative": _relative,
-    "relative_range": _relative_range,
-}
+    def _draw_size(self, size: Sequence[int], rng: np.random.Generator) -> tuple[int, int]:
+        """(height, width) of a crop of an image of this size."""
+        pairs = list(zip(size, self.crop_size, strict=True))
+        if self.crop_type == "absolute":
+            height, width = (min(edge, int(wanted)) for edge, wanted in pairs)
+        elif self.crop_type == "absolute_range":
+            limits = [[min(edge, limit) for limit in self.crop_size] for edge in size]
+            height, width = (int(rng.integers(*ends, endpoint=True)) for ends in limits)
+        else:
+            if self.crop_type == "relative_range":
+                pairs = [(edge, rng.uniform(part, 1.0)) for edge, part in pairs]
+            height, width = (max(1, int(edge * part + 0.5)) for edge, part in pairs)
+        return height, width

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import Any
 
-from aligndetr.data.coco_json import Content, box_defect, identity, repeated, strangers
+from aligndetr.data.coco_json import Content, box_defect, repeated, strangers
 from aligndetr.data.doctor.findings import Report
 
 _MARGIN = 1.0  # pixels; tools round box edges, so that they stand out a little
@@ -25,8 +25,8 @@ def check_ids(content: Content, report: Report) -> None:
         report.add(level, title, twice)
     for key, part in (("image_id", "images"), ("category_id", "categories")):
         lines = [
-            f"annotation {identity(a)}: {key.replace('_', ' ')} {a[key]}"
-            for a in strangers(content, key)
+            f"annotation {_identity(a)}: {key.replace('_', ' ')} {a[key]}"
+            for _, a in strangers(content, key)
         ]
         report.add("error", f"annotations refer to {part} that are not in the file", lines)
 
@@ -38,7 +38,7 @@ def check_boxes(content: Content, report: Report) -> None:
     seen: set[tuple] = set()
     for annotation in content["annotations"]:
         image = images.get(annotation["image_id"])
-        where = f"annotation {identity(annotation)}: {annotation['bbox']}"
+        where = f"annotation {_identity(annotation)}: {annotation['bbox']}"
         if image is not None:
             where += f" in {image['file_name']} ({image['width']}x{image['height']})"
         found[_defect(annotation["bbox"], image)].append(where)
@@ -108,3 +108,7 @@ def _defect(box: Any, image: dict[str, Any] | None) -> str | None:
 
 def _all(content: Content, part: str, key: str) -> list[Any]:
     return [entry[key] for entry in content[part]]
+
+
+def _identity(annotation: dict[str, Any]) -> Any:
+    return annotation.get("id", "without id")
