@@ -11,8 +11,8 @@ from PIL import Image, ImageOps
 
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.resolve import resolve_config
+from aligndetr.data.augmentation import apply_augmentations
 from aligndetr.data.images import read_image, to_array
-from aligndetr.data.transforms import apply_augmentations
 from aligndetr.engine.model import load_model
 from aligndetr.structures import Instances
 

@@ -20,7 +20,7 @@ from PIL import Image
 
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.resolve import PACKAGE_FOLDER
-from aligndetr.data.records import PackedRecords
+from aligndetr.data.dataset import PackedRecords
 from benchmarks.measure import describe_machine, write_json
 from benchmarks.workload import CONFIGS, make_model, training
 

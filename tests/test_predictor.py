@@ -45,7 +45,7 @@ def test_boxes_are_in_the_pixels_of_the_given_image(tiny_checkpoint, photo):
     config = LazyConfig.load(resolve_config("aligndetr_tiny"))
     LazyConfig.apply_overrides(config, ["train.device=cpu"])
     config.dataloader.test.mapper.augmentation = [
-        {"_target_": "aligndetr.data.transforms.Resize", "shape": [192, 256]}
+        {"_target_": "aligndetr.data.augmentation.Resize", "shape": [192, 256]}
     ]
     found = Predictor(config, tiny_checkpoint)(photo)
     assert found.image_size == (96, 128)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from aligndetr.errors import UserError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from aligndetr.data.catalog import CocoSource
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,116 +48,69 @@ def run(args: argparse.Namespace) -> int:
         UserError: no dataset is given, or a name is unknown.
     """
     if args.env:
-        from aligndetr.layers.diagnosis import report_environment
+        from aligndetr.commands.environment import report_environment
 
         text, ok = report_environment()
         print(text)
         return 0 if ok else 1
 
-    from aligndetr.data.doctor import examine, find_leaks
-    from aligndetr.data.findings import format_finding, format_report
+    from omegaconf import OmegaConf
 
-    plan = _plan(args)
+    from aligndetr.data import doctor
+
+    config = _load_config(args)
+    num_queries = args.num_queries or OmegaConf.select(config, "model.num_queries")
     reports = []
-    for subject in plan.subjects:
-        report = examine(*subject, plan.num_queries, decode_images=not args.quick)
-        print(format_report(report, args.examples), end="\n\n", flush=True)
+    for name, source in _find_datasets(args, config):
+        report = doctor.examine(
+            name, source.json_file, source.image_root, num_queries, decode_images=not args.quick
+        )
+        print(doctor.format_report(report, args.examples), end="\n\n", flush=True)
         reports.append(report)
-    common = find_leaks(reports) + _compare_classes(reports, plan.num_classes)
+    num_classes = OmegaConf.select(config, "model.num_classes")
+    common = doctor.find_leaks(reports) + doctor.compare_classes(reports, num_classes)
     for finding in common:
-        print("\n".join(format_finding(finding, args.examples)))
+        print("\n".join(doctor.format_finding(finding, args.examples)))
     bad = sum(report.count("error") for report in reports)
     bad += sum(finding.level == "error" for finding in common)
     print("found errors: correct them before training" if bad else "ready for training")
     return 1 if bad else 0
 
 
-class _Subject(NamedTuple):
-    """What one report is about."""
+def _load_config(args: argparse.Namespace) -> DictConfig:
+    """The config with its overrides; empty when none is given."""
+    from omegaconf import OmegaConf
 
-    name: str
-    json_file: Any
-    image_root: Any
-
-
-class _Plan(NamedTuple):
-    """Everything to examine, and the model's numbers to compare with."""
-
-    subjects: list[_Subject]
-    num_queries: int | None
-    num_classes: int | None
-
-
-def _plan(args: argparse.Namespace) -> _Plan:
     overrides = [text for text in args.datasets if "=" in text]
-    names = [text for text in args.datasets if "=" not in text]
-    subjects = [subject for name in names for subject in _subjects(name)]
+    if args.config_file is None:
+        if overrides:
+            raise UserError(f"{overrides[0]} changes a config: give --config-file, too")
+        return OmegaConf.create()
+    from aligndetr.config import LazyConfig
+    from aligndetr.config.resolve import resolve_config
+
+    return LazyConfig.apply_overrides(LazyConfig.load(resolve_config(args.config_file)), overrides)
+
+
+def _find_datasets(args: argparse.Namespace, config: DictConfig) -> list[tuple[str, CocoSource]]:
+    """Labels and files of all that the command line and the config name, each once."""
+    from omegaconf import OmegaConf
+
+    from aligndetr.data.catalog import find_sources
+
     if (args.json_file is None) != (args.image_root is None):
         raise UserError("--json-file and --image-root belong together: give both")
-    if args.json_file is not None:
-        subjects.append(_Subject(args.json_file, args.json_file, args.image_root))
-    num_queries, num_classes = args.num_queries, None
-    if args.config_file is not None:
-        from aligndetr.config import LazyConfig
-        from aligndetr.config.resolve import resolve_config
-
-        config = LazyConfig.load(resolve_config(args.config_file))
-        LazyConfig.apply_overrides(config, overrides)
-        subjects += _subjects_of_config(config)
-        num_queries = num_queries or _leaf(config, "model.num_queries")
-        num_classes = _leaf(config, "model.num_classes")
-    elif overrides:
-        raise UserError(f"{overrides[0]} changes a config: give --config-file, too")
-    if not subjects:
+    found = find_sources([text for text in args.datasets if "=" not in text])
+    found += find_sources(args.json_file, args.json_file, args.image_root)
+    for part in ("train", "test") if args.config_file is not None else ():
+        node = OmegaConf.select(config, f"dataloader.{part}.dataset")
+        if node is None or "names" not in node:
+            raise UserError(f"dataloader.{part}.dataset of the config is not a load_dataset node")
+        json_file = node.get("json_file")
+        found += find_sources(json_file or node.names, json_file, node.get("image_root"))
+    if not found:
         raise UserError(
             "nothing to examine: give dataset names, or --json-file and --image-root, or "
             "--config-file"
         )
-    return _Plan(subjects, num_queries, num_classes)
-
-
-def _subjects(
-    names: Any, json_file: str | None = None, image_root: str | None = None
-) -> list[_Subject]:
-    from aligndetr.data.catalog import get_source
-
-    if json_file is not None:
-        return [_Subject(str(json_file), json_file, image_root)]
-    sources = [(name, get_source(name)) for name in ([names] if isinstance(names, str) else names)]
-    return [_Subject(name, source.json_file, source.image_root) for name, source in sources]
-
-
-def _subjects_of_config(config: Any) -> list[_Subject]:
-    subjects: list[_Subject] = []
-    for part in ("train", "test"):
-        node = _leaf(config, f"dataloader.{part}.dataset")
-        if node is None or "names" not in node:
-            raise UserError(f"dataloader.{part}.dataset of the config is not a load_dataset node")
-        found = _subjects(node.names, node.get("json_file"), node.get("image_root"))
-        subjects += [subject for subject in found if subject not in subjects]
-    return subjects
-
-
-def _leaf(config: Any, path: str) -> Any:
-    from omegaconf import OmegaConf
-
-    return OmegaConf.select(config, path)
-
-
-def _compare_classes(reports: list[Any], num_classes: int | None) -> list[Any]:
-    """Findings about classes that differ between datasets, or from the model's number."""
-    from aligndetr.data.findings import Finding
-
-    findings = []
-    known = [report for report in reports if report.class_names]
-    for report in known[1:]:
-        if report.class_names != known[0].class_names:
-            detail = f"{known[0].class_names} and {report.class_names}"
-            title = f"{known[0].name} and {report.name} have different classes"
-            findings.append(Finding("warning" if num_classes is None else "error", title, [detail]))
-    for report in known:
-        if num_classes is not None and len(report.class_names) != num_classes:
-            detail = f"{report.name}: add model.num_classes={len(report.class_names)}"
-            title = f"model.num_classes={num_classes} does not fit the data"
-            findings.append(Finding("error", title, [detail]))
-    return findings
+    return list(dict.fromkeys(found))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from aligndetr.data.shapes import SPLITS, ensure_shapes
 from aligndetr.errors import DataError
 
 
@@ -75,6 +77,25 @@ def get_source(name: str) -> CocoSource:
     return _SOURCES[name]()
 
 
+def find_sources(
+    names: str | Iterable[str] | None,
+    json_file: str | os.PathLike | None = None,
+    image_root: str | os.PathLike | None = None,
+) -> list[tuple[str, CocoSource]]:
+    """Pairs of a label and the files of a dataset, for the arguments of `load_dataset`.
+
+    Raises:
+        DataError: unknown name, or only one of json_file and image_root.
+    """
+    if (json_file is None) != (image_root is None):
+        raise DataError("json_file and image_root belong together: give both or none")
+    if json_file is not None:
+        label = names if isinstance(names, str) else Path(json_file).stem
+        return [(label, CocoSource(Path(json_file), Path(image_root)))]
+    names = [names] if isinstance(names, str) else names or []
+    return [(name, get_source(name)) for name in names]
+
+
 def _coco_2017(split: str, epoch_size: int | None) -> CocoSource:
     root = dataset_root() / "coco"
     return CocoSource(
@@ -83,15 +104,11 @@ def _coco_2017(split: str, epoch_size: int | None) -> CocoSource:
 
 
 def _shapes(name: str) -> CocoSource:
-    from aligndetr.data.shapes import ensure_shapes
-
     folder = ensure_shapes(name, dataset_root())
     return CocoSource(folder / "instances.json", folder / "images")
 
 
 # 120 000: the published "12 epochs" are 90 000 iterations of 16 images.
-_SOURCES["coco_2017_train"] = lambda: _coco_2017("train", 120_000)
-_SOURCES["coco_2017_val"] = lambda: _coco_2017("val", None)
-for _name in ("train", "val", "mini_train", "mini_val", "hard_train", "hard_val", "hard_dev"):
-    _name = f"shapes_{_name}"
-    _SOURCES[_name] = lambda name=_name: _shapes(name)
+_SOURCES["coco_2017_train"] = partial(_coco_2017, "train", 120_000)
+_SOURCES["coco_2017_val"] = partial(_coco_2017, "val", None)
+_SOURCES.update({name: partial(_shapes, name) for name in SPLITS})

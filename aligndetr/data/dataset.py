@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+import pickle
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
+import torch
 
-from aligndetr.data.catalog import CocoSource, get_source
-from aligndetr.data.coco import CocoContent, Record, read_coco
-from aligndetr.data.records import PackedRecords
+from aligndetr.data.catalog import CocoSource, find_sources
+from aligndetr.data.records import CocoContent, Record, read_coco
 from aligndetr.errors import DataError
 
 
@@ -69,6 +70,36 @@ class DetectionDataset:
         return f"DetectionDataset({self.name}: {len(self)} images, {self.num_classes} classes)"
 
 
+class PackedRecords:
+    """A read-only list of picklable records, held as bytes instead of Python objects.
+
+    A list of dicts is copied page by page into every forked worker, because reading an object
+    writes its reference count. Bytes are not; as tensors they are also handed to spawned
+    workers through shared memory instead of being copied.
+
+    Args:
+        records: anything picklable; they are consumed one at a time.
+    """
+
+    def __init__(self, records: Iterable[Any]) -> None:
+        parts = [pickle.dumps(record, protocol=pickle.HIGHEST_PROTOCOL) for record in records]
+        ends = np.cumsum([0] + [len(part) for part in parts], dtype=np.int64)
+        self._bytes = torch.from_numpy(np.frombuffer(bytearray(b"".join(parts)), dtype=np.uint8))
+        self._ends = torch.from_numpy(ends)
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, index: int) -> Any:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"record {index} of {len(self)}")
+        start, end = self._ends.numpy()[[index % len(self), index % len(self) + 1]]
+        return pickle.loads(memoryview(self._bytes.numpy()[start:end]))
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[index] for index in range(len(self)))
+
+
 def load_dataset(
     names: str | Sequence[str] | None,
     json_file: str | os.PathLike | None = None,
@@ -86,17 +117,10 @@ def load_dataset(
     Raises:
         DataError: unknown name, missing or broken files, different classes, or nothing left.
     """
-    if (json_file is None) != (image_root is None):
-        raise DataError("json_file and image_root belong together: give both or none")
-    if json_file is not None:
-        source = CocoSource(Path(json_file), Path(image_root))
-        label = names if isinstance(names, str) else Path(json_file).stem
-        return _load_one(label, source, filter_empty)
-    if isinstance(names, str):
-        return _load_one(names, get_source(names), filter_empty)
-    if not names:
+    sources = find_sources(names, json_file, image_root)
+    if not sources:
         raise DataError("no dataset: give a name, or json_file and image_root")
-    return _concatenate([_load_one(name, get_source(name), filter_empty) for name in names])
+    return _concatenate([_load_one(name, source, filter_empty) for name, source in sources])
 
 
 def _load_one(name: str, source: CocoSource, filter_empty: bool) -> DetectionDataset:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from aligndetr.errors import DataError
 
@@ -44,21 +46,20 @@ def read_image(
         DataError: the file is missing, broken or of an unknown kind.
         SizeMismatchError: its size is another one.
     """
-    try:
-        with Image.open(path) as image:
-            upright = _orient(image, size)
-            array = to_array(upright, image_format)
-    except FileNotFoundError:
-        raise DataError(f"image {path} does not exist; check image_root") from None
-    except _BROKEN as error:
-        raise DataError(f"cannot read image {path}: {error}") from error
-    if size is not None and array.shape[:2] != tuple(size):
-        height, width = array.shape[:2]
-        raise SizeMismatchError(
-            f"image {path} is {width}x{height} but its annotation says {size[1]}x{size[0]} "
-            "(width x height); boxes would be off"
-        )
+    with _opened(path) as image:
+        array = to_array(_orient(image, size), image_format)
+    if size is not None:
+        _check_size(path, array.shape[:2], size)
     return array
+
+
+def check_header(path: str | os.PathLike, size: tuple[int, int]) -> None:
+    """Raise what `read_image` raises, as far as it shows without reading the pixels."""
+    with _opened(path) as image:
+        width, height = image.size
+        turned = (width, height) == size and image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+    if not turned:
+        _check_size(path, (height, width), size)
 
 
 def to_array(image: Image.Image, image_format: str = "RGB") -> np.ndarray:
@@ -81,6 +82,25 @@ def to_array(image: Image.Image, image_format: str = "RGB") -> np.ndarray:
         image = image.convert("RGBA")  # a palette with alpha loses colours when converted directly
     array = np.array(image.convert("RGB"))
     return array if image_format == "RGB" else array[:, :, ::-1]
+
+
+@contextmanager
+def _opened(path: str | os.PathLike) -> Iterator[Image.Image]:
+    try:
+        with Image.open(path) as image:
+            yield image
+    except FileNotFoundError:
+        raise DataError(f"image {path} does not exist; check image_root") from None
+    except _BROKEN as error:
+        raise DataError(f"cannot read image {path}: {error}") from error
+
+
+def _check_size(path: str | os.PathLike, found: Sequence[int], annotated: Sequence[int]) -> None:
+    if tuple(found) != tuple(annotated):
+        raise SizeMismatchError(
+            f"image {path} is {found[1]}x{found[0]} but its annotation says "
+            f"{annotated[1]}x{annotated[0]} (width x height); boxes would be off"
+        )
 
 
 def _orient(image: Image.Image, size: tuple[int, int] | None) -> Image.Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import secrets
 from collections.abc import Iterator, Sequence
@@ -10,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from aligndetr.data.dataset import DetectionDataset
-from aligndetr.data.reader import BatchReader, BatchTransform, Mapper, read_batches
 from aligndetr.data.samplers import (
-    InferenceSampler,
     Sample,
-    TrainingBatches,
-    TrainingSampler,
     equal_size_batches,
+    evaluation_part,
+    training_batches,
+    training_samples,
 )
+from aligndetr.data.workers import BatchReader, BatchTransform, Mapper, read_batches
 from aligndetr.distributed import broadcast_object, rank, world_size
 from aligndetr.errors import DataError
 
@@ -64,17 +65,13 @@ class TrainLoader:
         self._rank = rank
         self._world_size = world_size
 
-    @property
-    def epoch(self) -> float:
-        """Passes through the dataset so far."""
-        return self.consumed * self.total_batch_size / len(self.dataset)
-
     def __iter__(self) -> Iterator[list[dict[str, Any]]]:
-        sampler = TrainingSampler(
+        seed = [self._reader.seed, self._rank, self.consumed]
+        samples = training_samples(
             len(self.dataset), self._reader.seed, self._rank, self._world_size
         )
-        batches = TrainingBatches(sampler, self.batch_size, self._groups, start=self.consumed)
-        seed = [self._reader.seed, self._rank, self.consumed]
+        batches = training_batches(samples, self.batch_size, self._groups)
+        batches = itertools.islice(batches, self.consumed, None)
         for items in read_batches(self._reader, batches, self.num_workers, self.skipped, seed):
             self.consumed += 1
             yield items
@@ -203,8 +200,8 @@ def build_test_loader(
         group_by_size: only images of equal size share a batch, so that nothing is padded and a
             result does not depend on what it was batched with; False: in the dataset's order.
     """
-    shard = InferenceSampler(len(dataset), rank(), world_size())
+    part = evaluation_part(len(dataset), rank(), world_size())
     sizes = dataset.image_sizes if group_by_size else np.zeros((len(dataset), 2), dtype=int)
-    batches = equal_size_batches(shard, sizes, batch_size)
+    batches = equal_size_batches(part, sizes, batch_size)
     reader = BatchReader(dataset, mapper, seed=0, replace_broken=False)
     return TestLoader(reader, batches, num_workers)

@@ -7,15 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from fvcore.transforms.transform import Transform
 
-from aligndetr.data.coco import Record
+from aligndetr.data.augmentation import Augmentation, BoxAugmentation, apply_augmentations
 from aligndetr.data.images import read_image
-from aligndetr.data.transforms import (
-    Augmentation,
-    BoxAugmentation,
-    Transform,
-    apply_augmentations,
-)
+from aligndetr.data.records import Record
 from aligndetr.structures import Boxes, Instances
 
 

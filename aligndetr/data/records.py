@@ -1,40 +1,111 @@
-"""Records packed into one block of memory that worker processes share."""
+"""From a COCO annotation file to records: one dict an image, classes counted from 0."""
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Iterable, Iterator
+import logging
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
+from aligndetr.data.coco_json import (
+    Content,
+    box_defect,
+    entry_name,
+    read_coco_json,
+    repeated,
+    strangers,
+)
+from aligndetr.errors import DataError
+
+logger = logging.getLogger(__name__)
+
+Record = dict[str, Any]
 
 
-class PackedRecords:
-    """A read-only list of picklable records, held as bytes instead of Python objects.
+@dataclass
+class CocoContent:
+    """What an annotation file says, in the form that training uses.
 
-    A list of dicts is copied page by page into every forked worker, because reading an object
-    writes its reference count. Bytes are not; as tensors they are also handed to spawned
-    workers through shared memory instead of being copied.
-
-    Args:
-        records: anything picklable; they are consumed one at a time.
+    Attributes:
+        class_names: K names, by contiguous index.
+        category_ids: K ids as in the file, ascending; index = contiguous class.
+        records: one dict an image, ascending image id: file_name, image_id, height, width and
+            annotations, a list of dict(bbox=[x, y, w, h] in pixels, category_id=contiguous
+            index, iscrowd, area, id).
     """
 
-    def __init__(self, records: Iterable[Any]) -> None:
-        parts = [pickle.dumps(record, protocol=pickle.HIGHEST_PROTOCOL) for record in records]
-        ends = np.cumsum([0] + [len(part) for part in parts], dtype=np.int64)
-        self._bytes = torch.from_numpy(np.frombuffer(bytearray(b"".join(parts)), dtype=np.uint8))
-        self._ends = torch.from_numpy(ends)
+    class_names: list[str]
+    category_ids: list[int]
+    records: list[Record]
 
-    def __len__(self) -> int:
-        return len(self._ends) - 1
 
-    def __getitem__(self, index: int) -> Any:
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"record {index} of {len(self)}")
-        start, end = self._ends.numpy()[[index % len(self), index % len(self) + 1]]
-        return pickle.loads(memoryview(self._bytes.numpy()[start:end]))
+def read_coco(json_file: str | os.PathLike, image_root: str | os.PathLike) -> CocoContent:
+    """Read an annotation file; boxes of zero size are left out with one counted warning.
 
-    def __iter__(self) -> Iterator[Any]:
-        return (self[index] for index in range(len(self)))
+    Raises:
+        DataError: the file or folder is missing, the file is broken, or it contradicts itself;
+            the message names the image, annotation or category.
+    """
+    content = read_coco_json(json_file)
+    if not Path(image_root).is_dir():
+        raise DataError(f"image folder {image_root} does not exist; check image_root")
+    _refuse_contradictions(content, json_file)
+    categories = sorted(content["categories"], key=lambda category: category["id"])
+    category_ids = [category["id"] for category in categories]
+    records = {
+        image["id"]: {
+            "file_name": os.path.join(image_root, image["file_name"]),
+            "image_id": image["id"],
+            "height": image["height"],
+            "width": image["width"],
+            "annotations": [],
+        }
+        for image in sorted(content["images"], key=lambda image: image["id"])
+    }
+    _attach(content["annotations"], records, category_ids, json_file)
+    names = [category["name"] for category in categories]
+    return CocoContent(names, category_ids, list(records.values()))
+
+
+def _refuse_contradictions(content: Content, json_file: Any) -> None:
+    for part, key in (("images", "image_id"), ("categories", "category_id")):
+        ids = sorted(entry["id"] for entry in content[part])
+        if twice := repeated(ids):
+            raise DataError(f"{json_file}: {part} must have unique ids; repeated: {_first(twice)}")
+        for position, annotation in strangers(content, key):
+            raise DataError(
+                f"{json_file}: {entry_name('annotations', position, annotation)} has {key} "
+                f"{annotation[key]}, but the ids of the {part} are {_first(ids)}"
+            )
+
+
+def _attach(
+    annotations: list[dict], records: dict[int, Record], category_ids: list[int], json_file: Any
+) -> None:
+    contiguous = {category: index for index, category in enumerate(category_ids)}
+    empty = []
+    for number, annotation in enumerate(annotations):
+        if box_defect(annotation["bbox"]):
+            empty.append(annotation.get("id", number))
+            continue
+        box = [float(value) for value in annotation["bbox"]]
+        records[annotation["image_id"]]["annotations"].append(
+            {
+                "bbox": box,
+                "category_id": contiguous[annotation["category_id"]],
+                "iscrowd": int(annotation.get("iscrowd", 0)),
+                "area": float(annotation.get("area", box[2] * box[3])),
+                "id": annotation.get("id", number),
+            }
+        )
+    if empty:
+        logger.warning(
+            "%s: left out %d boxes without a positive, finite size (annotation ids %s)",
+            json_file, len(empty), _first(empty),
+        )  # fmt: skip
+
+
+def _first(ids: Collection[Any]) -> str:
+    return ", ".join(map(str, list(ids)[:5])) + ", ..." * (len(ids) > 5)

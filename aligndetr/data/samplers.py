@@ -11,7 +11,9 @@ Sample = tuple[int, int]
 """(epoch, index of the image)."""
 
 
-class TrainingSampler:
+def training_samples(
+    size: int, seed: int = 0, rank: int = 0, world_size: int = 1
+) -> Iterator[Sample]:
     """An endless stream of shuffled epochs, dealt out to the processes in turn.
 
     Every process sees every `world_size`-th image of one common stream, so that parts are
@@ -22,75 +24,41 @@ class TrainingSampler:
         seed: epochs are shuffled by (seed, epoch).
         rank: this process.
         world_size: how many processes there are.
-        shuffle: False keeps the order of the dataset.
     """
-
-    def __init__(
-        self, size: int, seed: int = 0, rank: int = 0, world_size: int = 1, shuffle: bool = True
-    ) -> None:
-        if size <= 0:
-            raise ValueError("cannot sample from an empty dataset")
-        self.size = size
-        self.seed = seed
-        self.rank = rank
-        self.world_size = world_size
-        self.shuffle = shuffle
-
-    def __iter__(self) -> Iterator[Sample]:
-        current = -1
-        for position in itertools.count(self.rank, self.world_size):
-            epoch, offset = divmod(position, self.size)
-            if epoch != current:
-                current, order = epoch, self.order(epoch)
-            yield epoch, order[offset]
-
-    def order(self, epoch: int) -> list[int]:
-        """Indices of one epoch, in the order in which all processes together see them."""
-        if not self.shuffle:
-            return list(range(self.size))
-        return np.random.default_rng([self.seed, epoch]).permutation(self.size).tolist()
+    if size <= 0:
+        raise ValueError("cannot sample from an empty dataset")
+    current = -1
+    for position in itertools.count(rank, world_size):
+        epoch, offset = divmod(position, size)
+        if epoch != current:
+            current, order = epoch, np.random.default_rng([seed, epoch]).permutation(size).tolist()
+        yield epoch, order[offset]
 
 
-class TrainingBatches:
+def training_batches(
+    samples: Iterable[Sample], batch_size: int, groups: Sequence[int] | None = None
+) -> Iterator[list[Sample]]:
     """Batches from a stream of samples; the images of a batch belong to one group.
 
-    Groups are known before an image is read, so batches are a function of the stream alone and
-    can be replayed to any position.
+    Groups are known before an image is read, so batches are a function of the stream alone: a run
+    goes on where another one stopped by leaving out as many.
 
     Args:
         samples: the stream.
         batch_size: samples a batch.
         groups: a group number per image index; None: all images are of one group.
-        start: batches to leave out at the beginning, for going on where another run stopped.
     """
-
-    def __init__(
-        self,
-        samples: Iterable[Sample],
-        batch_size: int,
-        groups: Sequence[int] | None = None,
-        start: int = 0,
-    ) -> None:
-        self.samples = samples
-        self.batch_size = batch_size
-        self.groups = groups
-        self.start = start
-
-    def __iter__(self) -> Iterator[list[Sample]]:
-        return itertools.islice(self._all(), self.start, None)
-
-    def _all(self) -> Iterator[list[Sample]]:
-        waiting: dict[int, list[Sample]] = {}
-        for sample in self.samples:
-            group = 0 if self.groups is None else self.groups[sample[1]]
-            batch = waiting.setdefault(group, [])
-            batch.append(sample)
-            if len(batch) == self.batch_size:
-                yield waiting.pop(group)
+    waiting: dict[int, list[Sample]] = {}
+    for sample in samples:
+        group = 0 if groups is None else groups[sample[1]]
+        batch = waiting.setdefault(group, [])
+        batch.append(sample)
+        if len(batch) == batch_size:
+            yield waiting.pop(group)
 
 
-class InferenceSampler:
-    """Every image exactly once: one contiguous part a process, without padding.
+def evaluation_part(size: int, rank: int = 0, world_size: int = 1) -> range:
+    """The images of a process: one contiguous part each, so that every image comes exactly once.
 
     The parts differ in size by at most one image; with more processes than images some are empty.
 
@@ -99,15 +67,7 @@ class InferenceSampler:
         rank: this process.
         world_size: how many processes there are.
     """
-
-    def __init__(self, size: int, rank: int = 0, world_size: int = 1) -> None:
-        self.indices = range(size * rank // world_size, size * (rank + 1) // world_size)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.indices)
-
-    def __len__(self) -> int:
-        return len(self.indices)
+    return range(size * rank // world_size, size * (rank + 1) // world_size)
 
 
 def equal_size_batches(

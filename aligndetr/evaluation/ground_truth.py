@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from aligndetr.data.coco import read_coco_json
+from aligndetr.data.coco_json import read_coco_json
 from aligndetr.errors import DataError
 
 

@@ -67,3 +67,14 @@ def pairwise_iou(boxes1: Tensor, boxes2: Tensor, eps: float = 1e-6) -> tuple[Ten
 def pairwise_giou(boxes1: Tensor, boxes2: Tensor, eps: float = 1e-6) -> Tensor:
     """GIoU of every box of (..., N, 4) with every box of (..., M, 4), xyxy: (..., N, M)."""
     return paired_giou(boxes1.unsqueeze(-2), boxes2.unsqueeze(-3), eps)
+
+
+def inverse_sigmoid(x: Tensor, eps: float = 1e-3) -> Tensor:
+    """From coordinates to unbounded logits: log(x / (1 - x)), both terms at least `eps`.
+
+    Args:
+        x: any shape; values outside [0, 1] are clamped.
+        eps: 1e-3 in this family's published code; 1e-5 in Hugging Face's and RT-DETR's.
+    """
+    x = x.clamp(0, 1)
+    return (x.clamp(min=eps) / (1 - x).clamp(min=eps)).log()

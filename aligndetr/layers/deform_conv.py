@@ -1,8 +1,7 @@
 """Modulated deformable convolution (Zhu et al., Deformable ConvNets v2, 2019).
 
 What computes it depends on what is installed: torchvision's operator where torchvision can be
-imported; plain PyTorch elsewhere, and while a program is being exported. `implementation` tells,
-and the log says it once.
+imported; plain PyTorch elsewhere, and while a program is being exported. The log says which, once.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from aligndetr.layers.recording import is_exporting
+from aligndetr.layers.tracing import is_exporting
 
 _logger = logging.getLogger(__name__)
 
@@ -119,11 +118,6 @@ def _run_wide(
     return operator(x, offset, weight, bias, *steps, mask).to(dtype)
 
 
-def implementation() -> str:
-    """What computes deformable convolutions here: "torchvision" or "pytorch"."""
-    return "pytorch" if _torchvision_operator() is None else "torchvision"
-
-
 @functools.cache
 def _torchvision_operator() -> Callable[..., Tensor] | None:
     try:
@@ -171,45 +165,6 @@ class OffsetPredictor(nn.Conv2d):
         predicted = super().forward(x)
         taps = predicted.shape[1] // 3
         return predicted[:, : 2 * taps], predicted[:, 2 * taps :].sigmoid()
-
-
-class DeformConv2d(nn.Conv2d):
-    """A modulated deformable convolution that predicts its own offsets.
-
-    Args:
-        in_channels: C.
-        out_channels: C'.
-        kernel_size: k, a number.
-        stride, padding, dilation: as of an ordinary convolution, a number each.
-        num_groups: N, groups of channels that move together.
-        bias: whether to add one.
-
-    Raises:
-        ValueError: `in_channels` is not divisible by `num_groups`.
-    """
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int,
-        stride: int = 1,
-        padding: int = 0,
-        dilation: int = 1,
-        num_groups: int = 1,
-        bias: bool = True,
-    ) -> None:
-        super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, bias=bias
-        )
-        self.offset = OffsetPredictor(
-            in_channels, kernel_size, num_groups, stride, padding, dilation
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, C, H, W) to (B, C', H', W')."""
-        steps = (self.stride[0], self.padding[0], self.dilation[0])
-        return deform_conv2d(x, *self.offset(x), self.weight, self.bias, *steps)
 
 
 def _groups(x: Tensor, weight: Tensor) -> int:

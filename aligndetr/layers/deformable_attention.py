@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from aligndetr.layers.attention import check_heads
 from aligndetr.layers.ms_deform_attn import fused_ms_deform_attn
 
 
@@ -26,8 +27,7 @@ class MultiScaleDeformableAttention(nn.Module):
         self, embed_dim: int = 256, num_heads: int = 8, num_levels: int = 4, num_points: int = 4
     ) -> None:
         super().__init__()
-        if embed_dim % num_heads:
-            raise ValueError(f"embed_dim {embed_dim} is not a multiple of num_heads {num_heads}")
+        check_heads(embed_dim, num_heads)
         self.num_heads, self.num_levels, self.num_points = num_heads, num_levels, num_points
         self.sampling_offsets = nn.Linear(embed_dim, num_heads * num_levels * num_points * 2)
         self.attention_weights = nn.Linear(embed_dim, num_heads * num_levels * num_points)

@@ -7,7 +7,7 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from aligndetr.layers.recording import is_recording
+from aligndetr.layers.tracing import is_tracing
 
 HIDDEN_AT_ONCE = 2**22  # numbers that a feed-forward block makes in one go on the CPU
 
@@ -73,7 +73,7 @@ class FeedForward(nn.Module):
         return (done[0] if len(done) == 1 else torch.cat(done)).view(x.shape)
 
     def _groups(self, rows: Tensor) -> tuple[Tensor, ...]:
-        if not rows.is_cpu or is_recording():
+        if not rows.is_cpu or is_tracing():
             return (rows,)
         return rows.split(max(1, HIDDEN_AT_ONCE // self.linear1.out_features))
 

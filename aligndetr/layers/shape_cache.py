@@ -7,15 +7,14 @@ from typing import Any
 
 import torch
 
-from aligndetr.layers.recording import is_recording
+from aligndetr.layers.tracing import is_tracing
 
 
 class ShapeCache:
     """Remembers results for the last few keys.
 
     A result must be a function of its key: shapes, dtype and device, never parameters or pixels.
-    While a program is being recorded (compile, export, trace) nothing is remembered, as the
-    tensors of a recording are no data.
+    While a program is being traced nothing is remembered, as its tensors are no data.
 
     Args:
         size: keys that are remembered.
@@ -27,7 +26,7 @@ class ShapeCache:
 
     def __call__(self, key: Hashable, compute: Callable[[], Any]) -> Any:
         """The result for `key`, from `compute` if it is not remembered."""
-        if is_recording():
+        if is_tracing():
             return compute()
         if key not in self._results:
             # Results of inference mode could not take part in a later training step.
@@ -39,8 +38,5 @@ class ShapeCache:
         self._results[key] = self._results.pop(key)  # the last used one goes last
         return self._results[key]
 
-    def __deepcopy__(self, memo: dict) -> ShapeCache:
-        return ShapeCache(self.size)  # copies of a model do not need it twice
-
     def __reduce__(self):
-        return ShapeCache, (self.size,)
+        return ShapeCache, (self.size,)  # copies of a model start with an empty one

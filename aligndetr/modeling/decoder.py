@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from aligndetr.layers import repeat
 from aligndetr.layers.mlp import MLP
 from aligndetr.layers.position_embedding import sine_embedding
-from aligndetr.layers.repeat import repeat
 from aligndetr.modeling.pyramid import Pyramid
 from aligndetr.modeling.queries import Queries
 from aligndetr.modeling.refinement import Refinement, RefinementState

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from aligndetr.layers.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
-from aligndetr.layers.inverse_sigmoid import inverse_sigmoid
+from aligndetr.layers.boxes import cxcywh_to_xyxy, inverse_sigmoid, xyxy_to_cxcywh
 from aligndetr.structures import Targets
 
 

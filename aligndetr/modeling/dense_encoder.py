@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from aligndetr.layers.repeat import repeat
+from aligndetr.layers import repeat
 from aligndetr.modeling.pyramid import Pyramid
 
 

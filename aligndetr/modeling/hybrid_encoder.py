@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from aligndetr.layers.repeat import repeat
+from aligndetr.layers import repeat
 from aligndetr.modeling.backbone.blocks import ConvNorm
 from aligndetr.modeling.pyramid import Pyramid, flatten_map
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from aligndetr.layers.inverse_sigmoid import inverse_sigmoid
+from aligndetr.layers.boxes import inverse_sigmoid
 
 
 @dataclass

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from aligndetr.data.augmentation import ResizeTransform
 from aligndetr.data.images import read_image
 from aligndetr.data.mapper import make_instances
-from aligndetr.data.shapes import SPLITS
-from aligndetr.data.shapes_scene import PLAIN, Style, draw_scene
-from aligndetr.data.transforms import ResizeTransform
+from aligndetr.data.shapes import PLAIN, SPLITS, Style, draw_scene
 from aligndetr.errors import DataError
 
 _ENOUGH_OBJECTS = 5  # fewer could be mistaken for coordinates or levels

@@ -130,6 +130,14 @@ def test_moved_names_stand_for_what_they_are_called_now(monkeypatch):
     assert locate("aligndetr.old_room.Tally") is Counter
 
 
+@pytest.mark.parametrize("name", MOVED)
+def test_moved_names_are_gone_from_where_they_were_and_found_where_they_are(name, monkeypatch):
+    assert callable(locate(name))
+    monkeypatch.delitem(MOVED, name)
+    with pytest.raises(ConfigError):
+        locate(name)
+
+
 def test_a_dataclass_value_arrives_as_one():
     node = LazyCall(Part)(shape=Shape(channels=3))
     node.shape.stride = 8

@@ -7,9 +7,8 @@ import torch.multiprocessing  # noqa: F401  teaches ForkingPickler to share tens
 
 from aligndetr.data import load_dataset, register_coco_instances
 from aligndetr.data.catalog import get_source
-from aligndetr.data.coco import CocoContent
-from aligndetr.data.dataset import DetectionDataset
-from aligndetr.data.records import PackedRecords
+from aligndetr.data.dataset import DetectionDataset, PackedRecords
+from aligndetr.data.records import CocoContent
 from aligndetr.errors import DataError
 
 IMAGES = [(1, (40, 60)), (2, (50, 30)), (3, (20, 20)), (4, (20, 20))]

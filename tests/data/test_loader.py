@@ -8,8 +8,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from aligndetr.data import DetrMapper, build_test_loader, build_train_loader, load_dataset
-from aligndetr.data import transforms as T
-from aligndetr.data.reader import BatchReader
+from aligndetr.data import augmentation as T
+from aligndetr.data.workers import BatchReader
 from aligndetr.errors import DataError
 
 # Ids 1..9, every third one higher than wide; one box each, but for the last image.
@@ -52,7 +52,6 @@ def test_a_restored_loader_goes_on_with_the_next_batch(dataset, before, after):
     loader = train_loader(dataset, before)
     take(loader, 7)  # with workers, more than that is read ahead
     state = loader.state_dict()
-    assert loader.epoch == pytest.approx(7 * 2 / 9)
     fresh = train_loader(dataset, after, seed=0)
     fresh.load_state_dict(state)
     assert take(fresh, 10) == expected[7:]

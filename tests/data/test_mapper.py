@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from fvcore.transforms.transform import CropTransform
 from PIL import Image
 
 from aligndetr.data import DetrMapper
-from aligndetr.data import transforms as T
+from aligndetr.data import augmentation as T
 from aligndetr.errors import DataError
 
 
@@ -70,7 +71,7 @@ def test_images_without_objects_have_empty_instances(record):
 
 class CropLeft(T.Augmentation):
     def get_transform(self, image, rng):
-        return T.CropTransform(0, 0, 20, 40)
+        return CropTransform(0, 0, 20, 40)
 
 
 def test_boxes_that_a_crop_removed_are_dropped(record):

@@ -88,7 +88,7 @@ def test_files_both_ways(name, tmp_path):
 def test_heads_that_differ_cannot_become_one(tmp_path):
     config = LazyConfig.load(resolve_config("dab_detr_tiny"))
     LazyConfig.apply_overrides(
-        config, ["model.num_classes=6", "model.decoder.heads=aligndetr.layers.repeat.repeat"]
+        config, ["model.num_classes=6", "model.decoder.heads=aligndetr.layers.repeat"]
     )
     state = instantiate(config.model).state_dict()
     with pytest.raises(CheckpointError, match=r"class_heads\.0\.weight and .* are one parameter"):

@@ -2,10 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from aligndetr.layers import mlp
+from aligndetr.layers import mlp, repeat
 from aligndetr.layers.attention import SelfAttention
 from aligndetr.layers.mlp import MLP, FeedForward
-from aligndetr.layers.repeat import repeat
 
 
 def test_equals_torch_multihead_attention():

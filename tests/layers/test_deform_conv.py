@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from aligndetr.layers import deform_conv
-from aligndetr.layers.deform_conv import DeformConv2d, OffsetPredictor, deform_conv2d
+from aligndetr.layers.deform_conv import OffsetPredictor, deform_conv2d
 
 
 def interpolate(plane, y, x):
@@ -122,9 +122,21 @@ def test_gradients():
     assert torch.autograd.gradcheck(lambda *t: deform_conv2d(*t, 2, 1, 1), leaves)
 
 
+class Deformed(nn.Conv2d):
+    """A convolution whose taps go where an `OffsetPredictor` says."""
+
+    def __init__(self, *sizes, num_groups=1, bias=True, **steps):
+        super().__init__(*sizes, bias=bias, **steps)
+        self.offset = OffsetPredictor(sizes[0], sizes[2], num_groups, **steps)
+
+    def forward(self, x):
+        steps = (self.stride[0], self.padding[0], self.dilation[0])
+        return deform_conv2d(x, *self.offset(x), self.weight, self.bias, *steps)
+
+
 def test_module_starts_as_half_a_convolution():
     torch.manual_seed(0)
-    module = DeformConv2d(4, 6, 3, stride=2, padding=2, dilation=2, num_groups=2).double()
+    module = Deformed(4, 6, 3, stride=2, padding=2, dilation=2, num_groups=2).double()
     assert module.offset.out_channels == 2 * 3 * 9  # groups, (y, x, factor), taps
     x = torch.randn(2, 4, 7, 8).double()
     expected = F.conv2d(x, module.weight / 2, module.bias, 2, 2, 2)  # sigmoid(0) = 1 / 2
@@ -137,7 +149,7 @@ def test_module_learns_to_look_elsewhere():
     """Gradient descent on the offsets finds that the target is the image moved by a column."""
     torch.manual_seed(0)
     smooth = F.interpolate(torch.randn(1, 1, 4, 4), (16, 16), mode="bicubic")
-    module = DeformConv2d(1, 1, 1, bias=False)
+    module = Deformed(1, 1, 1, bias=False)
     nn.init.constant_(module.weight, 2.0)
     module.weight.requires_grad_(False)
     optimizer = torch.optim.Adam([module.offset.bias], lr=0.05)
@@ -189,7 +201,7 @@ def test_positions_are_exact_in_half_precision():
 
 def test_autocast_follows_full_precision():
     torch.manual_seed(0)
-    module, x = DeformConv2d(4, 6, 3, padding=1), torch.randn(2, 4, 9, 9)
+    module, x = Deformed(4, 6, 3, padding=1), torch.randn(2, 4, 9, 9)
     expected = module(x)
     with torch.autocast("cpu", torch.bfloat16):
         half = module(x)
@@ -220,7 +232,7 @@ def torchvision_stand_in(monkeypatch):
 
 def test_torchvision_computes_where_it_is_there(torchvision_stand_in):
     arguments = make_arguments(offset_groups=2)
-    assert deform_conv.implementation() == "torchvision"
+    assert deform_conv._torchvision_operator() is not None
     ours = deform_conv2d(*arguments, padding=1)
     expected = deform_conv.sampled_convolution(*arguments, 1, 1, 1)
     torch.testing.assert_close(ours, expected, rtol=1e-12, atol=1e-12)
@@ -233,7 +245,7 @@ def test_torchvision_computes_where_it_is_there(torchvision_stand_in):
 
 
 def test_exports_without_torchvision(torchvision_stand_in):
-    module, x = DeformConv2d(4, 6, 3, padding=1).eval(), torch.randn(1, 4, 5, 5)
+    module, x = Deformed(4, 6, 3, padding=1).eval(), torch.randn(1, 4, 5, 5)
     exported = torch.export.export(module, (x,)).module()
     assert torchvision_stand_in == []
     expected = F.conv2d(x, module.weight / 2, module.bias, padding=1)
@@ -252,15 +264,15 @@ def test_a_torchvision_that_does_not_import_is_not_used(monkeypatch, error):
     monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
     deform_conv._torchvision_operator.cache_clear()
     try:
-        assert deform_conv.implementation() == "pytorch"
+        assert deform_conv._torchvision_operator() is None
     finally:
         deform_conv._torchvision_operator.cache_clear()
 
 
 def test_torchvision_agrees():
-    if deform_conv.implementation() == "pytorch":
+    operator = deform_conv._torchvision_operator()
+    if operator is None:
         pytest.skip("torchvision is not installed")
-    operator = sys.modules["torchvision.ops"].deform_conv2d
     x, offset, mask, weight, bias = make_arguments(groups=2, offset_groups=2, steps=(2, 1, 1))
     ours = deform_conv.sampled_convolution(x, offset, mask, weight, bias, 2, 1, 1)
     torch.testing.assert_close(ours, operator(x, offset, weight, bias, 2, 1, 1, mask))
@@ -283,4 +295,4 @@ def test_what_does_not_fit_is_named(position, tensor, message):
     with pytest.raises(ValueError, match=message):
         deform_conv2d(*arguments, padding=1)
     with pytest.raises(ValueError, match="4 channels cannot be split into 3"):
-        DeformConv2d(4, 4, 3, num_groups=3)
+        OffsetPredictor(4, 3, num_groups=3)

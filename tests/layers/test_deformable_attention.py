@@ -91,5 +91,5 @@ def test_runs_under_autocast():
 
 
 def test_heads_must_divide_the_dimension():
-    with pytest.raises(ValueError, match="embed_dim 10 is not a multiple of num_heads 4"):
+    with pytest.raises(ValueError, match="embed_dim 10 is not divisible by num_heads 4"):
         MultiScaleDeformableAttention(10, 4, 2, 2)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -85,6 +86,12 @@ def test_forced_in_a_block():
         use_implementation("gpu"),
     ):
         pass
+
+
+def test_forced_in_all_threads():
+    """Layers that do not keep their activations are computed again in a thread of autograd's."""
+    with use_implementation("reference"), ThreadPoolExecutor() as pool:
+        assert pool.submit(explain, "cpu", torch.float32).result() == ("reference", "forced")
 
 
 @pytest.mark.parametrize("name, dtype", [("triton", torch.float32), ("cpp", torch.float16)])

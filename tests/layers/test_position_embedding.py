@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from aligndetr.layers.inverse_sigmoid import inverse_sigmoid
+from aligndetr.layers.boxes import inverse_sigmoid
 from aligndetr.layers.position_embedding import (
     LearnedPositionEmbedding,
     SinePositionEmbedding,

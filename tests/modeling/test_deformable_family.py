@@ -8,7 +8,7 @@ from torch import nn
 
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.resolve import resolve_config
-from aligndetr.layers.repeat import repeat, share
+from aligndetr.layers import repeat, share
 from aligndetr.modeling.heads import BoxHead, ClassHead
 from aligndetr.modeling.hybrid_queries import HybridQueries, between_branches
 from aligndetr.modeling.pyramid import PyramidBuilder

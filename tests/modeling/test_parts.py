@@ -3,8 +3,7 @@ import math
 import pytest
 import torch
 
-from aligndetr.layers.boxes import cxcywh_to_xyxy
-from aligndetr.layers.inverse_sigmoid import inverse_sigmoid
+from aligndetr.layers.boxes import cxcywh_to_xyxy, inverse_sigmoid
 from aligndetr.layers.position_embedding import SinePositionEmbedding
 from aligndetr.modeling.denoising import ContrastiveDenoiser, NoiseDraws
 from aligndetr.modeling.heads import BoxHead, ClassHead

@@ -12,6 +12,7 @@ from aligndetr.interop.export import export_names, export_state
 from aligndetr.interop.load import load_state
 from aligndetr.interop.reader import RawCheckpoint
 from aligndetr.interop.sources import detrex_layout
+from aligndetr.layers import share
 from aligndetr.layers.attention import SelfAttention
 from aligndetr.layers.conditional_attention import (
     ConditionalCrossAttention,
@@ -20,7 +21,6 @@ from aligndetr.layers.conditional_attention import (
 )
 from aligndetr.layers.mlp import MLP, FeedForward
 from aligndetr.layers.position_embedding import SinePositionEmbedding
-from aligndetr.layers.repeat import share
 from aligndetr.modeling.backbone.resnet import ResNet
 from aligndetr.modeling.decoder import Decoder
 from aligndetr.modeling.dense_decoder import DenseDecoderLayer

@@ -10,11 +10,11 @@ import torch
 from torch import nn
 
 from aligndetr.criterions import SetCriterion, align_loss, focal_loss
+from aligndetr.layers import share
 from aligndetr.layers.attention import SelfAttention
 from aligndetr.layers.deformable_attention import MultiScaleDeformableAttention
 from aligndetr.layers.mlp import FeedForward
 from aligndetr.layers.position_embedding import SinePositionEmbedding
-from aligndetr.layers.repeat import share
 from aligndetr.matchers import HungarianMatcher, MatchingCost, MixedMatcher
 from aligndetr.modeling.backbone.resnet import ResNet
 from aligndetr.modeling.decoder import AnchorPosition, Decoder, DecoderLayer

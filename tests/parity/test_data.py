@@ -6,14 +6,14 @@ import numpy as np
 import torch
 from fvcore.transforms.transform import CropTransform, HFlipTransform, Transform, VFlipTransform
 
-from aligndetr.data.dataset import DetectionDataset, load_dataset
-from aligndetr.data.mapper import DetrMapper
-from aligndetr.data.transforms import (
+from aligndetr.data.augmentation import (
     Augmentation,
     RandomFlip,
     ResizeShortestEdge,
     ResizeTransform,
 )
+from aligndetr.data.dataset import DetectionDataset, load_dataset
+from aligndetr.data.mapper import DetrMapper
 from tests.parity.golden import Golden, folder, for_each, matching
 
 

@@ -8,11 +8,11 @@ import torch
 
 from aligndetr.layers.boxes import (
     cxcywh_to_xyxy,
+    inverse_sigmoid,
     pairwise_giou,
     pairwise_iou,
     xyxy_to_cxcywh,
 )
-from aligndetr.layers.inverse_sigmoid import inverse_sigmoid
 from aligndetr.layers.position_embedding import (
     LearnedPositionEmbedding,
     SinePositionEmbedding,

@@ -3,6 +3,7 @@
 from torch.nn import PReLU
 
 from aligndetr.config import LazyCall as L
+from aligndetr.layers import share
 from aligndetr.layers.attention import SelfAttention
 from aligndetr.layers.conditional_attention import (
     ConditionalCrossAttention,
@@ -11,7 +12,6 @@ from aligndetr.layers.conditional_attention import (
 )
 from aligndetr.layers.mlp import MLP, FeedForward
 from aligndetr.layers.position_embedding import SinePositionEmbedding
-from aligndetr.layers.repeat import share
 from aligndetr.modeling.dense_decoder import DenseDecoderLayer
 from aligndetr.modeling.dense_encoder import DenseEncoder, DenseEncoderLayer
 from aligndetr.modeling.feature_map import FeatureMap, MapProjection

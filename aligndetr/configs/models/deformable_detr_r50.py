@@ -3,7 +3,7 @@
 from torch.nn import Identity
 
 from aligndetr.config import LazyCall as L
-from aligndetr.layers.repeat import share
+from aligndetr.layers import share
 from aligndetr.modeling.query_source import LearnedQueries
 from aligndetr.modeling.refinement import FixedAnchors
 

@@ -20,10 +20,10 @@ PACKAGES = ("detectron2", "detrex", "projects")
 
 # Foreign targets that take the arguments of ours, by the last part of their name.
 RENAMED = {
-    "RandomCrop": "aligndetr.data.transforms.RandomCrop",
-    "RandomFlip": "aligndetr.data.transforms.RandomFlip",
-    "Resize": "aligndetr.data.transforms.Resize",
-    "ResizeShortestEdge": "aligndetr.data.transforms.ResizeShortestEdge",
+    "RandomCrop": "aligndetr.data.augmentation.RandomCrop",
+    "RandomFlip": "aligndetr.data.augmentation.RandomFlip",
+    "Resize": "aligndetr.data.augmentation.Resize",
+    "ResizeShortestEdge": "aligndetr.data.augmentation.ResizeShortestEdge",
     "WarmupParamScheduler": "aligndetr.engine.lr_schedule.WarmupParamScheduler",
 }
 

@@ -14,7 +14,7 @@ from aligndetr.layers.ms_deform_attn.checks import (
 from aligndetr.layers.ms_deform_attn.reference import fused_reference, sample_reference
 from aligndetr.layers.ms_deform_attn.registration import deform_attn, match_dtypes
 from aligndetr.layers.ms_deform_attn.selection import implementation, log_choice
-from aligndetr.layers.recording import is_exporting
+from aligndetr.layers.tracing import is_exporting
 
 
 def _uses_reference(value: Tensor) -> bool:

@@ -23,7 +23,6 @@ TRITON_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 HAS_TRITON = find_spec("triton") is not None
 
 _logger = logging.getLogger(__name__)
-_forced: str | None = None
 
 
 def obstacle(name: str, device: str, dtype: torch.dtype) -> str | None:
@@ -67,32 +66,33 @@ def implementation(device: str = "cpu", dtype: torch.dtype = torch.float32) -> s
     return explain(device, dtype)[0]
 
 
-def forced() -> str | None:
-    """Name of the forced implementation, or None."""
-    return _forced
+def _known(name: str | None) -> str | None:
+    if name is not None and name not in NAMES:
+        raise UserError(f"unknown deformable attention {name!r}: choose one of {', '.join(NAMES)}")
+    return name
 
 
-def force(name: str | None) -> None:
-    """Use one implementation from now on; None chooses by device and dtype again.
+# For all threads, unlike a context variable (which torch.compile cannot read, either): on GPUs,
+# layers whose activations are not kept are computed again in a thread of autograd's, and there it
+# has to be the same implementation.
+_forced: str | None = _known(os.environ.get(VARIABLE) or None)
+
+
+@contextmanager
+def use_implementation(name: str | None) -> Iterator[None]:
+    """Force one implementation ("reference", "cpp", "triton") inside a `with` block.
+
+    It holds for all threads; None chooses by device and dtype.
 
     Raises:
         UserError: there is no implementation of this name.
     """
     global _forced
-    if name is not None and name not in NAMES:
-        raise UserError(f"unknown deformable attention {name!r}: choose one of {', '.join(NAMES)}")
-    _forced = name
-
-
-@contextmanager
-def use_implementation(name: str | None) -> Iterator[None]:
-    """Force one implementation ("reference", "cpp", "triton") inside a `with` block."""
-    before = _forced
-    force(name)
+    before, _forced = _forced, _known(name)
     try:
         yield
     finally:
-        force(before)
+        _forced = before
 
 
 @functools.cache
@@ -101,6 +101,3 @@ def log_choice(device: str, dtype: torch.dtype) -> None:
     name, reason = explain(device, dtype)
     level = logging.WARNING if name == "reference" and reason != "forced" else logging.INFO
     _logger.log(level, "deformable attention on %s, %s: %s (%s)", device, dtype, name, reason)
-
-
-force(os.environ.get(VARIABLE) or None)

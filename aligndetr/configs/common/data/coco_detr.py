@@ -1,10 +1,8 @@
 """COCO 2017 with DETR's augmentation: flip, then multi-scale resize or resize-crop-resize."""
 
 from aligndetr.config import LazyCall as L
-from aligndetr.data import transforms as T
-from aligndetr.data.dataset import load_dataset
-from aligndetr.data.loader import build_test_loader, build_train_loader
-from aligndetr.data.mapper import DetrMapper
+from aligndetr.data import DetrMapper, build_test_loader, build_train_loader, load_dataset
+from aligndetr.data import augmentation as T
 from aligndetr.evaluation.coco import COCOEvaluator
 
 SHORT_EDGES = [480, 512, 544, 576, 608, 640, 672, 704, 736, 768, 800]

@@ -1,19 +1,16 @@
 """COCO 2017 in squares, whatever the aspect ratio: SSD's augmentation, batches of random size."""
 
 from aligndetr.config import LazyCall as L
-from aligndetr.data import transforms as T
-from aligndetr.data.batch_resize import BatchResize
-from aligndetr.data.photometric import RandomPhotometricDistort
-from aligndetr.data.zoom import RandomIoUCrop, RandomZoomOut
+from aligndetr.data import augmentation as T
 
 from .coco_detr import SHORT_EDGES, dataloader
 
 dataloader["train"].mapper.augmentation = [
-    L(RandomPhotometricDistort)(prob=0.5),
-    L(RandomZoomOut)(side_range=[1.0, 4.0], prob=0.5, fill=0),
-    L(RandomIoUCrop)(prob=0.8),
+    L(T.RandomPhotometricDistort)(prob=0.5),
+    L(T.RandomZoomOut)(side_range=[1.0, 4.0], prob=0.5, fill=0),
+    L(T.RandomIoUCrop)(prob=0.8),
     L(T.RandomFlip)(),
 ]
 dataloader["train"].mapper.augmentation_with_crop = None
-dataloader["train"].batch_transform = L(BatchResize)(sizes=[*SHORT_EDGES, 640, 640])
+dataloader["train"].batch_transform = L(T.BatchResize)(sizes=[*SHORT_EDGES, 640, 640])
 dataloader["test"].mapper.augmentation = [L(T.Resize)(shape=640)]

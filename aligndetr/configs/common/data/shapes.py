@@ -1,7 +1,7 @@
 """The embedded demo set: made on first use, 2000 images to learn from and 300 held back."""
 
 from aligndetr.config import LazyCall as L
-from aligndetr.data import transforms as T
+from aligndetr.data import augmentation as T
 
 from .coco_detr import dataloader
 

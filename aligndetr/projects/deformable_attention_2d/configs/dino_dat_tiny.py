@@ -2,7 +2,10 @@
 
 from aligndetr.config import LazyCall as L
 from aligndetr.config import get_config
-from aligndetr.layers.deformable_attention_2d import DeformableAttention2D, PerLevelAttention
+from aligndetr.projects.deformable_attention_2d.attention import (
+    DeformableAttention2D,
+    PerLevelAttention,
+)
 
 from ...dino.configs.dino_tiny import dataloader, lr_multiplier, optimizer, train
 

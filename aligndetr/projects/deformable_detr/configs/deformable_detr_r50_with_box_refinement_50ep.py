@@ -1,7 +1,7 @@
 """Deformable-DETR, iterative box refinement, 50 epochs: 47.0 AP on COCO as published in detrex."""
 
 from aligndetr.config import LazyCall as L
-from aligndetr.layers.repeat import repeat
+from aligndetr.layers import repeat
 from aligndetr.modeling.refinement import IterativeRefinement
 
 from .deformable_detr_r50_50ep import dataloader, lr_multiplier, model, optimizer, train

@@ -2,7 +2,7 @@
 
 from aligndetr.config import LazyCall as L
 from aligndetr.config import get_config
-from aligndetr.data import transforms as T
+from aligndetr.data import augmentation as T
 
 from ...dino.configs.dino_tiny import dataloader, lr_multiplier, optimizer, train
 

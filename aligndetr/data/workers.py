@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from aligndetr.data.coco import Record
 from aligndetr.data.dataset import DetectionDataset
+from aligndetr.data.records import Record
 from aligndetr.data.samplers import Sample
 from aligndetr.errors import DataError
 

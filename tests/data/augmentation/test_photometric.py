@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aligndetr.data import transforms as T
-from aligndetr.data.photometric import RandomPhotometricDistort
+from aligndetr.data import augmentation as T
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (12, 16, 3)).astype(np.uint8)
 UNCHANGED = {"brightness": (1, 1), "contrast": (1, 1), "saturation": (1, 1), "hue": (0, 0)}
@@ -36,7 +35,7 @@ class Straight:
 
 
 def distort(image, generator=None, **ranges):
-    augmentation = RandomPhotometricDistort(**{**UNCHANGED, **ranges})
+    augmentation = T.RandomPhotometricDistort(**{**UNCHANGED, **ranges})
     return augmentation.get_transform(image, generator or Straight()).apply_image(image)
 
 
@@ -87,7 +86,7 @@ def test_channels_are_swapped_and_contrast_comes_early_or_late():
 @given(st.integers(0, 10**6))
 @settings(max_examples=30, deadline=None)
 def test_pixels_stay_pixels_and_boxes_where_they_are(seed):
-    steps = [RandomPhotometricDistort()]
+    steps = [T.RandomPhotometricDistort()]
     image, transform = T.apply_augmentations(steps, IMAGE, np.random.default_rng(seed))
     assert (image.shape, image.dtype) == (IMAGE.shape, np.uint8)
     boxes = np.array([[1.0, 2, 9, 8]])
@@ -98,7 +97,7 @@ def test_pixels_stay_pixels_and_boxes_where_they_are(seed):
 
 @pytest.mark.parametrize("prob, changed", [(0.0, 0), (1.0, 300), (0.2, 300 * (1 - 0.8**5))])
 def test_each_change_happens_as_often_as_asked(prob, changed):
-    augmentation = RandomPhotometricDistort(prob=prob)
+    augmentation = T.RandomPhotometricDistort(prob=prob)
     image, source = one_pixel(180, 90, 40), np.random.default_rng(0)
     transforms = [augmentation.get_transform(image, source) for _ in range(300)]
     number = sum(bool(transform.changes) for transform in transforms)

@@ -10,10 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from PIL import ExifTags, Image
-
-from aligndetr.data.findings import Report
-from aligndetr.data.images import SizeMismatchError, read_image
+from aligndetr.data.doctor.findings import Report
+from aligndetr.data.images import SizeMismatchError, check_header, read_image
 from aligndetr.errors import DataError
 
 
@@ -67,22 +65,14 @@ def _examine(image: dict[str, Any], image_root: Path, decode: bool) -> _Outcome:
         return _Outcome("missing", name)
     try:
         if not decode:
-            return _examine_header(path, name, size)
+            check_header(path, size)
+            return _Outcome(None, name)
         pixels = read_image(path, size)
     except SizeMismatchError as error:
         return _Outcome("size", str(error))
-    except (DataError, OSError, SyntaxError, ValueError) as error:
+    except DataError as error:
         return _Outcome("broken", f"{name}: {error.__cause__ or error}")
     return _Outcome(None, name, hashlib.blake2b(pixels.tobytes(), digest_size=16).digest())
-
-
-def _examine_header(path: Path, name: str, size: tuple[int, int]) -> _Outcome:
-    with Image.open(path) as file:
-        width, height = file.size
-        turned = (width, height) == size and file.getexif().get(ExifTags.Base.Orientation, 1) >= 5
-    if (height, width) == size or turned:
-        return _Outcome(None, name)
-    return _Outcome("size", f"{name}: {width}x{height}, annotated as {size[1]}x{size[0]}")
 
 
 def _show_progress(results: Any, total: int) -> Any:

@@ -7,20 +7,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aligndetr.data import load_dataset, shapes
+from aligndetr.data import load_dataset
 from aligndetr.data.catalog import registered_names
 from aligndetr.data.doctor import examine
-from aligndetr.data.shapes_drawing import OUTLINES, outline, soft_mask
-from aligndetr.data.shapes_scene import HARD, PLAIN, draw_scene, run_lengths
+from aligndetr.data.shapes import HARD, PLAIN, draw_scene, splits
+from aligndetr.data.shapes.drawing import OUTLINES, outline, soft_mask
+from aligndetr.data.shapes.scene import run_lengths
 from aligndetr.errors import DataError
 
-SMALL = shapes.Split(PLAIN, 60, seed=9)
+SMALL = splits.Split(PLAIN, 60, seed=9)
 
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path / "root"))
-    monkeypatch.setitem(shapes.SPLITS, "shapes_val", SMALL)
+    monkeypatch.setitem(splits.SPLITS, "shapes_val", SMALL)
     return tmp_path / "root"
 
 
@@ -33,21 +34,21 @@ def files(folder):
 
 
 def test_the_same_files_every_time(root, tmp_path):
-    folder = shapes.ensure_shapes("shapes_val", root)
-    again = shapes.ensure_shapes("shapes_val", tmp_path / "elsewhere")
+    folder = splits.ensure_shapes("shapes_val", root)
+    again = splits.ensure_shapes("shapes_val", tmp_path / "elsewhere")
     assert files(folder) == files(again)
     assert len(list((folder / "images").iterdir())) == 60
 
 
 def test_splits_share_no_picture():
-    first = draw_scene(PLAIN, np.random.default_rng([shapes.SPLITS["shapes_train"].seed, 0]))
-    second = draw_scene(PLAIN, np.random.default_rng([shapes.SPLITS["shapes_val"].seed, 0]))
+    first = draw_scene(PLAIN, np.random.default_rng([splits.SPLITS["shapes_train"].seed, 0]))
+    second = draw_scene(PLAIN, np.random.default_rng([splits.SPLITS["shapes_val"].seed, 0]))
     assert first.pixels.shape != second.pixels.shape or (first.pixels != second.pixels).any()
-    assert len({split.seed for split in shapes.SPLITS.values()}) == len(shapes.SPLITS)
+    assert len({split.seed for split in splits.SPLITS.values()}) == len(splits.SPLITS)
 
 
 def test_every_split_has_a_name_that_configs_can_use():
-    assert shapes.SPLITS.keys() <= set(registered_names())
+    assert splits.SPLITS.keys() <= set(registered_names())
 
 
 def test_it_loads_as_a_dataset_and_the_doctor_finds_no_error(root):
@@ -78,7 +79,7 @@ def test_it_has_what_a_detector_must_cope_with(root):
 def test_pycocotools_reads_it(root):
     from pycocotools.coco import COCO
 
-    folder = shapes.ensure_shapes("shapes_val", root)
+    folder = splits.ensure_shapes("shapes_val", root)
     coco = COCO(str(folder / "instances.json"))
     crowds = coco.loadAnns(coco.getAnnIds(iscrowd=True))
     for crowd in crowds:
@@ -157,18 +158,18 @@ def test_run_lengths_go_down_columns():
 
 
 def test_another_version_is_drawn_anew(root):
-    folder = shapes.ensure_shapes("shapes_val", root)
+    folder = splits.ensure_shapes("shapes_val", root)
     expected = files(folder)
     (folder / "finished.txt").write_text("0")
     (folder / "images" / "000001.png").write_bytes(b"old")
     (folder / "images" / "left_over.png").write_bytes(b"old")
-    assert files(shapes.ensure_shapes("shapes_val", root)) == expected
+    assert files(splits.ensure_shapes("shapes_val", root)) == expected
 
 
 def test_a_finished_set_is_not_touched(root):
-    folder = shapes.ensure_shapes("shapes_val", root)
+    folder = splits.ensure_shapes("shapes_val", root)
     (folder / "images" / "000001.png").write_bytes(b"mine")
-    shapes.ensure_shapes("shapes_val", root)
+    splits.ensure_shapes("shapes_val", root)
     assert (folder / "images" / "000001.png").read_bytes() == b"mine"
 
 
@@ -179,16 +180,16 @@ def test_an_interrupted_drawing_leaves_nothing_that_would_be_used(root, monkeypa
     with monkeypatch.context() as patch:
         patch.setattr(json, "dump", fail_late)  # all pictures are written by then
         with pytest.raises(KeyboardInterrupt):
-            shapes.ensure_shapes("shapes_val", root)
+            splits.ensure_shapes("shapes_val", root)
     assert [path.name for path in root.iterdir() if not path.name.endswith(".lock")] == []
     assert len(load_dataset("shapes_val")) == 60
 
 
 def draw_in_process(root, queue):
     count = []
-    original = shapes.write_split
-    shapes.write_split = lambda *args: (count.append(1), original(*args))
-    folder = shapes.ensure_shapes("shapes_val", root)
+    original = splits.write_split
+    splits.write_split = lambda *args: (count.append(1), original(*args))
+    folder = splits.ensure_shapes("shapes_val", root)
     queue.put((len(count), len(list((folder / "images").iterdir()))))
 
 
@@ -209,11 +210,11 @@ def test_a_root_that_cannot_be_written_is_named(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
     with pytest.raises(DataError, match="set \\$DETECTRON2_DATASETS"):
-        shapes.ensure_shapes("shapes_val", blocked)
+        splits.ensure_shapes("shapes_val", blocked)
 
 
 def test_pictures_are_plain_rgb(root):
-    folder = shapes.ensure_shapes("shapes_val", root)
+    folder = splits.ensure_shapes("shapes_val", root)
     with Image.open(folder / "images" / "000001.png") as image:
         assert image.mode == "RGB"
 

@@ -9,7 +9,7 @@ import numpy as np
 from fvcore.transforms.transform import Transform
 from PIL import Image, ImageEnhance
 
-from aligndetr.data.transforms import Augmentation
+from aligndetr.data.augmentation.augmentation import Augmentation
 
 Change = Callable[[Image.Image], Image.Image]
 
@@ -74,10 +74,6 @@ class ColourTransform(Transform):
     def apply_coords(self, coords: np.ndarray) -> np.ndarray:
         """Points stay where they are."""
         return coords
-
-    def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
-        """Labels stay what they are."""
-        return segmentation
 
 
 def _enhance(kind: type, factor: float, picture: Image.Image) -> Image.Image:

@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from typing import Any
 
-from aligndetr.data.findings import Report
-
-Content = dict[str, list[dict[str, Any]]]
+from aligndetr.data.coco_json import Content, box_defect, repeated, strangers
+from aligndetr.data.doctor.findings import Report
 
 _MARGIN = 1.0  # pixels; tools round box edges, so that they stand out a little
 
 
 def check_ids(content: Content, report: Report) -> None:
     """Ids that are not unique or that refer to nothing, and names that are used twice."""
-    for part, kind in (("images", "image"), ("categories", "category")):
-        ids = [entry["id"] for entry in content[part]]
-        report.add("error", f"{kind} ids are not unique", _repeated(ids, "id {}"))
-    ids = [a["id"] for a in content["annotations"] if "id" in a]
-    report.add("error", "annotation ids are not unique", _repeated(ids, "id {}"))
-    files = [image["file_name"] for image in content["images"]]
-    report.add("warning", "files are listed more than once", _repeated(files, "{}"))
-    names = [category["name"] for category in content["categories"]]
-    report.add("warning", "class names are not unique", _repeated(names, "{}"))
-    images = {image["id"] for image in content["images"]}
-    categories = {category["id"] for category in content["categories"]}
-    for key, known, kind in (
-        ("image_id", images, "image"),
-        ("category_id", categories, "category"),
+    ids = [annotation["id"] for annotation in content["annotations"] if "id" in annotation]
+    for level, title, text, values in (
+        ("error", "image ids are not unique", "id {}", _all(content, "images", "id")),
+        ("error", "category ids are not unique", "id {}", _all(content, "categories", "id")),
+        ("error", "annotation ids are not unique", "id {}", ids),
+        ("warning", "files are listed more than once", "{}", _all(content, "images", "file_name")),
+        ("warning", "class names are not unique", "{}", _all(content, "categories", "name")),
     ):
-        strangers = [
-            f"annotation {_identity(a)}: {kind} id {a[key]}"
-            for a in content["annotations"]
-            if a[key] not in known
+        twice = [f"{text.format(value)}: {n} times" for value, n in repeated(values).items()]
+        report.add(level, title, twice)
+    for key, part in (("image_id", "images"), ("category_id", "categories")):
+        lines = [
+            f"annotation {_identity(a)}: {key.replace('_', ' ')} {a[key]}"
+            for _, a in strangers(content, key)
         ]
-        report.add("error", f"annotations refer to a {kind} that is not in the file", strangers)
+        report.add("error", f"annotations refer to {part} that are not in the file", lines)
 
 
 def check_boxes(content: Content, report: Report) -> None:
@@ -49,7 +41,7 @@ def check_boxes(content: Content, report: Report) -> None:
         where = f"annotation {_identity(annotation)}: {annotation['bbox']}"
         if image is not None:
             where += f" in {image['file_name']} ({image['width']}x{image['height']})"
-        found[_box_defect(annotation["bbox"], image)].append(where)
+        found[_defect(annotation["bbox"], image)].append(where)
         key = (annotation["image_id"], annotation["category_id"], str(annotation["bbox"]))
         if key in seen:
             found["repeated"].append(where)
@@ -82,20 +74,14 @@ def check_num_queries(content: Content, num_queries: int | None, report: Report)
         return
     files = {image["id"]: image["file_name"] for image in content["images"]}
     counts = Counter(a["image_id"] for a in content["annotations"] if not a.get("iscrowd", 0))
-    too_many = [
-        f"{files.get(image, image)}: {count} boxes"
-        for image, count in counts.most_common()
-        if count > num_queries
-    ]
+    lines: dict[bool, list[str]] = {True: [], False: []}
+    for image, count in counts.most_common():
+        if count > num_queries / 2:
+            lines[count > num_queries].append(f"{files.get(image, image)}: {count} boxes")
     title = f"images have more boxes than the model has queries ({num_queries})"
-    report.add("error", title, too_many)
-    crowded = [
-        f"{files.get(image, image)}: {count} boxes"
-        for image, count in counts.most_common()
-        if num_queries / 2 < count <= num_queries
-    ]
+    report.add("error", title, lines[True])
     title = f"images have more boxes than half of the queries ({num_queries})"
-    report.add("warning", f"{title}: fewer queries a box there", crowded)
+    report.add("warning", f"{title}: fewer queries a box there", lines[False])
 
 
 _BOX_DEFECTS = {
@@ -108,28 +94,20 @@ _BOX_DEFECTS = {
 }
 
 
-def _box_defect(box: Any, image: dict[str, Any] | None) -> str | None:
+def _defect(box: Any, image: dict[str, Any] | None) -> str | None:
     """A key of `_BOX_DEFECTS`, or None for a good box."""
-    if not isinstance(box, list) or len(box) != 4:
-        return "malformed"
-    if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in box):
-        return "malformed"
+    defect = box_defect(box)
+    if defect or image is None:
+        return defect
     x, y, width, height = box
-    if min(width, height) < 0:
-        return "negative"
-    if min(width, height) == 0:
-        return "zero"
-    if image is None:
-        return None
     if x >= image["width"] or y >= image["height"] or x + width <= 0 or y + height <= 0:
         return "outside"
     over = max(-x, -y, x + width - image["width"], y + height - image["height"])
     return "beyond" if over > _MARGIN else None
 
 
-def _repeated(values: Iterable[Any], text: str) -> list[str]:
-    counts = Counter(values)
-    return [f"{text.format(value)}: {n} times" for value, n in counts.items() if n > 1]
+def _all(content: Content, part: str, key: str) -> list[Any]:
+    return [entry[key] for entry in content[part]]
 
 
 def _identity(annotation: dict[str, Any]) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from aligndetr.data import shapes_drawing as drawing
+from aligndetr.data.shapes import drawing
 
 
 @dataclass(frozen=True)

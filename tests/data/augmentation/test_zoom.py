@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from fvcore.transforms.transform import CropTransform, NoOpTransform
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aligndetr.data import DetrMapper, build_train_loader, load_dataset
-from aligndetr.data import transforms as T
-from aligndetr.data.batch_resize import BatchResize
+from aligndetr.data import augmentation as T
+from aligndetr.data.augmentation import BatchResize, RandomIoUCrop, RandomZoomOut
 from aligndetr.data.loader import TrainLoader
-from aligndetr.data.reader import BatchReader
-from aligndetr.data.zoom import RandomIoUCrop, RandomZoomOut
+from aligndetr.data.workers import BatchReader
 from aligndetr.structures import Boxes, Instances
 
 GREY = 50
@@ -134,7 +134,7 @@ def test_a_crop_overlaps_some_object_as_asked(least):
     lows = []
     for seed in range(60):
         transform = RandomIoUCrop([least], prob=1.0).get_transform(IMAGE, rng(seed), large)
-        if isinstance(transform, T.CropTransform):
+        if isinstance(transform, CropTransform):
             corner = [transform.x0, transform.y0]
             crop = np.array([*corner, corner[0] + transform.w, corner[1] + transform.h])
             assert 0.5 <= transform.w / transform.h <= 2
@@ -145,7 +145,7 @@ def test_a_crop_overlaps_some_object_as_asked(least):
 
 
 def test_centres_by_hand():
-    from aligndetr.data.zoom import ObjectCrop
+    from aligndetr.data.augmentation.zoom import ObjectCrop
 
     crop = ObjectCrop(10, 10, 20, 15)  # x from 10 to 30, y from 10 to 25
     boxes = np.array(
@@ -180,7 +180,7 @@ def test_a_crop_sees_boxes_where_the_steps_before_put_them():
     class Recorder(T.BoxAugmentation):
         def get_transform(self, image, rng, boxes):
             self.boxes = boxes
-            return T.NoOpTransform()
+            return NoOpTransform()
 
     recorder = Recorder()
     steps = [T.RandomFlip(1.0), recorder]

@@ -3,7 +3,7 @@ import logging
 
 import pytest
 
-from aligndetr.data.coco import read_coco, read_coco_json
+from aligndetr.data.records import read_coco
 from aligndetr.errors import DataError
 
 IMAGES = [(7, (40, 60)), (5, (50, 30))]
@@ -59,17 +59,17 @@ def test_file_without_annotations_has_images_only(coco_folder):
 def test_references_to_nothing_are_named(coco_folder):
     good = {"image_id": 7, "category_id": 1, "bbox": [1, 1, 5, 5]}
     paths = coco_folder(IMAGES, [good, {**good, "image_id": 99}])
-    with pytest.raises(DataError, match="annotation 2 is for image id 99"):
+    with pytest.raises(DataError, match=r"\[1\] \(id 2\) has image_id 99, .* images are 5, 7$"):
         read_coco(*paths)
     paths = coco_folder(IMAGES, [good, {**good, "category_id": 2}])
-    with pytest.raises(DataError, match=r"annotation 2 has category id 2, .* \[1, 3, 17\]"):
+    with pytest.raises(DataError, match=r"\(id 2\) has category_id 2, .* categories are 1, 3, 17$"):
         read_coco(*paths)
 
 
 def test_repeated_ids_are_named(coco_folder):
-    with pytest.raises(DataError, match=r"image ids must be unique; .*: 7"):
+    with pytest.raises(DataError, match=r"images must have unique ids; repeated: 7$"):
         read_coco(*coco_folder([*IMAGES, (7, (40, 60))], []))
-    with pytest.raises(DataError, match=r"category ids must be unique; .*: 3"):
+    with pytest.raises(DataError, match=r"categories must have unique ids; repeated: 3$"):
         read_coco(*coco_folder(IMAGES, [], categories=[(3, "car"), (3, "cat")]))
 
 
@@ -79,34 +79,3 @@ def test_missing_file_and_folder(coco_folder, tmp_path):
         read_coco(tmp_path / "nothing.json", tmp_path)
     with pytest.raises(DataError, match=r"image folder .*nowhere does not exist; check image_root"):
         read_coco(path, tmp_path / "nowhere")
-
-
-def test_broken_json_says_where(tmp_path):
-    path = tmp_path / "broken.json"
-    path.write_text('{"images": [],\n "annotations": [{"id": 1,')
-    # The second line has 26 characters; a name is expected after them.
-    with pytest.raises(DataError, match=r"broken\.json is not valid JSON: .* line 2, column 27"):
-        read_coco_json(path)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ([], "holds a list"),
-        ({"images": []}, "no list 'categories'"),
-        ({"images": [{"id": 4, "file_name": "a", "width": 3}]}, r"images\[0\] \(id 4\) lacks heig"),
-        (
-            {"images": [{"id": 4, "file_name": "a", "width": 3, "height": None}], "categories": []},
-            r"images\[0\] has height None; it must be a whole number",
-        ),
-        (
-            {"images": [], "categories": [], "annotations": [{"id": 8, "image_id": 1}]},
-            r"annotations\[0\] \(id 8\) lacks category_id, bbox",
-        ),
-    ],
-)
-def test_what_is_not_coco_is_refused(tmp_path, content, message):
-    path = tmp_path / "file.json"
-    path.write_text(json.dumps(content))
-    with pytest.raises(DataError, match=message):
-        read_coco_json(path)

@@ -1,4 +1,4 @@
-"""The demo set: pictures of shapes in COCO format, drawn on first use, always the same."""
+"""The parts of the demo set, drawn on first use, always the same."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from aligndetr.data.shapes_scene import HARD, PLAIN, Style, draw_scene
+from aligndetr.data.shapes.scene import HARD, PLAIN, Style, draw_scene
 from aligndetr.errors import DataError
 from aligndetr.files import atomic_write
 

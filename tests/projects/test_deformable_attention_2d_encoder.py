@@ -6,11 +6,15 @@ from torch import nn
 
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.resolve import resolve_config
-from aligndetr.layers.deformable_attention_2d import DeformableAttention2D, PerLevelAttention
 from aligndetr.layers.mlp import FeedForward
 from aligndetr.layers.position_embedding import SinePositionEmbedding
 from aligndetr.modeling.encoder import Encoder, EncoderLayer
 from aligndetr.modeling.pyramid import PyramidBuilder
+from aligndetr.projects.deformable_attention_2d.attention import (
+    DeformableAttention2D,
+    PerLevelAttention,
+)
+from aligndetr.structures import Boxes, Instances
 
 STRIDES = (8, 16)
 
@@ -20,6 +24,19 @@ def make_detector(*overrides):
     LazyConfig.apply_overrides(config, ["model.num_classes=5", *overrides])
     torch.manual_seed(0)
     return instantiate(config.model)
+
+
+def make_item(height=64, width=64, seed=0):
+    """One image with two objects, in detectron2's format."""
+    generator = torch.Generator().manual_seed(seed)
+    boxes = torch.tensor([[0.1, 0.2, 0.5, 0.6], [0.4, 0.1, 0.9, 0.5]])
+    instances = Instances(
+        (height, width),
+        gt_boxes=Boxes(boxes * torch.tensor([width, height] * 2)),
+        gt_classes=torch.tensor([0, 3]),
+    )
+    pixels = torch.randint(0, 256, (3, height, width), generator=generator).byte()
+    return {"image": pixels, "height": height, "width": width, "instances": instances}
 
 
 def make_encoder(dim=8):
@@ -68,7 +85,7 @@ def test_layers_have_weights_of_their_own():
 
 
 @pytest.mark.parametrize("sizes", [[(64, 64), (64, 64)], [(96, 64), (40, 130)]])
-def test_one_step_and_one_evaluation(sizes, make_item):
+def test_one_step_and_one_evaluation(sizes):
     model = make_detector().train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     items = [make_item(*size, seed=seed) for seed, size in enumerate(sizes)]
@@ -89,7 +106,7 @@ def test_one_step_and_one_evaluation(sizes, make_item):
         assert boxes[:, 1::2].max() <= height
 
 
-def test_weights_survive_a_file(make_item, tmp_path):
+def test_weights_survive_a_file(tmp_path):
     model = make_detector().eval()
     with torch.no_grad():
         for parameter in model.encoder.parameters():

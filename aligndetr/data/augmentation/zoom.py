@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from fvcore.transforms.transform import CropTransform, NoOpTransform, PadTransform, Transform
 
-from aligndetr.data.transforms import Augmentation, BoxAugmentation
+from aligndetr.data.augmentation.augmentation import Augmentation, BoxAugmentation
 
 
 class RandomZoomOut(Augmentation):

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from aligndetr.layers import deformable_attention_2d as module_2d
-from aligndetr.layers.deformable_attention_2d import (
+from aligndetr.projects.deformable_attention_2d import attention as module_2d
+from aligndetr.projects.deformable_attention_2d.attention import (
     ContinuousPositionBias,
     DeformableAttention2D,
     OffsetNetwork,

@@ -7,8 +7,7 @@ from PIL import Image
 
 from aligndetr.commands import doctor as command
 from aligndetr.data import register_coco_instances
-from aligndetr.data.doctor import examine, find_leaks
-from aligndetr.data.findings import format_report
+from aligndetr.data.doctor import examine, find_leaks, format_report
 from aligndetr.errors import UserError
 
 IMAGES = [(i, (30, 40)) for i in range(1, 7)]
@@ -110,11 +109,11 @@ def test_a_pixel_of_rounding_at_the_edge_is_fine(dataset):
 
 def test_references_to_nothing(dataset):
     examples = the_one(
-        findings(dataset([box(77, [1, 1, 5, 5])])), "error", "refer to a image that is not"
+        findings(dataset([box(77, [1, 1, 5, 5])])), "error", "refer to images that are not"
     )
     assert examples == ["annotation 7: image id 77"]
     examples = the_one(
-        findings(dataset([box(2, [1, 1, 5, 5], 9)])), "error", "refer to a category that is not"
+        findings(dataset([box(2, [1, 1, 5, 5], 9)])), "error", "refer to categories that are not"
     )
     assert examples == ["annotation 7: category id 9"]
 

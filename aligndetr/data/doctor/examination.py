@@ -1,0 +1,80 @@
+"""Examine datasets, one by one and side by side: what is wrong, how often, and where."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from aligndetr.data.coco_json import read_coco_json
+from aligndetr.data.doctor import annotation_checks
+from aligndetr.data.doctor.facts import describe
+from aligndetr.data.doctor.findings import Finding, Report
+from aligndetr.data.doctor.image_checks import check_images
+from aligndetr.errors import DataError
+
+
+def examine(
+    name: str,
+    json_file: str | os.PathLike,
+    image_root: str | os.PathLike,
+    num_queries: int | None = None,
+    decode_images: bool = True,
+) -> Report:
+    """Examine one dataset in COCO format.
+
+    Args:
+        name: what the report calls it.
+        json_file: annotation file.
+        image_root: folder of the images.
+        num_queries: of the model, to compare with the boxes of an image; None: not compared.
+        decode_images: read all pixels; False only reads each file's header, which is quick but
+            misses truncated files and duplicates.
+    """
+    report = Report(name)
+    try:
+        content = read_coco_json(json_file)
+    except DataError as error:
+        report.add("error", "the annotation file cannot be used", [str(error)])
+        return report
+    report.class_names = [c["name"] for c in sorted(content["categories"], key=lambda c: c["id"])]
+    report.facts = [("annotations", str(json_file)), ("images", str(image_root))]
+    report.facts += describe(content)
+    annotation_checks.check_ids(content, report)
+    annotation_checks.check_boxes(content, report)
+    annotation_checks.check_contents(content, report)
+    annotation_checks.check_num_queries(content, num_queries, report)
+    if Path(image_root).is_dir():
+        check_images(content["images"], Path(image_root), decode_images, report)
+    else:
+        report.add("error", "the image folder does not exist", [str(image_root)])
+    return report
+
+
+def find_leaks(reports: list[Report]) -> list[Finding]:
+    """Images whose pixels are in two datasets, for example in training and validation."""
+    findings = []
+    for number, first in enumerate(reports):
+        for second in reports[number + 1 :]:
+            common = [digest for digest in second.fingerprints if digest in first.fingerprints]
+            if common:
+                lines = [f"{first.fingerprints[d]} = {second.fingerprints[d]}" for d in common]
+                title = f"images are in both {first.name} and {second.name}"
+                findings.append(Finding("warning", title, lines))
+    return findings
+
+
+def compare_classes(reports: list[Report], num_classes: int | None) -> list[Finding]:
+    """Classes that differ between datasets, or from the model's number where that is known."""
+    findings = []
+    known = [report for report in reports if report.class_names]
+    for report in known[1:]:
+        if report.class_names != known[0].class_names:
+            detail = f"{known[0].class_names} and {report.class_names}"
+            title = f"{known[0].name} and {report.name} have different classes"
+            findings.append(Finding("warning" if num_classes is None else "error", title, [detail]))
+    for report in known:
+        if num_classes is not None and len(report.class_names) != num_classes:
+            detail = f"{report.name}: add model.num_classes={len(report.class_names)}"
+            title = f"model.num_classes={num_classes} does not fit the data"
+            findings.append(Finding("error", title, [detail]))
+    return findings
