@@ -10,7 +10,7 @@ TOOL = Path(__file__).parents[2] / "tools" / "visualize_data.py"
 CONFIG = """
 from aligndetr.config import LazyCall as L
 from aligndetr.data import DetrMapper, build_train_loader, load_dataset
-from aligndetr.data import transforms as T
+from aligndetr.data import augmentation as T
 
 dataloader = dict(
     train=L(build_train_loader)(
