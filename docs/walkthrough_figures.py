@@ -15,7 +15,6 @@ from PIL import Image
 from aligndetr.files import atomic_write
 from aligndetr.inspection.panels import INK, SOFT, faded, frame
 from aligndetr.layers.boxes import cxcywh_to_xyxy
-from aligndetr.layers.sampling import sampling_points
 from aligndetr.visualization.curves import COLORS
 from aligndetr.visualization.palette import class_color
 from aligndetr.walk import Walk
@@ -133,11 +132,11 @@ def encoder_figure(image: np.ndarray, model, walk: Walk, center: np.ndarray, pat
     attention = model.encoder.layers[0].self_attention
     call = walk.root.find("encoder.layers.0.self_attention")
     inputs = [call.tensor(name) for name in ("query", "reference")]
-    sampled = sampling_points(attention, *inputs, shapes, call.tensor("query_pos"))
-    points = sampled.locations[0, token] / ratios[:, None]
+    locations, weights = attention.sampling_points(*inputs, shapes, call.tensor("query_pos"))
+    points = locations[0, token] / ratios[:, None]
     for level in range(len(shapes)):
         xy = points[:, level].reshape(-1, 2) * torch.tensor([width, height])
-        area = 200 * sampled.weights[0, token, :, level].flatten() + 3
+        area = 200 * weights[0, token, :, level].flatten() + 3
         style = {"edgecolors": "white", "linewidths": 0.5, "alpha": 0.85}
         right.scatter(*xy.T, s=area, color=COLORS[level], **style)
     x, y = (centers[token] * torch.tensor([width, height])).tolist()

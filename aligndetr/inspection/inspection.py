@@ -16,7 +16,6 @@ from aligndetr.inspection.matching import match
 from aligndetr.inspection.recorder import Call, recorded
 from aligndetr.layers.boxes import cxcywh_to_xyxy, paired_iou
 from aligndetr.layers.deformable_attention import MultiScaleDeformableAttention
-from aligndetr.layers.sampling import sampling_points
 from aligndetr.modeling.detector import Detector
 from aligndetr.modeling.pyramid import Pyramid
 from aligndetr.structures import Predictions, Targets
@@ -168,13 +167,8 @@ def _references(call: Call, pyramid: Pyramid) -> np.ndarray | None:
 
 
 def _sampling(attention: MultiScaleDeformableAttention, call: Call, pyramid: Pyramid) -> Sampling:
-    sampled = sampling_points(
-        attention,
-        call["query"],
-        call["reference"],
-        call["spatial_shapes"],
-        call.arguments.get("query_pos"),
+    locations, weights = attention.sampling_points(
+        call["query"], call["reference"], call["spatial_shapes"], call.arguments.get("query_pos")
     )
-    ratios = pyramid.valid_ratios[0][:, None]  # (L, 1, 2)
-    points = sampled.locations[0] / ratios
-    return Sampling(points.double().cpu().numpy(), sampled.weights[0].double().cpu().numpy())
+    points = locations[0] / pyramid.valid_ratios[0][:, None]  # (L, 1, 2)
+    return Sampling(points.double().cpu().numpy(), weights[0].double().cpu().numpy())

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from aligndetr.layers.attention import check_heads
 from aligndetr.layers.ms_deform_attn import fused_ms_deform_attn
+from aligndetr.layers.ms_deform_attn.reference import locations_and_weights
 
 
 class MultiScaleDeformableAttention(nn.Module):
@@ -78,17 +79,40 @@ class MultiScaleDeformableAttention(nn.Module):
         Raises:
             ValueError: a shape does not fit the others or the module.
         """
-        if query_pos is not None:
-            query = query + query_pos
+        query = _positioned(query, query_pos)
         tokens = self.value_proj(value)
         if padding is not None:
             tokens = tokens.masked_fill(padding[..., None], 0.0)
-        points = (self.num_heads, self.num_levels, self.num_points)
-        sampled = fused_ms_deform_attn(
-            tokens.unflatten(-1, (self.num_heads, -1)),
-            spatial_shapes,
-            self.sampling_offsets(query).unflatten(-1, (*points, 2)),
-            self.attention_weights(query).unflatten(-1, points),
-            reference,
-        )
+        tokens = tokens.unflatten(-1, (self.num_heads, -1))
+        sampled = fused_ms_deform_attn(tokens, spatial_shapes, *self._points(query), reference)
         return self.output_proj(sampled)
+
+    @torch.no_grad()
+    def sampling_points(
+        self,
+        query: Tensor,
+        reference: Tensor,
+        spatial_shapes: Sequence[tuple[int, int]],
+        query_pos: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Where `forward` looks, which it fuses into its result and never shows (equation 3).
+
+        Args:
+            query, reference, spatial_shapes, query_pos: as `forward` takes them.
+
+        Returns:
+            Locations (B,Q,H,L,P,2), x, y in [0, 1] of the padded level, and their weights
+            (B,Q,H,L,P), which sum to 1 over L and P.
+        """
+        offsets, logits = self._points(_positioned(query, query_pos))
+        return locations_and_weights(spatial_shapes, offsets, logits, reference)
+
+    def _points(self, query: Tensor) -> tuple[Tensor, Tensor]:
+        """Offsets (B,Q,H,L,P,2) and the logits of their weights (B,Q,H,L,P)."""
+        points = (self.num_heads, self.num_levels, self.num_points)
+        offsets = self.sampling_offsets(query).unflatten(-1, (*points, 2))
+        return offsets, self.attention_weights(query).unflatten(-1, points)
+
+
+def _positioned(query: Tensor, query_pos: Tensor | None) -> Tensor:
+    return query if query_pos is None else query + query_pos

@@ -74,7 +74,14 @@ def fused_reference(
     reference: Tensor,
 ) -> Tensor:
     """`fused_ms_deform_attn` as the sum of its parts; arguments and result are the same."""
-    dtype = accumulation_dtype(value.dtype)
-    locations = sampling_locations(spatial_shapes, offsets.to(dtype), reference.to(dtype))
-    weights = logits.to(dtype).flatten(3).softmax(-1).view_as(logits)
+    locations, weights = locations_and_weights(spatial_shapes, offsets, logits, reference)
     return sample_reference(value, spatial_shapes, locations, weights)
+
+
+def locations_and_weights(
+    spatial_shapes: Sequence[tuple[int, int]], offsets: Tensor, logits: Tensor, reference: Tensor
+) -> tuple[Tensor, Tensor]:
+    """What `ms_deform_attn` takes, from what `fused_ms_deform_attn` takes."""
+    dtype = accumulation_dtype(logits.dtype)
+    locations = sampling_locations(spatial_shapes, offsets.to(dtype), reference.to(dtype))
+    return locations, logits.to(dtype).flatten(3).softmax(-1).view_as(logits)
