@@ -34,14 +34,13 @@ from aligndetr.config.resolve import resolve_config  # noqa: E402
 from aligndetr.data.images import read_image  # noqa: E402
 from aligndetr.engine.checkpoint import load_model_file  # noqa: E402
 from aligndetr.engine.model import load_model  # noqa: E402
+from aligndetr.explanation import Walk, inspect_image, walk  # noqa: E402
+from aligndetr.explanation.matches_picture import draw_matches  # noqa: E402
+from aligndetr.explanation.sampling_picture import draw_sampling  # noqa: E402
 from aligndetr.files import atomic_write  # noqa: E402
-from aligndetr.inspection import inspect_image  # noqa: E402
-from aligndetr.inspection.matches_picture import draw_matches  # noqa: E402
-from aligndetr.inspection.sampling_picture import draw_sampling  # noqa: E402
 from aligndetr.layers.boxes import cxcywh_to_xyxy  # noqa: E402
 from aligndetr.visualization.draw import draw_instances  # noqa: E402
 from aligndetr.visualization.predictions import ground_truth, side_by_side  # noqa: E402
-from aligndetr.walk import Walk, walk  # noqa: E402
 
 PAGE, PICTURES = FOLDER / "walkthrough.md", FOLDER / "pictures" / "walkthrough"
 IMAGES = (4, 7)  # ids in shapes_val: upright with 4 objects, and wide with 6
@@ -176,7 +175,7 @@ def checkpoint_table(checkpoints: dict[str, str]) -> str:
 
 def ratio_table(evaluated: Walk) -> str:
     """Valid ratios of both images in every level."""
-    ratios = evaluated.root.find("pyramid").tensor("valid_ratios")
+    ratios = evaluated.root.find("pyramid").result.valid_ratios
     rows = ["| level | first image (width, height) | second image |", "|---|---|---|"]
     for level in range(ratios.shape[1]):
         cells = [f"{x:.3f}, {y:.3f}" for x, y in ratios[:, level].tolist()]

@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
+from aligndetr.explanation import Walk
+from aligndetr.explanation.panels import INK, SOFT, faded, frame
 from aligndetr.files import atomic_write
-from aligndetr.inspection.panels import INK, SOFT, faded, frame
 from aligndetr.layers.boxes import cxcywh_to_xyxy
 from aligndetr.visualization.curves import COLORS
 from aligndetr.visualization.palette import class_color
-from aligndetr.walk import Walk
 
 DPI = 100
 
@@ -55,7 +55,7 @@ def _unpadded(value: np.ndarray, share: Sequence[float]) -> np.ndarray:
 
 def batch_figure(images: Sequence[np.ndarray], walk: Walk, path: Path) -> None:
     """Both images in their padded batch, with the grid of the coarsest level."""
-    ratios = walk.root.find("pyramid").tensor("valid_ratios")
+    ratios = walk.root.find("pyramid").result.valid_ratios
     height, width = (max(image.shape[side] for image in images) for side in (0, 1))
     rows, columns = walk.root.find("neck").output.values[-1].shape[2:]
     figure = Figure(figsize=(8.6, 4.3), layout="constrained")
@@ -78,15 +78,14 @@ def batch_figure(images: Sequence[np.ndarray], walk: Walk, path: Path) -> None:
 
 def features_figure(image: np.ndarray, walk: Walk, path: Path) -> None:
     """Length of the feature vectors behind backbone, neck and encoder."""
-    pyramid = walk.root.find("pyramid")
-    ratios = pyramid.tensor("valid_ratios")[0].tolist()
-    neck = [walk.root.find("neck").tensor(f"[{i}]")[0] for i in range(len(ratios))]
-    backbone = walk.root.find("backbone")
-    names = [value.name for value in backbone.output.values]
+    pyramid = walk.root.find("pyramid").result
+    ratios = pyramid.valid_ratios[0].tolist()
+    neck = [level[0] for level in walk.root.find("neck").result]
+    backbone = walk.root.find("backbone").result
     sizes = [level.shape[1] * level.shape[2] for level in neck]
-    memory = walk.root.find("encoder").tensor()[0].split(sizes)
+    memory = walk.root.find("encoder").result[0].split(sizes)
     rows = [
-        ("backbone", [backbone.tensor(name)[0].norm(dim=0) for name in names]),
+        ("backbone", [level[0].norm(dim=0) for level in backbone.values()]),
         ("neck", [level.norm(dim=0) for level in neck]),
         ("memory", [
             tokens.norm(dim=1).unflatten(0, level.shape[1:])
@@ -101,7 +100,7 @@ def features_figure(image: np.ndarray, walk: Walk, path: Path) -> None:
             _bare(row[0], "image")
         else:
             row[0].axis("off")
-        for axes, value, ratio, name in zip(row[1:], maps, ratios, names, strict=True):
+        for axes, value, ratio, name in zip(row[1:], maps, ratios, backbone, strict=True):
             shown = _unpadded(value.numpy(), ratio)
             axes.imshow(shown, cmap="viridis")
             _bare(axes, "{}: {}×{}".format(name if title == "backbone" else title, *shown.shape))
@@ -110,9 +109,8 @@ def features_figure(image: np.ndarray, walk: Walk, path: Path) -> None:
 
 def encoder_figure(image: np.ndarray, model, walk: Walk, center: np.ndarray, path: Path) -> None:
     """Reference points of all tokens, and where one of them samples."""
-    pyramid = walk.root.find("pyramid")
-    centers, ratios = pyramid.tensor("centers")[0], pyramid.tensor("valid_ratios")[0]
-    shapes = [tuple(v.shape[2:]) for v in walk.root.find("neck").output.values]
+    pyramid = walk.root.find("pyramid").result
+    centers, ratios, shapes = pyramid.centers[0], pyramid.valid_ratios[0], pyramid.shapes
     sizes = [h * w for h, w in shapes]
     height, width = image.shape[:2]
     figure = Figure(figsize=(8.6, 5.6), layout="constrained")
@@ -131,8 +129,8 @@ def encoder_figure(image: np.ndarray, model, walk: Walk, center: np.ndarray, pat
     token = first + int(distance.argmin())
     attention = model.encoder.layers[0].self_attention
     call = walk.root.find("encoder.layers.0.self_attention")
-    inputs = [call.tensor(name) for name in ("query", "reference")]
-    locations, weights = attention.sampling_points(*inputs, shapes, call.tensor("query_pos"))
+    names = ("query", "reference", "spatial_shapes", "query_pos")
+    locations, weights = attention.sampling_points(*map(call.argument, names))
     points = locations[0, token] / ratios[:, None]
     for level in range(len(shapes)):
         xy = points[:, level].reshape(-1, 2) * torch.tensor([width, height])
@@ -151,10 +149,10 @@ def encoder_figure(image: np.ndarray, model, walk: Walk, center: np.ndarray, pat
 
 def proposals_figure(image: np.ndarray, walk: Walk, path: Path) -> None:
     """Best score of every token, and the boxes of the chosen ones."""
-    shapes = [tuple(v.shape[2:]) for v in walk.root.find("neck").output.values]
-    scores = walk.root.find("query_source.class_head").tensor()[0].sigmoid().amax(-1)
-    ratios = walk.root.find("pyramid").tensor("valid_ratios")[0].tolist()
-    chosen = walk.root.find("query_source").tensor("anchors")[0].sigmoid()
+    shapes = walk.root.find("pyramid").result.shapes
+    scores = walk.root.find("query_source.class_head").result[0].sigmoid().amax(-1)
+    ratios = walk.root.find("pyramid").result.valid_ratios[0].tolist()
+    chosen = walk.root.find("query_source").result.anchors[0].sigmoid()
     figure = Figure(figsize=(9.4, 4.3), layout="constrained")
     panels = figure.subplots(1, len(shapes) + 1)
     levels = scores.split([h * w for h, w in shapes])
@@ -177,9 +175,13 @@ def proposals_figure(image: np.ndarray, walk: Walk, path: Path) -> None:
 
 def denoising_figure(image: np.ndarray, walk: Walk, truth: np.ndarray, path: Path) -> None:
     """Noised boxes of one group, and the mask that separates the groups."""
-    noised = walk.root.find("denoiser").tensor("anchors")[0].sigmoid()
-    blocked = walk.root.find("decoder").tensor("blocked").numpy()
-    groups, slots = denoising_groups(walk)
+    queries = walk.root.find("denoiser").result
+    noised, groups, slots = (
+        queries.anchors[0].sigmoid(),
+        queries.num_groups,
+        queries.slots_per_group,
+    )
+    blocked = walk.root.find("decoder").argument("blocked").numpy()
     half = slots // 2
     height, width = image.shape[:2]
     figure = Figure(figsize=(9.4, 5.0), layout="constrained")
@@ -209,14 +211,6 @@ def denoising_figure(image: np.ndarray, walk: Walk, truth: np.ndarray, path: Pat
     right.set_yticks(middles, names, fontsize=8.5, rotation=90, va="center")
     right.set_title("grey: the row must not see the column", loc="left", fontsize=9.5, color=INK)
     save(figure, path)
-
-
-def denoising_groups(walk: Walk) -> tuple[int, int]:
-    """Number of groups and of slots in each, as the criterion is told."""
-    sizes = [v.shape[0] for item in walk.root.find("denoiser").inputs for v in item.values
-             if v.name.startswith("labels")]  # fmt: skip
-    slots = 2 * max(sizes)
-    return walk.root.find("denoiser").output.values[0].shape[1] // slots, slots
 
 
 def ranks_figure(alpha: float, tau: float, gamma: float, pairs: list, path: Path) -> None:

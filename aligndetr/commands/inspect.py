@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from aligndetr.data.dataset import DetectionDataset
-    from aligndetr.inspection.content import Inspection, LayerView
+    from aligndetr.explanation.inspection import Inspection
+    from aligndetr.explanation.layer_view import LayerView
 
 MATCHES, SAMPLING, PAGE = "matches.png", "sampling.png", "inspect.html"
 
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     """
     from aligndetr.config import instantiate
     from aligndetr.data.images import read_image
-    from aligndetr.inspection import inspect_image
+    from aligndetr.explanation import inspect_image
 
     config = load_config(args)
     dataset, record = _find_record(args, config)
@@ -130,9 +131,10 @@ def _load_model(
 
 def _write(inspection: Inspection, args: argparse.Namespace, title: str) -> None:
     """All files; wrong requests fail before the first one is written."""
-    from aligndetr.inspection.matches_picture import draw_matches
-    from aligndetr.inspection.page import write_page
-    from aligndetr.inspection.sampling_picture import check_query, draw_sampling
+    from aligndetr.explanation.inspection_page import inspection_page
+    from aligndetr.explanation.matches_picture import draw_matches
+    from aligndetr.explanation.sampling_picture import check_query, draw_sampling
+    from aligndetr.files import atomic_write
 
     layers = _chosen(inspection, args.layer)
     query = inspection.favourite() if args.query is None else args.query
@@ -148,7 +150,8 @@ def _write(inspection: Inspection, args: argparse.Namespace, title: str) -> None
     if query is not None and any(layer.sampling for layer in layers):
         draw_sampling(inspection, query, output / SAMPLING, layers)
         written.append(SAMPLING)
-    write_page(inspection, output / PAGE, title, query)
+    with atomic_write(output / PAGE) as file:
+        file.write(inspection_page(inspection, title, query))
     print(f"{', '.join([*written, PAGE])} in {output}")
 
 
@@ -161,13 +164,10 @@ def _chosen(inspection: Inspection, index: int | None) -> list[LayerView]:
 
 
 def _line(inspection: Inspection, layer: LayerView) -> str:
-    mean = sum(pair.iou for pair in layer.pairs) / max(len(layer.pairs), 1)
+    name, count, mean = layer.name, len(layer.pairs), f"{layer.mean_iou:.2f}"
     if not inspection.has_truth:
-        return f"{layer.name}: {len(layer.pairs)} detections, IoU with the last layer {mean:.2f}"
-    return (
-        f"{layer.name}: {len(layer.pairs)} queries for {len(inspection.things)} objects, "
-        f"mean IoU {mean:.2f}"
-    )
+        return f"{name}: {count} detections, IoU with the last layer {mean}"
+    return f"{name}: {count} queries for {len(inspection.things)} objects, mean IoU {mean}"
 
 
 def _name(record: dict[str, Any]) -> str:

@@ -29,7 +29,6 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,10 +44,9 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
     from torch import nn
 
-    from aligndetr.walk import Walk
+    from aligndetr.explanation import Walk
+    from aligndetr.explanation.example_images import Picture
 
-SIZES = (272, 336, 400, 464)  # not those of common layers
-BATCHES = (2, 5)
 METHODS = ("preprocess", "targets")
 
 
@@ -66,8 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--size",
         type=int,
         metavar="PIXELS",
-        help=f"longer side of the first image (default: {SIZES[0]}, or more where letters would "
-        "not be certain)",
+        help="longer side of the first image (default: 272, or more where there would be fewer "
+        "tokens than queries)",
     )
     parser.add_argument(
         "--depth", type=int, default=2, metavar="N", help="levels to print (default: %(default)s)"
@@ -82,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: config, image, weights or options are wrong.
     """
-    from aligndetr.walk import InterruptedWalk
+    from aligndetr.explanation import InterruptedWalk
 
     if args.depth < 0 or (args.size is not None and args.size < 32):
         raise UserError("--depth counts from 0, and --size is at least 32 pixels")
@@ -119,7 +117,7 @@ def walk_config(
         config: of an experiment; `model.num_classes` is filled in where it is None.
         image: a file instead of images of the dataset.
         is_train: whether to run the training forward.
-        size: longer side in pixels; None: one at which letters are certain.
+        size: longer side in pixels; None: one with more tokens than queries.
         checkpoint, weights: see `load_model`; None leaves the weights random.
 
     Raises:
@@ -129,77 +127,76 @@ def walk_config(
     from omegaconf import OmegaConf
 
     from aligndetr.engine.model import load_model
-    from aligndetr.walk.batch import class_count
+    from aligndetr.explanation import walk
 
+    pictures, num_classes = _pictures(config, image)
     if OmegaConf.select(config, "model.num_classes", default=0) is None:
-        config.model.num_classes = class_count(OmegaConf.select(config, "dataloader.test.dataset"))
+        config.model.num_classes = num_classes
     bare = copy.deepcopy(config)
     if OmegaConf.select(bare, "dataloader.test.dataset") is not None:
         bare.dataloader.test.dataset = None  # asking it for class names would draw the demo set
     torch.manual_seed(0)
-    model = load_model(bare, checkpoint, None, weights, "cpu")
-    model.train(is_train)
-    source = _Source.of(config, image, model)
-    for count in BATCHES:
-        for side in SIZES if size is None else (size,):
-            result = _walk(model, source, count, side)
-            if not result.letters.collisions():
-                break
-        if "B" not in result.letters.collisions():
-            break
-    return _walk(model, source, count, side)  # the first one was for warming up
+    model = load_model(bare, checkpoint, None, weights, "cpu").train(is_train)
+    items = _items(config, model, pictures, getattr(model, "num_classes", num_classes), size)
+    also = [name for name in METHODS if hasattr(model, name)]
+    for _ in range(2):  # the first one warms up
+        torch.manual_seed(0)
+        result = walk(model, items, also=also)
+    return result
 
 
-@dataclass
-class _Source:
-    """Where images come from, and how the model wants them."""
+def _pictures(config: DictConfig, image: Path | None) -> tuple[list[Picture], int]:
+    """Where images come from, and the number of classes of the dataset."""
+    from omegaconf import OmegaConf
 
-    pictures: list[Any]
-    num_classes: int
-    image_format: str
+    from aligndetr.explanation import example_images
 
-    @staticmethod
-    def of(config: DictConfig, image: Path | None, model: nn.Module) -> _Source:
-        from omegaconf import OmegaConf
-
-        from aligndetr.walk import batch
-
-        dataset = OmegaConf.select(config, "dataloader.test.dataset")
-        form = OmegaConf.select(config, "dataloader.test.mapper.image_format") or "RGB"
-        num_classes = getattr(model, "num_classes", None) or batch.class_count(dataset)
-        if image is None:
-            return _Source(batch.pictures_of_dataset(dataset), num_classes, form)
-        return _Source(batch.pictures_of_file(image), num_classes, form)
+    node = OmegaConf.select(config, "dataloader.test.dataset")
+    pictures, num_classes = example_images.pictures_of_dataset(node)
+    return (pictures if image is None else example_images.pictures_of_file(image)), num_classes
 
 
-def _walk(model: nn.Module, source: _Source, count: int, size: int) -> Walk:
-    import torch
+def _items(
+    config: DictConfig,
+    model: nn.Module,
+    pictures: list[Picture],
+    num_classes: int,
+    size: int | None,
+) -> list[dict[str, Any]]:
+    """A batch with more tokens than queries and not as many images as layers, see `Letters`."""
+    from omegaconf import OmegaConf
 
-    from aligndetr.walk import batch, walk
+    from aligndetr.explanation import example_images
+    from aligndetr.explanation.letters import num_layers
 
-    torch.manual_seed(0)
-    pictures = batch.choose(source.pictures, count, source.num_classes)
-    items = batch.batch(pictures, size, source.image_format, source.num_classes)
+    form = OmegaConf.select(config, "dataloader.test.mapper.image_format") or "RGB"
+    num_queries = getattr(model, "num_queries", 0) + (
+        OmegaConf.select(config, "model.query_source.num_one_to_many") or 0
+    )
+    strides = getattr(getattr(model, "backbone", None), "strides", {}).values()
+    count = 5 if num_layers(model) in (1, 2) else 2
+    chosen = example_images.choose(pictures, count, num_classes)
+    size = size or example_images.size_for(num_queries, strides)
+    items = example_images.batch(chosen, size, form, num_classes)
     if not model.training:
         for item in items:
             del item["instances"]
-    return walk(model, items, also=[name for name in METHODS if hasattr(model, name)])
+    return items
 
 
 def _report(result: Walk, args: argparse.Namespace, mode: str) -> None:
+    from aligndetr.explanation.text import lines, print_lines
+    from aligndetr.explanation.walk_page import walk_page
+    from aligndetr.explanation.wording import memory, seconds
     from aligndetr.files import atomic_write
-    from aligndetr.walk.html import as_html
-    from aligndetr.walk.record import to_dict
-    from aligndetr.walk.text import lines, print_lines
-    from aligndetr.walk.wording import memory, seconds
 
     title = f"{Path(split_words(args).config or 'model').stem}, {mode}"
     if args.html is not None:
         with atomic_write(args.html) as file:
-            file.write(as_html(result, title))
+            file.write(walk_page(result, title))
     if args.json is not None:
         with atomic_write(args.json) as file:
-            json.dump(to_dict(result), file)
+            json.dump(result.to_dict(), file)
     print(f"{title}: {seconds(result.root.seconds)}, {memory(result.root.num_bytes)} written")
     print_lines(lines(result, args.depth))
     for path in filter(None, (args.html, args.json)):

@@ -1,0 +1,196 @@
+"""Run a model on one image and keep what its queries did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from aligndetr.criterions import Comparison
+from aligndetr.evaluation.inference import evaluation_mode
+from aligndetr.explanation.layer_view import LayerView, Pair, Sampling, Thing
+from aligndetr.explanation.recorder import Recorder
+from aligndetr.explanation.step import Step
+from aligndetr.layers.boxes import cxcywh_to_xyxy, paired_iou
+from aligndetr.modeling.detector import Detector
+from aligndetr.modeling.pyramid import Pyramid
+from aligndetr.structures import Predictions
+
+MOST_DETECTIONS = 12
+
+
+@dataclass
+class Inspection:
+    """One image in one model.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB.
+        things: ground truth, or detections of the last layer.
+        layers: in the order of computation.
+        has_truth: whether `things` are ground truth and pairs are the matcher's.
+        shapes: L times (height, width) of the memory's levels.
+        notes: sentences on what is not shown, and why.
+    """
+
+    image: np.ndarray
+    things: list[Thing]
+    layers: list[LayerView]
+    has_truth: bool
+    shapes: list[tuple[int, int]]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def sampled(self) -> list[LayerView]:
+        """Layers with sampling points."""
+        return [layer for layer in self.layers if layer.sampling is not None]
+
+    def favourite(self) -> int | None:
+        """The query that shows most: the best one of the largest thing, in the last layer."""
+        best = [pair for pair in self.layers[-1].pairs if pair.rank == 0]
+        boxes = {pair.query: self.things[pair.thing].box for pair in best}
+        areas = {query: (b[2] - b[0]) * (b[3] - b[1]) for query, b in boxes.items()}
+        return max(areas, key=areas.get, default=None)
+
+
+@torch.no_grad()
+def inspect_image(
+    model: Detector,
+    item: Mapping[str, Any],
+    image: np.ndarray,
+    class_names: Sequence[str] | None = None,
+    threshold: float = 0.3,
+) -> Inspection:
+    """Look into the model while it looks at an image.
+
+    The model is in evaluation mode, so that there are no denoising queries, which matching
+    queries do not see anyway. Every layer is compared with the objects as the model's criterion
+    would do it.
+
+    Args:
+        model: the detector; it is not changed.
+        item: what the model takes, with `image`; with `instances` (`gt_boxes`, `gt_classes`) the
+            pairs are those of the matcher, without them the detections of the last layer are
+            followed back through the layers.
+        image: (H, W, 3) uint8 RGB to draw on, of any size.
+        class_names: by class index; None writes the index.
+        threshold: without ground truth, detections with a lower score are left out.
+    """
+    notes, names = [], dict(enumerate(class_names or ()))
+    with evaluation_mode(model):
+        steps = _record(model, item)
+        predictions: Predictions = steps.find("decoder").result
+        has_truth = "instances" in item and hasattr(model.criterion, "comparisons")
+        if has_truth:
+            targets, proposals = model.targets([item]), steps.find("query_source").result.proposals
+            things = _things(targets.labels[0], targets.boxes[0], names)
+            compared = model.criterion.comparisons(predictions, targets, proposals)
+            layers = matched_layers(compared, first=1 if proposals is None else 0)
+        else:
+            things, layers = _followed_layers(model, predictions, names, threshold)
+    if "instances" in item and not has_truth:
+        notes.append(f"{type(model.criterion).__name__} has no matcher: detections are shown")
+    _add_references(layers, model, steps)
+    if not any(layer.sampling for layer in layers):
+        notes.append("the decoder attends to all tokens: there are no sampling points")
+    return Inspection(image, things, layers, has_truth, steps.find("pyramid").result.shapes, notes)
+
+
+def _record(model: Detector, item: Mapping[str, Any]) -> Step:
+    """What the parts gave, and what the decoder's layers and their attention were called with."""
+    layers = [f"decoder.layers.{index}" for index in range(len(model.decoder.layers))]
+    attentions = [f"{layer}.cross_attention" for layer in layers]
+    recorder = Recorder(model, ["pyramid", "query_source", "decoder", *layers, *attentions])
+    with recorder.recording():
+        model([item])
+    return recorder.root
+
+
+def _things(labels: Tensor, boxes: Tensor, names: Mapping[int, str]) -> list[Thing]:
+    """Of (N,) labels and (N, 4) cxcywh boxes."""
+    pairs = zip(labels.tolist(), _corners(boxes), strict=True)
+    return [Thing(names.get(label, str(label)), box) for label, box in pairs]
+
+
+def matched_layers(comparisons: Sequence[Comparison], first: int) -> list[LayerView]:
+    """Layers with the pairs that a criterion makes its losses from, for one image.
+
+    Args:
+        comparisons: see `SetCriterion.comparisons`.
+        first: index of the first layer, 0 if that is the proposals.
+    """
+    views = []
+    for compared in comparisons:
+        found, boxes = compared.assignment, _corners(compared.predictions.boxes[:, 0])
+        layers = [LayerView(first + len(views) + i, b, []) for i, b in enumerate(boxes)]
+        # Weights fall with the rank and multiply the goals, which are thus in the order of ranks.
+        ranks = found.ranks(compared.goal)
+        columns = (compared.score, compared.iou, ranks, compared.weight, compared.goal)
+        columns = (found.layer, found.query, found.target, *columns)
+        for layer, *values in zip(*(column.tolist() for column in columns), strict=True):
+            layers[layer].pairs.append(Pair(*values))
+        views += layers
+    for view in views:
+        view.pairs.sort(key=lambda pair: (pair.thing, pair.rank))
+    return views
+
+
+def _followed_layers(
+    model: Detector, predictions: Predictions, names: Mapping[int, str], threshold: float
+) -> tuple[list[Thing], list[LayerView]]:
+    """The last layer's detections as things, and their queries in every layer."""
+    logits, boxes = predictions.logits[:, 0].float(), predictions.boxes[:, 0]
+    if logits.shape[-1] == model.num_classes + 1:  # the last one says "no object"
+        probabilities = logits.softmax(-1)[..., :-1]
+    else:
+        probabilities = logits.sigmoid()
+    scores, labels = probabilities[-1].max(-1)
+    best = scores.argsort(descending=True)[:MOST_DETECTIONS]
+    queries = best[scores[best] >= threshold]
+    things = _things(labels[queries], boxes[-1, queries], names)
+    corners = cxcywh_to_xyxy(boxes)
+    overlap, _ = paired_iou(corners, corners[-1])
+    layers = []
+    for index, layer_boxes in enumerate(_corners(boxes)):
+        own = probabilities[index, queries, labels[queries]].tolist()
+        rows = zip(queries.tolist(), count(), own, overlap[index, queries].tolist(), strict=False)
+        layers.append(LayerView(index + 1, layer_boxes, [Pair(*row) for row in rows]))
+    return things, layers
+
+
+def _add_references(layers: list[LayerView], model: Detector, steps: Step) -> None:
+    """What decoder layers started from and, if their attention is sparse, where they looked."""
+    pyramid: Pyramid = steps.find("pyramid").result
+    for layer in layers:
+        if layer.index == 0:
+            continue
+        path = f"decoder.layers.{layer.index - 1}"
+        layer.references = _references(steps.find(path).argument("reference"), pyramid)
+        attention = model.get_submodule(f"{path}.cross_attention")
+        if hasattr(attention, "sampling_points"):
+            call = steps.find(f"{path}.cross_attention").kept
+            taken = (call.get(n) for n in ("query", "reference", "spatial_shapes", "query_pos"))
+            locations, weights = attention.sampling_points(*taken)
+            points = locations[0] / pyramid.valid_ratios[0][:, None]  # (L, 1, 2)
+            layer.sampling = Sampling(_numbers(points), _numbers(weights[0]))
+
+
+def _references(reference: Tensor, pyramid: Pyramid) -> np.ndarray | None:
+    """(1, Q, L, 2|4) of the padded levels as (Q, 2|4); None if they are but a formality (DETR)."""
+    reference = reference[0, :, 0]
+    reference = reference / pyramid.valid_ratios[0, 0].repeat(reference.shape[-1] // 2)
+    if len(reference) > 1 and bool((reference == reference[0]).all()):
+        return None
+    return _numbers(reference) if reference.shape[-1] == 2 else _corners(reference)
+
+
+def _corners(boxes: Tensor) -> np.ndarray:
+    return _numbers(cxcywh_to_xyxy(boxes))
+
+
+def _numbers(values: Tensor) -> np.ndarray:
+    return values.double().cpu().numpy()

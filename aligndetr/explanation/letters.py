@@ -1,0 +1,206 @@
+"""What the sizes of tensors mean: `(2, 1360, 256)` is `(B, S, C)`.
+
+A size gets a letter only where nothing else in this walk could have the same size in the same
+place; otherwise it stays a number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from torch import nn
+
+from aligndetr.explanation.step import Step
+
+MEANINGS = {
+    "B": "images",
+    "C": "channels",
+    "L": "levels",
+    "S": "tokens",
+    "Q": "queries",
+    "D": "denoising queries",
+    "I": "decoder layers",
+    "K": "classes",
+    "G": "objects",
+    "H": "height",
+    "W": "width",
+}
+_SEQUENCES = ("S", "Q", "D", "D+Q")
+_RULED = re.compile(r"[BCLQSDIK]|[IKD]\+[1Q]|G(_\d+)?|B\*.+|H_\d+W_\d+")
+_STRIDES = (2, 4, 8, 16, 32, 64)
+_COORDINATES = (2, 4)  # of points and boxes; sizes up to this are too common to tell by size alone
+
+
+@dataclass
+class Letters:
+    """Letters of one walk.
+
+    Attributes:
+        sizes: letter, or expression of letters such as "D+Q", -> size. Where a letter of the
+            list in `MEANINGS` may stand follows from how this toolbox uses it; any other may
+            stand everywhere.
+        maps: name of height and width -> both, such as ("H_1", "W_1"): (32, 40).
+        without_channels: paths whose tensors have channels of their own, where C and other
+            letters mean nothing; only B, heights and widths do.
+    """
+
+    sizes: dict[str, int] = field(default_factory=dict)
+    maps: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    without_channels: tuple[str, ...] = ()
+
+    def name(self, shape: tuple[int, ...], source: str = "") -> tuple[str, ...]:
+        """Letters for the sizes of a tensor, numbers where none is certain.
+
+        Args:
+            shape: of the tensor.
+            source: path of the step that gave it.
+        """
+        is_foreign = any(source == p or source.startswith(f"{p}.") for p in self.without_channels)
+        known = {"B": self.sizes.get("B", 0)} if is_foreign else self.sizes
+        candidates = [
+            {n for n, size in known.items() if size == own > 1 and self._may_stand(n, place, shape)}
+            for place, own in enumerate(shape)
+        ]
+        places = list(self._map_places(shape))
+        for names, place in places:
+            candidates[place].add(names[0])
+            candidates[place + 1].add(names[1])
+        for _, place in places:  # a height without its width may be something else, and vice versa
+            if len(candidates[place]) > 1 or len(candidates[place + 1]) > 1:
+                candidates[place].add("?")
+                candidates[place + 1].add("?")
+        return tuple(
+            next(iter(found)) if len(found) == 1 else str(size)
+            for found, size in zip(candidates, shape, strict=True)
+        )
+
+    def _map_places(self, shape: tuple[int, ...]) -> Iterator[tuple[tuple[str, str], int]]:
+        """Heights beside widths, behind another dimension."""
+        for place in range(1, len(shape) - 1):
+            for names, sizes in self.maps.items():
+                if shape[place : place + 2] == sizes and min(sizes) > 1:
+                    yield names, place
+
+    def _may_stand(self, letter: str, place: int, shape: tuple[int, ...]) -> bool:
+        """Whether a letter may be what is meant in this place of a shape."""
+        last = len(shape) - 1
+        if not _RULED.fullmatch(letter):
+            return True  # a letter of the caller's own
+        if last == 0 and shape[0] <= max(_COORDINATES):
+            return False
+        if letter == "B":
+            return place == 0 or (place == 1 and last >= 3 and self._counts_layers(shape[0]))
+        if letter in ("I", "I+1"):
+            has_layers = last == 0 or (last >= 2 and self._is_any(shape[1], ("B", *_SEQUENCES)))
+            return place == 0 and has_layers
+        if letter == "L":
+            is_before_end = place == last - 1 and place > 0
+            return (is_before_end and shape[last] in _COORDINATES) or shape[1:] == (
+                self.sizes.get("C"),
+            )
+        if letter.startswith("G"):
+            is_cost = last >= 1 and place == last and self._is_any(shape[place - 1], _SEQUENCES)
+            return is_cost or (place == 0 and last <= 1)
+        if "*" in letter:
+            return place == 0 and last == 1
+        if shape[place] <= max(_COORDINATES):
+            return False
+        if letter in ("K", "K+1"):
+            is_for_each = last == 1 or self._is_any(shape[last - 1], _SEQUENCES)
+            return place == last > 0 and is_for_each
+        if letter == "C":
+            return place > 0
+        if place == 0:  # rows may be anything that is chosen; but of masks we know
+            return last == 1 and self._is_any(shape[1], _SEQUENCES)
+        is_mask = place == last and (last < 2 or shape[place - 1] in (1, shape[place]))
+        return place < last or is_mask
+
+    def _counts_layers(self, size: int) -> bool:
+        return size == 1 or self._is_any(size, ("I", "I+1"))
+
+    def _is_any(self, size: int, letters: tuple[str, ...]) -> bool:
+        return any(self.sizes.get(letter) == size for letter in letters)
+
+
+def find_letters(model: nn.Module, root: Step) -> Letters:
+    """What a detector says of itself, what its batch holds, and what its parts gave.
+
+    Other modules have fewer of the attributes and parts, or none, and so fewer letters.
+
+    Args:
+        model: with `embed_dim`, `num_classes`, `num_queries` and `decoder`.
+        root: its step.
+    """
+    attributes = {"C": "embed_dim", "K": "num_classes", "Q": "num_queries"}
+    stated = {letter: getattr(model, name, None) for letter, name in attributes.items()}
+    sizes = {letter: size for letter, size in stated.items() if isinstance(size, int)}
+    found = {step.path: step for step in root.steps() if step.output is not None}
+    maps = _of_batch(sizes, root)
+    _add_levels(sizes, maps, found)
+    _add_queries(sizes, found)
+    if layers := num_layers(model):
+        sizes |= {"I": layers, "I+1": layers + 1}
+    sequences = [letter for letter in _SEQUENCES if letter in sizes]
+    rows = {letter: f"({letter})" if "+" in letter else letter for letter in sequences}
+    sizes |= {f"B*{name}": sizes.get("B", 1) * sizes[letter] for letter, name in rows.items()}
+    if "K" in sizes:
+        sizes["K+1"] = sizes["K"] + 1
+    return Letters(sizes, maps, ("backbone",) if "backbone" in found else ())
+
+
+def _of_batch(sizes: dict[str, int], root: Step) -> dict[tuple[str, str], tuple[int, int]]:
+    """B and G; and heights and widths of the batch, of smaller images, and at usual strides."""
+    inputs = [value for item in root.inputs for value in item.values]
+    images = [v.shape[1:] for v in inputs if v.name.endswith("image") and len(v.shape) == 3]
+    objects = [v.shape[0] for v in inputs if v.name.endswith("gt_classes")]
+    if len(set(objects)) == 1:
+        sizes["G"] = objects[0]
+    else:
+        sizes |= {f"G_{number}": count for number, count in enumerate(objects, start=1)}
+    if not images:
+        return {}
+    sizes["B"] = len(images)
+    height, width = (max(sides) for sides in zip(*images, strict=True))
+    maps = {("H", "W"): (height, width)}
+    for number, size in enumerate(images, start=1):
+        if size not in maps.values():
+            maps[f"h_{number}", f"w_{number}"] = size
+    for stride in _STRIDES:
+        maps[f"H/{stride}", f"W/{stride}"] = (-(-height // stride), -(-width // stride))
+    return maps
+
+
+def _add_levels(
+    sizes: dict[str, int], maps: dict[tuple[str, str], tuple[int, int]], found: dict[str, Step]
+) -> None:
+    """L, S and the levels: the maps that the neck gives, if a pyramid is made of them."""
+    if "neck" not in found or "pyramid" not in found:
+        return
+    levels = [value.shape[-2:] for value in found["neck"].output.values]
+    for names in [names for names, size in maps.items() if size in levels and "/" in names[0]]:
+        del maps[names]
+    sizes["L"], sizes["S"] = len(levels), sum(height * width for height, width in levels)
+    for level, (height, width) in enumerate(levels, start=1):
+        maps[f"H_{level}", f"W_{level}"] = (height, width)
+        if len(levels) > 1:
+            sizes[f"H_{level}W_{level}"] = height * width
+
+
+def _add_queries(sizes: dict[str, int], found: dict[str, Step]) -> None:
+    """Q and D as they really are: an image with few tokens gets few queries."""
+    for letter, path in {"Q": "query_source", "D": "denoiser"}.items():
+        for value in found[path].output.values if path in found else ():
+            if value.name == "content":
+                sizes[letter] = value.shape[1]
+    if "D" in sizes and "Q" in sizes:
+        sizes["D+Q"] = sizes["D"] + sizes["Q"]
+
+
+def num_layers(model: nn.Module) -> int:
+    """I: decoder layers that run, as evaluation may stop early; 0 if there is no decoder."""
+    decoder = getattr(model, "decoder", None)
+    layers = getattr(decoder, "layers", ())
+    stop = -1 if model.training else getattr(decoder, "eval_idx", -1)
+    return range(1, len(layers) + 1)[stop] if layers else 0

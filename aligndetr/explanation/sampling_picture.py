@@ -1,0 +1,135 @@
+"""The sampling points of one query, layer by layer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from aligndetr.errors import UserError
+from aligndetr.explanation.inspection import Inspection
+from aligndetr.explanation.layer_view import LayerView
+from aligndetr.explanation.panels import INK, Sheet, frame, line, reference_mark, show_image
+from aligndetr.visualization.curves import COLORS
+
+_PANEL, _NARROW, _BAR = 3.4, 2.2, 0.2  # inches
+_LARGEST = 260.0  # area of a point with weight 1, in square points
+
+
+def draw_sampling(
+    inspection: Inspection,
+    query: int,
+    path: str | os.PathLike,
+    layers: Sequence[LayerView] | None = None,
+) -> None:
+    """Draw where a query looks in every layer: a point's area is its weight, its colour the level.
+
+    Weights are those of all heads together, divided by their number, so that they add up to 1.
+
+    Args:
+        inspection: of an image.
+        query: index.
+        path: a PNG, written whole or not at all.
+        layers: only these; None draws all that have sampling points.
+
+    Raises:
+        UserError: there are no sampling points, or there is no such query.
+    """
+    layers = [layer for layer in layers or inspection.layers if layer.sampling is not None]
+    check_query(layers, query)
+    window = _window(inspection, layers, query)
+    aspect = (window[2] - window[0]) / (window[3] - window[1])
+    height = min(_PANEL, _PANEL / aspect) + _BAR
+    panel = (max(min(_PANEL, _PANEL * aspect), _NARROW), height)
+    title = f"where query {query} samples"
+    sheet = Sheet(title, 1, len(layers), panel, 0.5, _legend(inspection))
+    bar = _BAR / height
+    for number, layer in enumerate(layers):
+        _draw_points(sheet.axes(number, low=1.2 * bar), inspection, layer, query, window)
+        _draw_shares(sheet.axes(number, high=bar), layer, query)
+    sheet.save(path)
+
+
+def check_query(layers: Sequence[LayerView], query: int) -> None:
+    """Raise a UserError unless the layers have sampling points of this query."""
+    if not layers:
+        raise UserError(
+            "there are no sampling points: this decoder attends to all tokens; "
+            "leave out --query to draw matches only"
+        )
+    size = len(layers[0].sampling.points)
+    if not 0 <= query < size:
+        raise UserError(f"there is no query {query}; queries are 0 to {size - 1}")
+
+
+def level_shares(layer: LayerView, query: int) -> np.ndarray:
+    """(L,) sum of a query's weights in each level, over all heads; together 1."""
+    weights = layer.sampling.weights[query]
+    return weights.sum((0, 2)) / len(weights)
+
+
+def _window(
+    inspection: Inspection, layers: Sequence[LayerView], query: int
+) -> tuple[float, float, float, float]:
+    """What panels show, x0, y0, x1, y1 in pixels: all points that matter, and all boxes."""
+    height, width = inspection.image.shape[:2]
+    parts = []
+    for layer in layers:
+        matter = layer.sampling.weights[query] > 0.01
+        parts += [layer.sampling.points[query][matter], layer.boxes[query].reshape(2, 2)]
+        if layer.references is not None:
+            parts.append(layer.references[query].reshape(-1, 2))
+    corners = np.concatenate(parts) * (width, height)
+    low, high = corners.min(0), corners.max(0)
+    margin = 0.08 * (high - low).max() + 2
+    return (*(low - margin), *(high + margin))
+
+
+def _draw_points(axes, inspection: Inspection, layer: LayerView, query: int, window) -> None:
+    size = inspection.image.shape[1::-1]
+    pair = layer.pair_of(query)
+    state = "not matched" if inspection.has_truth else ""
+    if pair is not None:
+        name = inspection.things[pair.thing].name
+        state = f"{name}, score {pair.score:.2f}, IoU {pair.iou:.2f}"
+    show_image(axes, inspection.image, f"{layer.name}\n{state}", fade=0.5)
+    axes.set_facecolor("#e9edf1")
+    axes.set_xlim(window[0], window[2])
+    axes.set_ylim(window[3], window[1])
+    frame(axes, layer.boxes[query], size, edgecolor="white", linewidth=3.2)
+    frame(axes, layer.boxes[query], size, edgecolor=INK, linewidth=1.6)
+    if layer.references is not None:
+        reference_mark(axes, layer.references[query], size, INK, 1.3)
+    points, weights = layer.sampling.points[query], layer.sampling.weights[query]
+    for level in range(points.shape[1]):
+        xy, weight = points[:, level].reshape(-1, 2) * size, weights[:, level].ravel()
+        axes.scatter(
+            *xy.T, s=_LARGEST * weight, color=COLORS[level % len(COLORS)], alpha=0.8,
+            edgecolors="white", linewidths=0.6, zorder=3 + level,
+        )  # fmt: skip
+
+
+def _draw_shares(axes, layer: LayerView, query: int) -> None:
+    """A bar that the levels share as they share the weights."""
+    start = 0.0
+    for level, share in enumerate(level_shares(layer, query)):
+        axes.barh(0, share, left=start, color=COLORS[level % len(COLORS)], height=1)
+        if share > 0.13:
+            axes.text(start + share / 2, 0, f"{share:.0%}", ha="center", va="center",
+                      fontsize=8, color="white")  # fmt: skip
+        start += share
+    axes.set_xlim(0, start)
+    axes.set_ylim(-0.5, 0.5)
+    axes.axis("off")
+
+
+def _legend(inspection: Inspection) -> list[list]:
+    """Two lines: what colours mean, and what lines mean."""
+    levels = [
+        line(f"level {level} ({height}×{width})", COLORS[level % len(COLORS)], marker="o",
+             linestyle="")
+        for level, (height, width) in enumerate(inspection.shapes)
+    ]  # fmt: skip
+    dashed = line("reference", linewidth=1.3, linestyle=(0, (3, 2)))
+    return [levels, [line("predicted box", linewidth=1.6), dashed]]
