@@ -38,8 +38,8 @@ def sections(function):
 class Reading:
     """What the letters of one call stand for.
 
-    In layers and backbones, which anyone may use for anything, letters say which sizes are equal;
-    elsewhere they are those of the whole model.
+    In layers (a project's, too) and backbones, which anyone may use for anything, letters say which
+    sizes are equal; elsewhere they are those of the whole model.
     """
 
     def __init__(self, is_generic, letters):
@@ -81,7 +81,7 @@ def checks(walk, model):
         if module is None or not type(module).__module__.startswith("aligndetr."):
             continue
         home = type(module).__module__.split(".")
-        is_generic = home[1] == "layers" or "backbone" in home or step.kind in GENERIC
+        is_generic = home[1] in ("layers", "projects") or "backbone" in home or step.kind in GENERIC
         reading = Reading(is_generic, walk.letters)
         outline, arguments, returned = sections(type(module).forward)
         taken = {item.name: item.values for item in step.inputs}
