@@ -161,7 +161,7 @@ def config_path(choice: ConfigChoice) -> Path:
     Raises:
         ConfigError: none is given, or it does not exist.
     """
-    from aligndetr.config.resolve import resolve_config
+    from aligndetr.config.find_file import resolve_config
 
     if choice.config is None:
         raise ConfigError("no config given; name one that `aligndetr configs` lists, or a file")

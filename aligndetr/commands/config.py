@@ -122,9 +122,8 @@ def _value(node: DictConfig | ListConfig, key: object, value: object) -> tuple[s
 
 
 def _text(value: object) -> str:
-    from aligndetr.config.dotted import import_path
-    from aligndetr.config.nodes import is_sequence
-    from aligndetr.config.serialize import source_text, to_plain
+    from aligndetr.config.import_names import import_path
+    from aligndetr.config.nodes import is_sequence, source_text, to_plain
     from aligndetr.config.yaml_file import yaml_text
 
     if callable(value) or not isinstance(plain := to_plain(value), dict):
@@ -162,7 +161,7 @@ def _comment(origin: Origin, names: dict[Path, str]) -> str:
 
 def _shown(file: Path) -> Path:
     """A file relative to the current folder, or to the folder of the package, if it is below."""
-    from aligndetr.config.resolve import PACKAGE_FOLDER
+    from aligndetr.config.find_file import PACKAGE_FOLDER
 
     for folder in (Path.cwd(), PACKAGE_FOLDER.parent):
         if file.is_relative_to(folder):

@@ -10,16 +10,14 @@ from pathlib import Path
 
 from omegaconf import DictConfig, ListConfig
 
-from aligndetr.config.dialect import translate
-from aligndetr.config.dotted import import_path
-from aligndetr.config.loader import PACKAGE_FOLDER, execute, is_outermost
+from aligndetr.config.find_file import find_packaged
+from aligndetr.config.foreign import translate
+from aligndetr.config.import_names import import_path
 from aligndetr.config.nodes import TARGET, to_node
 from aligndetr.config.overrides import apply_overrides
-from aligndetr.config.python_text import python_text
-from aligndetr.config.serialize import revive, to_plain
-from aligndetr.config.yaml_file import read_yaml, yaml_text
-from aligndetr.errors import ConfigError
-from aligndetr.files import atomic_write
+from aligndetr.config.python_file import execute, is_outermost, python_text
+from aligndetr.config.yaml_file import read_yaml, refuse_tags, write_yaml
+from aligndetr.errors import ConfigKeyError, ConfigTypeError, ConfigValueError
 
 
 class LazyCall:
@@ -32,12 +30,14 @@ class LazyCall:
         target: a function or class, its dotted import path, or a node that builds one.
 
     Raises:
-        ConfigError: the target is none of these.
+        ConfigTypeError: the target is none of these.
     """
 
     def __init__(self, target: Callable | str | Mapping) -> None:
         if not (callable(target) or isinstance(target, (str, Mapping))):
-            raise ConfigError(f"LazyCall needs something callable or its import path: {target!r}")
+            raise ConfigTypeError(
+                f"LazyCall needs something callable or its import path: {target!r}"
+            )
         self._target = target
 
     def __call__(self, **arguments: object) -> DictConfig:
@@ -72,18 +72,20 @@ class LazyConfig:
             a DictConfig, the variable, or a tuple of variables.
 
         Raises:
-            ConfigError: see `aligndetr.config.loader.execute`; or a key is not in the file.
+            ConfigError: see `aligndetr.config.python_file.execute` and
+                `aligndetr.config.yaml_file.read_yaml`; or a key is not in the file.
         """
         path = Path(filename).expanduser()
         if path.suffix == ".py":
             exported = execute(path)
         elif path.suffix in (".yaml", ".yml"):
-            exported = to_node(revive(read_yaml(path), str(path)))
+            exported = read_yaml(path)
         else:
-            raise ConfigError(f"a config file ends in .py or .yaml: {path}")
+            raise ConfigValueError(f"a config file ends in .py or .yaml: {path}")
         sections = _sections(exported)
         if is_outermost():
             sections = translate(sections, path)
+            refuse_tags(sections, path)
         if keys is None:
             return sections
         exported = {**exported, **{key: sections[key] for key in sections}}
@@ -96,7 +98,7 @@ class LazyConfig:
         """`load` a file named relative to the file of the caller."""
         caller = Path(sys._getframe(1).f_code.co_filename)
         if not caller.is_file():
-            raise ConfigError(f"load_rel({filename!r}) must be called from a file")
+            raise ConfigValueError(f"load_rel({filename!r}) must be called from a file")
         return LazyConfig.load(caller.resolve().parent / filename, keys)
 
     @staticmethod
@@ -111,8 +113,7 @@ class LazyConfig:
     @staticmethod
     def save(config: DictConfig, filename: str | Path) -> None:
         """Write a config as YAML that `load` reads back and that instantiates to the same."""
-        with atomic_write(filename) as file:
-            file.write(yaml_text(to_plain(config)))
+        write_yaml(config, filename)
 
     @staticmethod
     def to_py(config: DictConfig, prefix: str = "cfg.") -> str:
@@ -129,9 +130,7 @@ def get_config(name: str) -> DictConfig:
     Raises:
         ConfigError: there is no such config; the message names similar ones.
     """
-    from aligndetr.config.resolve import find_packaged
-
-    return LazyConfig.load(find_packaged(name, PACKAGE_FOLDER / "configs"))
+    return LazyConfig.load(find_packaged(name))
 
 
 def _sections(exported: Mapping) -> DictConfig:
@@ -147,5 +146,5 @@ def _sections(exported: Mapping) -> DictConfig:
 
 def _variable(exported: Mapping, name: str, path: Path) -> object:
     if name not in exported:
-        raise ConfigError(f"{path} has no {name!r}; it has {', '.join(map(str, exported))}")
+        raise ConfigKeyError(f"{path} has no {name!r}; it has {', '.join(map(str, exported))}")
     return exported[name]
