@@ -8,14 +8,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig
 
 from aligndetr.config.find_file import find_packaged
 from aligndetr.config.foreign import translate
 from aligndetr.config.import_names import import_path
 from aligndetr.config.nodes import TARGET, to_node
 from aligndetr.config.overrides import apply_overrides
-from aligndetr.config.python_file import execute, is_outermost, python_text
+from aligndetr.config.python_file import execute, is_outermost, python_text, sections
 from aligndetr.config.yaml_file import read_yaml, refuse_tags, write_yaml
 from aligndetr.errors import ConfigKeyError, ConfigTypeError, ConfigValueError
 
@@ -78,20 +78,19 @@ class LazyConfig:
         path = Path(filename).expanduser()
         if path.suffix == ".py":
             exported = execute(path)
+            config = to_node(sections(exported))
         elif path.suffix in (".yaml", ".yml"):
-            exported = read_yaml(path)
+            exported = config = read_yaml(path)
         else:
             raise ConfigValueError(f"a config file ends in .py or .yaml: {path}")
-        sections = _sections(exported)
         if is_outermost():
-            sections = translate(sections, path)
-            refuse_tags(sections, path)
+            config = translate(config, path)
+            refuse_tags(config, path)
         if keys is None:
-            return sections
-        exported = {**exported, **{key: sections[key] for key in sections}}
+            return config
         if isinstance(keys, str):
-            return _variable(exported, keys, path)
-        return tuple(_variable(exported, key, path) for key in keys)
+            return _variable(config, exported, keys, path)
+        return tuple(_variable(config, exported, key, path) for key in keys)
 
     @staticmethod
     def load_rel(filename: str, keys: str | Sequence[str] | None = None) -> object:
@@ -133,18 +132,9 @@ def get_config(name: str) -> DictConfig:
     return LazyConfig.load(find_packaged(name))
 
 
-def _sections(exported: Mapping) -> DictConfig:
-    if isinstance(exported, DictConfig):
-        return exported
-    nodes = {
-        name: value
-        for name, value in exported.items()
-        if isinstance(value, (DictConfig, ListConfig))
-    }
-    return DictConfig(nodes, flags={"allow_objects": True})
-
-
-def _variable(exported: Mapping, name: str, path: Path) -> object:
-    if name not in exported:
-        raise ConfigKeyError(f"{path} has no {name!r}; it has {', '.join(map(str, exported))}")
-    return exported[name]
+def _variable(config: DictConfig, exported: Mapping, name: str, path: Path) -> object:
+    for variables in (config, exported):
+        if name in variables.keys():  # noqa: SIM118  `in config` is False for None values
+            return variables[name]
+    known = ", ".join(map(str, dict.fromkeys([*exported, *config])))
+    raise ConfigKeyError(f"{path} has no {name!r}; it has {known}")

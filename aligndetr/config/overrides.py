@@ -218,14 +218,7 @@ def _broken(container: DictConfig | ListConfig, prefix: str = "") -> Iterator[tu
 
 
 def _unknown_key(config, container, done: list[str], rest: list[str]) -> ConfigKeyError:
-    """The error for a path that is not in a config, with what the user probably meant.
-
-    Args:
-        config: the whole config.
-        container: what the path leads to as far as it exists.
-        done: the parts of the path that exist.
-        rest: the parts that do not.
-    """
+    """What to say about a path of which `done` leads to a container that lacks `rest`."""
     parent, path = ".".join(done), ".".join([*done, *rest])
     if is_sequence(container):
         adds = f"+{parent}.{len(container)}=... adds"

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 from omegaconf import DictConfig, ListConfig
 from omegaconf.errors import OmegaConfBaseException
@@ -94,22 +94,32 @@ def execute(path: Path) -> dict[str, object]:
         "__file__": str(path),
         "__builtins__": {**vars(builtins), "__import__": _importer(path)},
     }
+    _run(code, namespace, record)
+    exported = {
+        name: _exported(value, name, path) for name, value in namespace.items() if name[0] != "_"
+    }
+    if record.parent:
+        record.leaves = dict(leaves(sections(exported)))
+        record.parent.imports.append(record)
+    return exported
+
+
+def sections(exported: Mapping[str, object]) -> dict[str, DictConfig | ListConfig]:
+    """The config nodes among a file's variables."""
+    kinds = (DictConfig, ListConfig)
+    return {name: value for name, value in exported.items() if isinstance(value, kinds)}
+
+
+def _run(code: CodeType, namespace: dict[str, object], record: ExecutedFile) -> None:
     token = current_file.set(record)
     try:
         exec(code, namespace)
     except (Exception, SystemExit) as error:
         if _is_said(error):
             raise
-        raise _located(error, path) from error
+        raise _located(error, record.path) from error
     finally:
         current_file.reset(token)
-    exported = {
-        name: _exported(value, name, path) for name, value in namespace.items() if name[0] != "_"
-    }
-    if record.parent:
-        record.leaves = exported_leaves(exported)
-        record.parent.imports.append(record)
-    return exported
 
 
 def _is_said(error: BaseException) -> bool:
@@ -119,12 +129,15 @@ def _is_said(error: BaseException) -> bool:
     return isinstance(error, UserError)
 
 
-def _located(error: BaseException, path: Path, line: int | None = None) -> ConfigError:
-    """The error with file and line in front; those of outer files are not put before them."""
+def _located(error: BaseException, path: Path) -> ConfigError:
     reason = str(error) if isinstance(error, ConfigError) else f"{type(error).__name__}: {error}"
-    located = config_error(f"{path}:{line or _line_in(path, error)}: {reason}", error)
-    located.config_file = path
-    return located
+    return _named(config_error(f"{path}:{_line_in(path, error)}: {reason}", error), path)
+
+
+def _named(error: ConfigError, path: Path) -> ConfigError:
+    """Mark an error that begins with its file: outer files are not put before it."""
+    error.config_file = path
+    return error
 
 
 def _exported(value: object, name: str, path: Path) -> object:
@@ -134,27 +147,18 @@ def _exported(value: object, name: str, path: Path) -> object:
         return lists_for_tuples(to_node(value))
     except (OmegaConfBaseException, RecursionError) as error:
         reason = str(error).splitlines()[0]
-        remedy = f"name it _{name} to keep it out of the config"
-        raise ConfigError(f"{path}: {name} cannot be a section: {reason}; {remedy}") from error
+        text = f"{path}: {name} cannot be a section: {reason}; name it _{name} to keep it out"
+        raise _named(ConfigError(f"{text} of the config"), path) from error
 
 
-def exported_leaves(exported: dict[str, object]) -> dict[str, object]:
-    """Flatten the config nodes among a file's variables: dotted path -> raw value."""
-    found: dict[str, object] = {}
-    for name, value in exported.items():
-        if isinstance(value, (DictConfig, ListConfig)):
-            found.update(leaves(value, f"{name}."))
-    return found
-
-
-def _compile(path: Path):
+def _compile(path: Path) -> CodeType:
     text = read_text(path)
     try:
         return compile(text, str(path), "exec")
     except (SyntaxError, ValueError, RecursionError) as error:
-        line = (getattr(error, "text", None) or "").strip()
-        reason = f"syntax error: {getattr(error, 'msg', error)}: {line}"
-        raise _located(ConfigSyntaxError(reason), path, getattr(error, "lineno", 1)) from error
+        line, text = getattr(error, "lineno", 1), (getattr(error, "text", None) or "").strip()
+        reason = f"{path}:{line}: syntax error: {getattr(error, 'msg', error)}: {text}"
+        raise _named(ConfigSyntaxError(reason), path) from error
 
 
 def _line_in(path: Path, error: BaseException) -> int:
