@@ -1,5 +1,6 @@
 """Whatever is typed as an override or a config's name: it works, or one sentence says why."""
 
+import argparse
 import copy
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from aligndetr.commands.arguments import add_config_arguments, split_words
 from aligndetr.config import LazyCall, apply_overrides
 from aligndetr.config.find_file import resolve_config
 from aligndetr.config.nodes import to_node
@@ -110,6 +112,14 @@ def test_nesting_has_a_limit(opened):
 def test_an_argument_is_checked_on_the_way_down_too():
     with pytest.raises(ConfigError, match=r"call\.imga: .*did you mean call\.imag"):
         apply_overrides(config(), ["+call.imga.x=1"])
+
+
+@pytest.mark.parametrize("value", ["x" * 300, "\x00", "\ud800", "[" + "0.1," * 200 + "1]"])
+def test_overrides_that_are_no_file_names_are_overrides(value):
+    parser = argparse.ArgumentParser()
+    add_config_arguments(parser)
+    for words in (["aligndetr_tiny", f"a.b={value}"], [f"a.b={value}"]):
+        assert split_words(parser.parse_args(words)).overrides == [f"a.b={value}"]
 
 
 NAMES = [
