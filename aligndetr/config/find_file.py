@@ -99,9 +99,7 @@ def find_packaged(name: str) -> Path:
 
 def shipped_files() -> Iterator[Path]:
     """The .py configs of all projects, sorted; names with a leading underscore are private."""
-    for path in sorted(PACKAGE_FOLDER.glob("projects/*/configs/*.py")):
-        if not path.name.startswith("_"):
-            yield path
+    yield from sorted(PACKAGE_FOLDER.glob("projects/*/configs/[!_]*.py"))
 
 
 def shipped_configs() -> list[ShippedConfig]:

@@ -28,6 +28,11 @@ _FLOAT = re.compile(
     r"|\.?(inf|nan))"
 )
 _ESCAPED = re.compile(r"\\([\\()\[\]{}:=, \t])")
+_REMEDIES = {
+    "true or false": "; write true or false",
+    "a list": "; write [a,b]",
+    "a section": "; write {key: value} or override its keys",
+}
 _WORDS = {"null": None, "none": None, "true": True, "false": False}
 
 
@@ -232,15 +237,9 @@ def _fitted_items(old: list, new: list, path: str) -> list:
 
 def _refuse(path: str, old: object, new: object) -> object:
     expected = _kind(old)
-    remedy = ""
+    remedy = _REMEDIES.get(expected, "")
     if expected == "text" and not (is_mapping(new) or is_sequence(new)):
         remedy = f"; quote it: {path}='\"{new}\"'"
-    elif expected == "true or false":
-        remedy = "; write true or false"
-    elif expected == "a list":
-        remedy = "; write [a,b]"
-    elif expected == "a section":
-        remedy = "; write {key: value} or override its keys"
     raise ConfigError(f"{path}: needs {expected} like {_short(old)}, got {_short(new)}{remedy}")
 
 

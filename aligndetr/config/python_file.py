@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import re
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -162,12 +163,9 @@ def _compile(path: Path) -> CodeType:
 
 
 def _line_in(path: Path, error: BaseException) -> int:
-    line, trace = 1, error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == str(path):
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
+    frames = traceback.walk_tb(error.__traceback__)
+    lines = [line for frame, line in frames if frame.f_code.co_filename == str(path)]
+    return lines[-1] if lines else 1
 
 
 def _importer(file: Path):

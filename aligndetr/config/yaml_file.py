@@ -78,9 +78,7 @@ def _construct_int(loader: yaml.Loader, node: yaml.Node) -> int:
     try:
         return int(loader.construct_scalar(node))
     except ValueError as error:  # Python reads 4300 digits
-        raise yaml.constructor.ConstructorError(
-            problem=str(error), problem_mark=node.start_mark
-        ) from error
+        raise _refusal(str(error), node) from error
 
 
 def _construct_unknown(loader: yaml.Loader, suffix: str, node: yaml.Node) -> object:
@@ -94,10 +92,11 @@ def _construct_unknown(loader: yaml.Loader, suffix: str, node: yaml.Node) -> obj
     built = construct_foreign_tag(loader, node.tag, node)
     if built is not NotImplemented:
         return built
-    raise yaml.constructor.ConstructorError(
-        problem=_not_built(node.tag.replace("tag:yaml.org,2002:", "!!")),
-        problem_mark=node.start_mark,
-    )
+    raise _refusal(_not_built(node.tag.replace("tag:yaml.org,2002:", "!!")), node)
+
+
+def _refusal(problem: str, node: yaml.Node) -> yaml.YAMLError:
+    return yaml.constructor.ConstructorError(problem=problem, problem_mark=node.start_mark)
 
 
 def _not_built(tag: str) -> str:
