@@ -10,7 +10,7 @@ import torch
 from PIL import Image, ImageOps
 
 from aligndetr.config import LazyConfig, instantiate
-from aligndetr.config.resolve import resolve_config
+from aligndetr.config.find_file import resolve_config
 from aligndetr.data.augmentation import apply_augmentations
 from aligndetr.data.images import read_image, to_array
 from aligndetr.engine.model import load_model

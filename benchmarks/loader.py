@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 from aligndetr.config import LazyConfig, instantiate
-from aligndetr.config.resolve import PACKAGE_FOLDER
+from aligndetr.config.find_file import PACKAGE_FOLDER
 from aligndetr.data.dataset import PackedRecords
 from benchmarks.measure import describe_machine, write_json
 from benchmarks.workload import CONFIGS, make_model, training

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from aligndetr.config import LazyConfig, instantiate
-from aligndetr.config.resolve import PACKAGE_FOLDER
+from aligndetr.config.find_file import PACKAGE_FOLDER
 from aligndetr.engine.optimizer import parameter_groups
 from aligndetr.structures import Boxes, Instances
 

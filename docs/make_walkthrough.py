@@ -30,7 +30,7 @@ sys.path.insert(0, str(FOLDER))
 import walkthrough_figures as figures  # noqa: E402
 
 from aligndetr.config import LazyConfig, instantiate  # noqa: E402
-from aligndetr.config.resolve import resolve_config  # noqa: E402
+from aligndetr.config.find_file import resolve_config  # noqa: E402
 from aligndetr.data.images import read_image  # noqa: E402
 from aligndetr.engine.checkpoint import load_model_file  # noqa: E402
 from aligndetr.engine.model import load_model  # noqa: E402

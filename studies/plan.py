@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from aligndetr.config import LazyCall as L
 from aligndetr.config import LazyConfig
-from aligndetr.config.resolve import resolve_config
+from aligndetr.config.find_file import resolve_config
 from aligndetr.criterions import align_loss, focal_loss, varifocal_loss
 from aligndetr.evaluation import AlignmentEvaluator, COCOEvaluator, DatasetEvaluators
 

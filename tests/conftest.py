@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from aligndetr.config import LazyConfig, instantiate
-from aligndetr.config.resolve import resolve_config
+from aligndetr.config.find_file import resolve_config
 from aligndetr.engine.checkpoint import Checkpointer
 
 NAMES = ["disk", "square", "star"]

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from aligndetr.config import LazyConfig
-from aligndetr.config.resolve import resolve_config
+from aligndetr.config.find_file import resolve_config
 from aligndetr.data.mapper import DetrMapper
 from aligndetr.errors import CheckpointError, ConfigError, DataError
 from aligndetr.predictor import Predictor, upright_rgb

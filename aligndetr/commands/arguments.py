@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -109,7 +110,7 @@ def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
 
 def is_override(word: str) -> bool:
     """Whether a word looks like key=value, +key=value or ~key, and is no existing file."""
-    return bool(_OVERRIDE.match(word)) and not Path(word).exists()
+    return bool(_OVERRIDE.match(word)) and not os.path.exists(word)
 
 
 def split_words(
@@ -124,7 +125,7 @@ def split_words(
     """
     words = list(args.words)
     config = args.config_file
-    if config is None and words and (not is_override(words[0]) or Path(f"{words[0]}.py").is_file()):
+    if config is None and words and (not is_override(words[0]) or os.path.isfile(f"{words[0]}.py")):
         config = words.pop(0)  # file names may hold a "=" as well
     choice = ConfigChoice(config)
     for word in words:
@@ -161,7 +162,7 @@ def config_path(choice: ConfigChoice) -> Path:
     Raises:
         ConfigError: none is given, or it does not exist.
     """
-    from aligndetr.config.resolve import resolve_config
+    from aligndetr.config.find_file import resolve_config
 
     if choice.config is None:
         raise ConfigError("no config given; name one that `aligndetr configs` lists, or a file")

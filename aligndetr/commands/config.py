@@ -94,11 +94,11 @@ def _origin_of(path: str, comments: dict[str, str]) -> str:
 
 
 def _has_rows(value: object) -> bool:
-    """Whether a value takes lines of its own: a filled dict, or a list that holds containers."""
-    from aligndetr.config.nodes import entries, is_mapping, is_sequence
+    """Whether a value takes lines of its own: a filled dict (no name), or a list of containers."""
+    from aligndetr.config.nodes import SOURCE, entries, is_mapping, is_name, is_sequence
 
     if is_mapping(value):
-        return len(value) > 0
+        return len(value) > 0 and not is_name(value) and SOURCE not in value
     if not is_sequence(value):
         return False
     return any(is_mapping(item) or is_sequence(item) for _, item in entries(value))
@@ -122,16 +122,16 @@ def _value(node: DictConfig | ListConfig, key: object, value: object) -> tuple[s
 
 
 def _text(value: object) -> str:
-    from aligndetr.config.dotted import import_path
-    from aligndetr.config.nodes import is_sequence
-    from aligndetr.config.serialize import source_text, to_plain
+    from aligndetr.config.nodes import SOURCE, is_mapping, is_name, is_sequence, to_plain
     from aligndetr.config.yaml_file import yaml_text
 
-    if callable(value) or not isinstance(plain := to_plain(value), dict):
-        plain = import_path(value) or source_text(value) if callable(value) else plain
-        text = yaml_text(plain if is_sequence(plain) else [plain], width=10**6).strip()
-        return text if is_sequence(plain) else text[1:-1]
-    return "{}"
+    plain = to_plain(value)
+    if plain == {}:
+        return "{}"
+    if is_mapping(plain):
+        plain = plain["name"] if is_name(plain) else plain[SOURCE]
+    text = yaml_text(plain if is_sequence(plain) else [plain], width=10**6).strip()
+    return text if is_sequence(plain) else text[1:-1]
 
 
 def _laid_out(row: _Row) -> list[str]:
@@ -162,7 +162,7 @@ def _comment(origin: Origin, names: dict[Path, str]) -> str:
 
 def _shown(file: Path) -> Path:
     """A file relative to the current folder, or to the folder of the package, if it is below."""
-    from aligndetr.config.resolve import PACKAGE_FOLDER
+    from aligndetr.config.find_file import PACKAGE_FOLDER
 
     for folder in (Path.cwd(), PACKAGE_FOLDER.parent):
         if file.is_relative_to(folder):

@@ -11,7 +11,7 @@ import shutil
 import sys
 import textwrap
 
-from aligndetr.config.resolve import ShippedConfig, shipped_configs
+from aligndetr.config.find_file import ShippedConfig, shipped_configs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -87,7 +87,7 @@ def _load_config(args: argparse.Namespace) -> DictConfig:
             raise UserError(f"{overrides[0]} changes a config: give --config-file, too")
         return OmegaConf.create()
     from aligndetr.config import LazyConfig
-    from aligndetr.config.resolve import resolve_config
+    from aligndetr.config.find_file import resolve_config
 
     return LazyConfig.apply_overrides(LazyConfig.load(resolve_config(args.config_file)), overrides)
 

@@ -1,11 +1,12 @@
 """Lazy configs: written as Python, overridden from the command line, instantiated when used."""
 
-from aligndetr.config.dialect import Dialect, register_dialect, unregister_dialect
-from aligndetr.config.dotted import import_path, locate
+from aligndetr.config.find_file import resolve_config
+from aligndetr.config.foreign import Dialect, register_dialect
+from aligndetr.config.import_names import import_path, locate
 from aligndetr.config.instantiate import instantiate
 from aligndetr.config.lazy import LazyCall, LazyConfig, get_config
+from aligndetr.config.nodes import ConfigWarning
 from aligndetr.config.overrides import apply_overrides
-from aligndetr.config.serialize import ConfigWarning
 
 __all__ = [
     "ConfigWarning",
@@ -18,5 +19,5 @@ __all__ = [
     "instantiate",
     "locate",
     "register_dialect",
-    "unregister_dialect",
+    "resolve_config",
 ]

@@ -5,14 +5,34 @@ from __future__ import annotations
 import difflib
 import inspect
 import traceback
+import warnings
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from omegaconf import DictConfig, OmegaConf
 
-from aligndetr.config.dotted import import_path, locate
-from aligndetr.config.nodes import RECURSIVE, TARGET, is_lazy_call, is_mapping, is_sequence
-from aligndetr.errors import ConfigError, UserError
+from aligndetr.config.import_names import import_path, locate
+from aligndetr.config.nodes import (
+    RECURSIVE,
+    SOURCE,
+    TARGET,
+    ConfigWarning,
+    is_lazy_call,
+    is_lost,
+    is_mapping,
+    is_name,
+    is_sequence,
+    join,
+)
+from aligndetr.errors import (
+    ConfigAssertionError,
+    ConfigError,
+    ConfigImportError,
+    UserError,
+    config_error,
+)
+
+_NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
 def instantiate(config: object, **given: object) -> object:
@@ -20,7 +40,8 @@ def instantiate(config: object, **given: object) -> object:
 
     Arguments are built first, innermost first. Lists and dicts among them arrive as plain lists
     and dicts, whatever calls they hold already made; no callee ever sees a config, except with
-    `_recursive_: false`, which hands the arguments over as they are.
+    `_recursive_: false`, which hands the arguments over as they are. An argument that could not be
+    saved (a lambda, say) is left to the callee's default, or None, with a `ConfigWarning`.
 
     Args:
         config: a node, a dict with `_target_`, or a list of them; anything else is returned as is.
@@ -32,62 +53,76 @@ def instantiate(config: object, **given: object) -> object:
 
     Raises:
         ConfigError: a target cannot be imported or raises; the message holds the path of the node,
-            the target and the cause. Errors meant for users (`UserError`) pass unchanged.
+            the target and the cause, and the error also is a Python error of the cause's kind.
+            Errors meant for users (`UserError`) pass unchanged.
     """
-    path = _full_path(config)
-    if is_mapping(config):
-        return (
-            _call(config, path, given) if is_lazy_call(config) or _is_dataclass(config) else config
-        )
-    if is_sequence(config) and (type(config) in (list, tuple) or hasattr(config, "_get_node")):
-        return _build(config, path)
-    return config
+    if is_lazy_call(config) or _is_dataclass(config):
+        return _call(config, _full_path(config), given)
+    return _build(config, _full_path(config)) if _is_list(config) else config
 
 
 def _build(value: object, path: str) -> object:
+    if is_lost(value):
+        _warn_lost(value, path, "None")
+        return None
+    if is_lazy_call(value) or _is_dataclass(value):
+        return _call(value, path)
     if is_mapping(value):
-        if is_lazy_call(value) or _is_dataclass(value):
-            return _call(value, path)
-        return {key: _build(_item(value, key, path), _join(path, key)) for key in value}
-    if is_sequence(value) and (type(value) in (list, tuple) or hasattr(value, "_get_node")):
+        return {key: _build(_item(value, key, path), join(path, key)) for key in value}
+    if _is_list(value):
         indices = range(len(value))
-        return [_build(_item(value, index, path), _join(path, index)) for index in indices]
+        return [_build(_item(value, index, path), join(path, index)) for index in indices]
     return value
 
 
-def _call(node: Mapping, path: str, given: Mapping = MappingProxyType({})) -> object:
+def _call(node: Mapping, path: str, given: Mapping = _NOTHING) -> object:
     if TARGET not in node:
         return OmegaConf.to_object(node)  # a dataclass given as a value
-    recursive = node.get(RECURSIVE, True)
-    arguments = {}
-    for key in node:
-        if key not in (TARGET, RECURSIVE) and key not in given:
-            value = _item(node, key, path)
-            arguments[key] = _build(value, _join(path, key)) if recursive else value
-    arguments.update(given)
+    if is_name(node):
+        return _named(_item(node, "name", path), path)
     target = _target(node, path)
+    arguments = {**_arguments(node, path, target, given), **given}
     try:
         return target(**arguments)
     except UserError:
         raise
     except Exception as error:
-        name = _name_of(target)
         cause = f"{type(error).__name__}: {error}{_argument_hint(target, arguments)}"
-        raise ConfigError(f"{path or 'config'}: {name} failed: {cause}{_origin(error)}") from error
+        text = f"{path or 'config'}: {_name_of(target)} failed: {cause}{_origin(error)}"
+        raise config_error(text, error) from error
+
+
+def _arguments(node: Mapping, path: str, target: Callable, given: Mapping) -> dict:
+    recursive, arguments = node.get(RECURSIVE, True), {}
+    for key in node:
+        if key in (TARGET, RECURSIVE) or key in given:
+            continue
+        value = _item(node, key, path)
+        if is_lost(value) and _has_default(target, key):
+            _warn_lost(value, join(path, key), f"the default of {_name_of(target)}")
+        else:
+            arguments[key] = _build(value, join(path, key)) if recursive else value
+    return arguments
 
 
 def _target(node: Mapping, path: str) -> Callable:
-    target = _item(node, TARGET, path)
+    target, where = _item(node, TARGET, path), join(path, TARGET)
+    if is_lost(target):
+        raise ConfigError(f"{path or 'config'} {_how_lost(target)}")
     if is_lazy_call(target):
-        target = _call(target, _join(path, TARGET))
+        target = _call(target, where)
     if isinstance(target, str):
-        try:
-            target = locate(target)
-        except ConfigError as error:
-            raise ConfigError(f"{_join(path, TARGET)}: {error}") from error
+        target = _named(target, where)
     if not callable(target):
-        raise ConfigError(f"{_join(path, TARGET)}: {target!r} is not callable")
+        raise ConfigAssertionError(f"{where}: {target!r} is not callable")
     return target
+
+
+def _named(name: str, path: str) -> object:
+    try:
+        return locate(name)
+    except ConfigError as error:
+        raise ConfigImportError(f"{path or 'config'}: {error}") from error
 
 
 def _item(container: object, key: object, path: str) -> object:
@@ -95,16 +130,14 @@ def _item(container: object, key: object, path: str) -> object:
         return container[key]
     except Exception as error:  # omegaconf: unresolvable interpolation, missing value
         reason = str(error).splitlines()[0]
-        raise ConfigError(f"{_join(path, key)}: {reason}") from error
+        raise config_error(f"{join(path, key)}: {reason}", error) from error
 
 
 def _argument_hint(target: Callable, arguments: Mapping) -> str:
     """Names that the target does not take, with the closest ones it does."""
     names = parameter_names(target)
-    if names is None:
-        return ""
     hints = []
-    for key in arguments:
+    for key in arguments if names is not None else ():
         close = difflib.get_close_matches(str(key), names, n=1)
         if key not in names and close:
             hints.append(f"; did you mean {close[0]} instead of {key}?")
@@ -113,14 +146,36 @@ def _argument_hint(target: Callable, arguments: Mapping) -> str:
 
 def parameter_names(target: Callable) -> list[str] | None:
     """Keyword arguments that a callable takes; None if it takes any, or if that is unknown."""
+    parameters = _parameters(target)
+    if parameters is None or any(item.kind is item.VAR_KEYWORD for item in parameters.values()):
+        return None
+    return [name for name, item in parameters.items() if item.kind is not item.POSITIONAL_ONLY]
+
+
+def _has_default(target: Callable, name: str) -> bool:
+    parameter = (_parameters(target) or {}).get(name)
+    return parameter is not None and parameter.default is not parameter.empty
+
+
+def _parameters(target: Callable) -> Mapping[str, inspect.Parameter] | None:
     try:
-        parameters = inspect.signature(target).parameters.values()
+        return inspect.signature(target).parameters
     except (TypeError, ValueError):
         return None
-    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):
-        return None
-    positional = inspect.Parameter.POSITIONAL_ONLY
-    return [parameter.name for parameter in parameters if parameter.kind is not positional]
+
+
+def _warn_lost(item: Mapping, path: str, instead: str) -> None:
+    text = f"{path} {_how_lost(item)}; {instead} is used instead"
+    warnings.warn(text, ConfigWarning, stacklevel=2)
+
+
+def _how_lost(item: Mapping) -> str:
+    while SOURCE not in item:
+        item = item[TARGET]
+    return (
+        f"was `{item[SOURCE]}`, which cannot be rebuilt from text"
+        " (name an importable function in the config, or override it)"
+    )
 
 
 def _origin(error: Exception) -> str:
@@ -133,14 +188,14 @@ def _name_of(target: Callable) -> str:
     return import_path(target) or getattr(target, "__qualname__", repr(target))
 
 
-def _is_dataclass(node: Mapping) -> bool:
+def _is_list(value: object) -> bool:
+    return is_sequence(value) and (type(value) in (list, tuple) or hasattr(value, "_get_node"))
+
+
+def _is_dataclass(node: object) -> bool:
     return isinstance(node, DictConfig) and OmegaConf.get_type(node) not in (dict, None)
 
 
 def _full_path(config: object) -> str:
     full_key = getattr(config, "_get_full_key", None)
     return (full_key(None) if full_key else "") or ""
-
-
-def _join(path: str, key: object) -> str:
-    return f"{path}.{key}" if path else str(key)

@@ -8,18 +8,16 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig
 
-from aligndetr.config.dialect import translate
-from aligndetr.config.dotted import import_path
-from aligndetr.config.loader import PACKAGE_FOLDER, execute, is_outermost
+from aligndetr.config.find_file import find_packaged
+from aligndetr.config.foreign import translate
+from aligndetr.config.import_names import import_path
 from aligndetr.config.nodes import TARGET, to_node
 from aligndetr.config.overrides import apply_overrides
-from aligndetr.config.python_text import python_text
-from aligndetr.config.serialize import revive, to_plain
-from aligndetr.config.yaml_file import read_yaml, yaml_text
-from aligndetr.errors import ConfigError
-from aligndetr.files import atomic_write
+from aligndetr.config.python_file import execute, is_outermost, python_text, sections
+from aligndetr.config.yaml_file import read_yaml, refuse_tags, write_yaml
+from aligndetr.errors import ConfigKeyError, ConfigTypeError, ConfigValueError
 
 
 class LazyCall:
@@ -32,12 +30,14 @@ class LazyCall:
         target: a function or class, its dotted import path, or a node that builds one.
 
     Raises:
-        ConfigError: the target is none of these.
+        ConfigTypeError: the target is none of these.
     """
 
     def __init__(self, target: Callable | str | Mapping) -> None:
         if not (callable(target) or isinstance(target, (str, Mapping))):
-            raise ConfigError(f"LazyCall needs something callable or its import path: {target!r}")
+            raise ConfigTypeError(
+                f"LazyCall needs something callable or its import path: {target!r}"
+            )
         self._target = target
 
     def __call__(self, **arguments: object) -> DictConfig:
@@ -72,31 +72,32 @@ class LazyConfig:
             a DictConfig, the variable, or a tuple of variables.
 
         Raises:
-            ConfigError: see `aligndetr.config.loader.execute`; or a key is not in the file.
+            ConfigError: see `aligndetr.config.python_file.execute` and
+                `aligndetr.config.yaml_file.read_yaml`; or a key is not in the file.
         """
         path = Path(filename).expanduser()
         if path.suffix == ".py":
             exported = execute(path)
+            config = to_node(sections(exported))
         elif path.suffix in (".yaml", ".yml"):
-            exported = to_node(revive(read_yaml(path), str(path)))
+            exported = config = read_yaml(path)
         else:
-            raise ConfigError(f"a config file ends in .py or .yaml: {path}")
-        sections = _sections(exported)
+            raise ConfigValueError(f"a config file ends in .py or .yaml: {path}")
         if is_outermost():
-            sections = translate(sections, path)
+            config = translate(config, path)
+            refuse_tags(config, path)
         if keys is None:
-            return sections
-        exported = {**exported, **{key: sections[key] for key in sections}}
+            return config
         if isinstance(keys, str):
-            return _variable(exported, keys, path)
-        return tuple(_variable(exported, key, path) for key in keys)
+            return _variable(config, exported, keys, path)
+        return tuple(_variable(config, exported, key, path) for key in keys)
 
     @staticmethod
     def load_rel(filename: str, keys: str | Sequence[str] | None = None) -> object:
         """`load` a file named relative to the file of the caller."""
         caller = Path(sys._getframe(1).f_code.co_filename)
         if not caller.is_file():
-            raise ConfigError(f"load_rel({filename!r}) must be called from a file")
+            raise ConfigValueError(f"load_rel({filename!r}) must be called from a file")
         return LazyConfig.load(caller.resolve().parent / filename, keys)
 
     @staticmethod
@@ -111,8 +112,7 @@ class LazyConfig:
     @staticmethod
     def save(config: DictConfig, filename: str | Path) -> None:
         """Write a config as YAML that `load` reads back and that instantiates to the same."""
-        with atomic_write(filename) as file:
-            file.write(yaml_text(to_plain(config)))
+        write_yaml(config, filename)
 
     @staticmethod
     def to_py(config: DictConfig, prefix: str = "cfg.") -> str:
@@ -129,23 +129,12 @@ def get_config(name: str) -> DictConfig:
     Raises:
         ConfigError: there is no such config; the message names similar ones.
     """
-    from aligndetr.config.resolve import find_packaged
-
-    return LazyConfig.load(find_packaged(name, PACKAGE_FOLDER / "configs"))
+    return LazyConfig.load(find_packaged(name))
 
 
-def _sections(exported: Mapping) -> DictConfig:
-    if isinstance(exported, DictConfig):
-        return exported
-    nodes = {
-        name: value
-        for name, value in exported.items()
-        if isinstance(value, (DictConfig, ListConfig))
-    }
-    return DictConfig(nodes, flags={"allow_objects": True})
-
-
-def _variable(exported: Mapping, name: str, path: Path) -> object:
-    if name not in exported:
-        raise ConfigError(f"{path} has no {name!r}; it has {', '.join(map(str, exported))}")
-    return exported[name]
+def _variable(config: DictConfig, exported: Mapping, name: str, path: Path) -> object:
+    for variables in (config, exported):
+        if name in variables.keys():  # noqa: SIM118  `in config` is False for None values
+            return variables[name]
+    known = ", ".join(map(str, dict.fromkeys([*exported, *config])))
+    raise ConfigKeyError(f"{path} has no {name!r}; it has {known}")

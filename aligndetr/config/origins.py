@@ -12,9 +12,9 @@ import yaml
 from omegaconf import DictConfig
 
 from aligndetr.config.lazy import LazyConfig
-from aligndetr.config.loader import ExecutedFile, current_file
 from aligndetr.config.nodes import TARGET, is_mapping, leaves
 from aligndetr.config.overrides import apply_overrides, parse_override
+from aligndetr.config.python_file import ExecutedFile, current_file
 from aligndetr.config.yaml_file import ConfigLoader
 
 

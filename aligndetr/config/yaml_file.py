@@ -1,4 +1,7 @@
-"""YAML as configs need it: safe, and the same rules for reading and writing."""
+"""Yaml files of configs: written as plain data, read safely, by the same rules.
+
+Reading imports nothing: functions and classes stay names until they are instantiated.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
-from aligndetr.config.dialect import construct_foreign_tag
-from aligndetr.errors import ConfigError
+from aligndetr.config.find_file import read_text
+from aligndetr.config.foreign import construct_foreign_tag, how_to_translate
+from aligndetr.config.nodes import LOCATE, TARGET, leaves, to_node, to_plain
+from aligndetr.errors import ConfigError, config_error
+from aligndetr.files import atomic_write
 
+_PYTHON, _SHOWN = "tag:yaml.org,2002:python/", "!!python/"
 _FLOAT = re.compile(
     r"""[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?
     |[0-9][0-9_]*[eE][-+]?[0-9]+
@@ -30,6 +39,10 @@ _RULES = {
     "null": (_NULL, ["~", "n", "N", ""]),
     "merge": (_MERGE, ["<"]),
 }
+
+
+class ConfigYamlError(ConfigError, yaml.YAMLError):
+    """A file is not YAML, or holds a tag that is not built."""
 
 
 class ConfigLoader(yaml.SafeLoader):
@@ -62,18 +75,43 @@ def _install_rules(cls: type) -> None:
 
 
 def _construct_int(loader: yaml.Loader, node: yaml.Node) -> int:
-    return int(loader.construct_scalar(node))
+    try:
+        return int(loader.construct_scalar(node))
+    except ValueError as error:  # Python reads 4300 digits
+        raise _refusal(str(error), node) from error
 
 
 def _construct_unknown(loader: yaml.Loader, suffix: str, node: yaml.Node) -> object:
+    """Names of our own stay names, tuples are lists; a dialect may know more."""
+    kind, _, name = node.tag.removeprefix(_PYTHON).partition(":")
+    if node.tag.startswith(_PYTHON):
+        if kind == "name" and name.startswith("aligndetr."):
+            return {TARGET: LOCATE, "name": name}
+        if kind == "tuple" and isinstance(node, yaml.SequenceNode):
+            return loader.construct_sequence(node, deep=True)
     built = construct_foreign_tag(loader, node.tag, node)
     if built is not NotImplemented:
         return built
-    tag = node.tag.replace("tag:yaml.org,2002:", "!!")
-    raise yaml.constructor.ConstructorError(
-        problem=f"the tag {tag} stands for a Python object and is not built; write plain values",
-        problem_mark=node.start_mark,
-    )
+    raise _refusal(_not_built(node.tag.replace("tag:yaml.org,2002:", "!!")), node)
+
+
+def _refusal(problem: str, node: yaml.Node) -> yaml.YAMLError:
+    return yaml.constructor.ConstructorError(problem=problem, problem_mark=node.start_mark)
+
+
+def _not_built(tag: str) -> str:
+    kind, _, name = tag.partition(":")
+    named = kind == f"{_SHOWN}name"
+    remedy = f"{{{TARGET}: {LOCATE}, name: {name}}}" if named else "plain values"
+    hint = how_to_translate(name)
+    return f"the tag {tag} stands for a Python object and is not built; write {remedy}{hint}"
+
+
+def refuse_tags(config: DictConfig, path: Path) -> None:
+    """Raise if a text of a config is a tag that a dialect passed on and nobody translated."""
+    for key, value in leaves(config):
+        if isinstance(value, str) and value.startswith(_SHOWN):
+            raise ConfigYamlError(f"{path}: {key}: {_not_built(value)}")
 
 
 _install_rules(ConfigLoader)
@@ -84,31 +122,38 @@ ConfigLoader.add_constructor("tag:yaml.org,2002:int", _construct_int)
 ConfigLoader.add_multi_constructor("", _construct_unknown)
 
 
-def read_yaml(path: Path) -> dict:
+def read_yaml(path: Path) -> DictConfig:
     """Read a config.yaml.
 
     Raises:
         ConfigError: the file is missing, is not YAML (with the line), holds a tag for a Python
-            object, or is not a mapping.
+            object that is not one of ours, or is not a mapping.
     """
+    text = read_text(path)
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=ConfigLoader)
-    except FileNotFoundError:
-        raise ConfigError(f"no config file {path}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read config file {path}: {error}") from error
+        data = yaml.load(text, Loader=ConfigLoader)
+        if isinstance(data, Mapping):
+            return to_node(dict(data))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         reason = getattr(error, "problem", None) or error
-        raise ConfigError(f"{where}: {reason}") from error
-    if not isinstance(data, Mapping):
-        raise ConfigError(f"{path}: a config is a mapping of sections, not {type(data).__name__}")
-    return dict(data)
+        raise ConfigYamlError(f"{where}: {reason}") from error
+    except OmegaConfBaseException as error:
+        raise config_error(f"{path}: {str(error).splitlines()[0]}", error) from error
+    except RecursionError as error:
+        raise config_error(f"{path}: nested too deeply, or part of itself", error) from error
+    raise ConfigError(f"{path}: a config is a mapping of sections, not {type(data).__name__}")
+
+
+def write_yaml(config: object, path: str | Path) -> None:
+    """Write a config so that `read_yaml` gives one that instantiates to the same."""
+    with atomic_write(path) as file:
+        file.write(yaml_text(to_plain(config)))
 
 
 def yaml_text(data: object, width: int = 100) -> str:
-    """Plain data as YAML that `read_yaml` reads back to the same, folded at `width` columns."""
+    """Plain data as YAML that `ConfigLoader` reads back to the same, folded at `width` columns."""
     return yaml.dump(
         data,
         Dumper=ConfigDumper,

@@ -4,7 +4,7 @@ import io
 import sys
 
 from aligndetr import cli
-from aligndetr.config.resolve import shipped_files
+from aligndetr.config.find_file import shipped_files
 
 
 def test_configs_piped(capsys):

@@ -1,4 +1,5 @@
 import builtins
+import re
 import sys
 import threading
 from collections import Counter
@@ -251,6 +252,32 @@ def test_a_section_that_cannot_be_one_is_named(write):
     path = write("run.py", "table = {(1, 2): 3}")
     with pytest.raises(ConfigError, match=r"table cannot be a section.*name it _table"):
         LazyConfig.load(path)
+    outer = write("outer.py", "from .run import table")
+    with pytest.raises(ConfigError, match=rf"^{re.escape(str(path))}: table cannot be a section"):
+        LazyConfig.load(outer)
+
+
+@pytest.mark.parametrize("text", ["a = dict(x=1)\na['a'] = a", "a = [1]\na.append(a)"])
+def test_a_section_that_contains_itself_is_named(write, text):
+    with pytest.raises(ConfigError, match=r"a cannot be a section.*recursion"):
+        LazyConfig.load(write("run.py", text))
+
+
+def test_a_yaml_that_contains_itself(write):
+    for text in ("a: &a [*a]", "a: &a {b: *a}", "a: " + "[" * 2000 + "]" * 2000):
+        with pytest.raises(ConfigError, match=r"c\.yaml: nested too deeply, or part of itself"):
+            LazyConfig.load(write("c.yaml", text))
+
+
+def test_a_number_that_python_does_not_read_has_its_line(write):
+    with pytest.raises(ConfigError, match=r"c\.yaml:2: .*digits"):
+        LazyConfig.load(write("c.yaml", "a: 1\nb: " + "9" * 5000))
+
+
+@pytest.mark.parametrize("text", ["import sys\nsys.exit(3)", "\nraise SystemExit"])
+def test_a_config_that_exits_does_not_end_the_program_silently(write, text):
+    with pytest.raises(ConfigError, match=r"run\.py:2: SystemExit: "):
+        LazyConfig.load(write("run.py", text))
 
 
 def test_not_installed_module(write):

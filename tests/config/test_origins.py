@@ -4,7 +4,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from aligndetr.commands.config import config_lines, short_names
-from aligndetr.config import Dialect, get_config, register_dialect, unregister_dialect
+from aligndetr.config import Dialect, LazyConfig, foreign, get_config, register_dialect
 from aligndetr.config.origins import Origin, load_with_origins
 from aligndetr.config.yaml_file import ConfigLoader
 
@@ -87,19 +87,16 @@ def test_yaml_configs_have_lines_too(write):
     assert where(origins, "train.b.1.c") == ("c.yaml", 3)
 
 
-def test_a_yaml_that_is_translated_with_packaged_parts(write):
+def test_a_yaml_that_is_translated_with_packaged_parts(write, monkeypatch):
     class Adds(Dialect):
         def translate(self, config, source):
             if source.name == "foreign.yaml":
                 config.dataloader = get_config("common/data/coco_detr.py").dataloader
             return config
 
-    dialect = Adds()
-    register_dialect(dialect)
-    try:
-        _, origins = load_with_origins(write("foreign.yaml", "train:\n  a: 1\n"))
-    finally:
-        unregister_dialect(dialect)
+    monkeypatch.setattr(foreign, "_dialects", [])
+    register_dialect(Adds())
+    _, origins = load_with_origins(write("foreign.yaml", "train:\n  a: 1\n"))
     assert where(origins, "train.a") == ("foreign.yaml", 2)
     assert origins["dataloader.test.batch_size"].file.name == "coco_detr.py"
 
@@ -157,6 +154,17 @@ def test_the_printed_config_is_the_resolved_config_within_80_columns(write):
     text = "\n".join(lines)
     assert f"{'  num_classes: 3':<44}# override" in text
     assert "# = ${..num_classes}, a_file" in text
+
+
+def test_a_saved_config_is_printed_with_the_same_values(write, tmp_path):
+    path = write("run.py", "import math\nhead = L(dict)(act=math.sqrt, lost=lambda x: x)")
+    printed = []
+    LazyConfig.save(LazyConfig.load(path), tmp_path / "saved.yaml")
+    for file in (path, tmp_path / "saved.yaml"):
+        lines = config_lines(*load_with_origins(file), {file: "file"})
+        printed.append(yaml.load("\n".join(lines), Loader=ConfigLoader))
+    assert printed[0] == printed[1]
+    assert printed[1]["head"]["act"] == "math.sqrt"
 
 
 def test_short_names_tell_files_apart():

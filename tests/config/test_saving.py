@@ -89,9 +89,8 @@ def test_a_saved_config_is_the_same_config(tmp_path):
     del config.numbers["nan"]
     assert again.model._target_ == "torch.nn.Linear"  # the public, shorter path
     assert again.folder == os.path.join("a", "b")
-    assert again.hooks == [
-        {"_target_": "builtins.dict", "when": "12:30", "act": torch.nn.ReLU, "f": math.sqrt}
-    ]
+    assert again.hooks[0].act == {"_target_": "aligndetr.config.locate", "name": "torch.nn.ReLU"}
+    assert instantiate(again.hooks) == [{"when": "12:30", "act": torch.nn.ReLU, "f": math.sqrt}]
     for section in ("numbers", "ids", "empty", "width"):
         assert again[section] == config[section]
     # interpolations stay alive
@@ -154,18 +153,28 @@ def test_objects_without_a_name_keep_their_text_and_warn(write, tmp_path):
     assert text["plain"]["g"] == {"_source_": "lambda x: x + x"}
     assert text["plain"]["h"] == [{"_source_": "lambda: 2"}]
     assert text["plain"]["obj"] == {"_source_": "ReLU()"}
+    again = LazyConfig.load(tmp_path / "config.yaml")
+    assert again == text  # nothing is lost on the way: saved again, it is the same
     with pytest.warns(ConfigWarning) as caught:
-        again = LazyConfig.load(tmp_path / "config.yaml")
+        assert instantiate(again.part).beta == 1.0
     messages = "\n".join(str(warning.message) for warning in caught)
     assert "part.beta was `lambda: 3`" in messages
     assert "the default of torch.nn.Softplus is used instead" in messages
-    assert "plain.h.0 was `lambda: 2`, which cannot be rebuilt from text; None is used" in messages
-    assert len(caught) == 5
-    assert again.plain == {"f": None, "g": None, "h": [None], "fixed": 1, "obj": None}
-    assert instantiate(again.part).beta == 1.0
+    with pytest.warns(ConfigWarning) as caught:
+        assert instantiate(LazyCall(dict)(**again.plain)) == {
+            "f": None,
+            "g": None,
+            "h": [None],
+            "fixed": 1,
+            "obj": None,
+        }
+    messages = "\n".join(str(warning.message) for warning in caught)
+    assert "h.0 was `lambda: 2`, which cannot be rebuilt from text" in messages
+    assert "; None is used instead" in messages
+    assert len(caught) == 4
     # what was lost can be given again
     root = "plain.g={_target_: aligndetr.config.locate, name: math.sqrt}"
-    LazyConfig.apply_overrides(again, ["+part.beta=2.0", root])
+    LazyConfig.apply_overrides(again, ["part.beta=2.0", root])
     assert instantiate(again.part).beta == 2.0
     assert instantiate(again.plain.g)(9) == 3
 
@@ -175,15 +184,21 @@ def test_a_target_without_a_name(write, tmp_path):
     config = LazyConfig.load(path)
     assert instantiate(config.part) == [1]
     LazyConfig.save(config, tmp_path / "config.yaml")
-    with pytest.warns(ConfigWarning, match=r"part was `def build\(a\):"):
-        assert LazyConfig.load(tmp_path / "config.yaml") == {"part": None, "x": {"a": 1}}
+    again = LazyConfig.load(tmp_path / "config.yaml")
+    with pytest.raises(ConfigError, match=r"part was `def build\(a\):"):
+        instantiate(again.part)
+    with pytest.warns(ConfigWarning, match=r"inner was `def build\(a\):\n.*None is used instead"):
+        assert instantiate(LazyCall(dict)(inner=again.part)) == {"inner": None}
+    LazyConfig.apply_overrides(again, ["part._target_=builtins.dict"])
+    assert instantiate(again.part) == {"a": 1}
 
 
 def test_numbers_of_numpy_and_enums(tmp_path):
     node = to_node({"a": np.float32(0.5), "b": np.int64(3), "c": signal.SIGINT, "d": [np.int8(1)]})
     again = saved(node, tmp_path)
-    assert again == {"a": 0.5, "b": 3, "c": signal.SIGINT, "d": [1]}
-    assert (type(again.a), type(again.b), type(again.c)) == (float, int, signal.Signals)
+    assert instantiate(again.pop("c")) is signal.SIGINT
+    assert again == {"a": 0.5, "b": 3, "d": [1]}
+    assert (type(again.a), type(again.b)) == (float, int)
     assert LazyConfig.apply_overrides(node, ["b=4", "a=1"]).b == 4
 
 

@@ -5,7 +5,7 @@ import torch
 from omegaconf import OmegaConf
 
 from aligndetr.config import LazyConfig, instantiate
-from aligndetr.config.resolve import shipped_configs
+from aligndetr.config.find_file import shipped_configs
 
 CONFIGS = {config.name: config.path for config in shipped_configs()}
 

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from aligndetr.config import LazyCall as L
 from aligndetr.config import LazyConfig, instantiate
-from aligndetr.config.resolve import resolve_config
+from aligndetr.config.find_file import resolve_config
 from aligndetr.criterions import NoObjectCrossEntropy, align_loss, check_no_object
 from aligndetr.errors import ConfigError
 from aligndetr.matchers import FocalCost, ProbabilityCost

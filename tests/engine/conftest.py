@@ -8,7 +8,7 @@ from PIL import Image
 from torch import nn
 
 from aligndetr.config import LazyConfig
-from aligndetr.config.resolve import resolve_config
+from aligndetr.config.find_file import resolve_config
 from aligndetr.structures import Boxes, Instances
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from aligndetr.config import LazyConfig, instantiate
-from aligndetr.config.resolve import resolve_config
+from aligndetr.config.find_file import resolve_config
 from aligndetr.distributed import all_gather_object, rank, world_size
 from aligndetr.engine.checkpoint import Checkpointer
 from aligndetr.engine.hooks import EvalHook, Hook, PeriodicCheckpointer, ValidationLoss

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from aligndetr.config import LazyConfig, instantiate
-from aligndetr.config.resolve import PACKAGE_FOLDER
+from aligndetr.config.find_file import PACKAGE_FOLDER
 from aligndetr.engine.compilation import compile_parts
 from aligndetr.engine.model import build_model
 from aligndetr.errors import ConfigError

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from aligndetr.config import LazyConfig, instantiate
-from aligndetr.config.resolve import PACKAGE_FOLDER
+from aligndetr.config.find_file import PACKAGE_FOLDER
 from aligndetr.engine.recomputation import recompute_activations
 from aligndetr.errors import ConfigError
 from aligndetr.structures import Boxes, Instances

@@ -107,7 +107,7 @@ def test_every_name_in_a_saved_config_still_means_something(name):
 
 @pytest.mark.parametrize("name", [name for name in CONFIGS if name.endswith("_tiny")])
 def test_a_saved_config_builds_what_the_shipped_one_builds(name):
-    from aligndetr.config.resolve import resolve_config
+    from aligndetr.config.find_file import resolve_config
 
     models = []
     for file in (FILES / "configs" / f"{name}.yaml", resolve_config(name)):

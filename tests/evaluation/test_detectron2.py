@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from aligndetr.config import LazyConfig, instantiate
-from aligndetr.config.resolve import resolve_config
+from aligndetr.config.find_file import resolve_config
 from aligndetr.evaluation import COCOEvaluator, inference_on_dataset
 from aligndetr.visualization import draw_instances
 

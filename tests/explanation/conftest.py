@@ -6,7 +6,7 @@ import torch
 from omegaconf import OmegaConf
 
 from aligndetr.config import LazyConfig, instantiate
-from aligndetr.config.resolve import resolve_config, shipped_configs
+from aligndetr.config.find_file import resolve_config, shipped_configs
 from aligndetr.data.shapes import SPLITS
 from aligndetr.explanation import example_images, walk
 from aligndetr.structures import Boxes, Instances

@@ -11,7 +11,7 @@ from PIL import Image
 from aligndetr import cli
 from aligndetr.commands.walk import walk_config
 from aligndetr.config import LazyConfig
-from aligndetr.config.resolve import resolve_config
+from aligndetr.config.find_file import resolve_config
 from aligndetr.errors import UserError
 
 SMALL = ["model.num_queries=31", "--size", "96"]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from aligndetr.config import LazyConfig, instantiate
-from aligndetr.config.resolve import resolve_config
+from aligndetr.config.find_file import resolve_config
 from aligndetr.interop.export import export_state
 from aligndetr.interop.sources import DETREX
 

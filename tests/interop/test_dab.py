@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from aligndetr.config import LazyConfig, instantiate
-from aligndetr.config.resolve import resolve_config
+from aligndetr.config.find_file import resolve_config
 from aligndetr.errors import CheckpointError
 from aligndetr.interop import convert_checkpoint, load_checkpoint
 from aligndetr.interop.coco_classes import COCO_IDS

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from aligndetr.config import LazyConfig, instantiate
-from aligndetr.config.resolve import resolve_config
+from aligndetr.config.find_file import resolve_config
 from aligndetr.interop.load import load_state
 from aligndetr.interop.reader import RawCheckpoint
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from aligndetr.config import LazyConfig, instantiate
-from aligndetr.config.resolve import resolve_config
+from aligndetr.config.find_file import resolve_config
 from aligndetr.engine.recomputation import recompute_activations
 from aligndetr.errors import CheckpointError, ConfigError
 from aligndetr.interop import load_checkpoint

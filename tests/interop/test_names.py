@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 
 from aligndetr.config import LazyConfig, instantiate
-from aligndetr.config.resolve import resolve_config
+from aligndetr.config.find_file import resolve_config
 from aligndetr.errors import CheckpointError
 from aligndetr.interop.export import export_state
 from aligndetr.interop.identify import identify, import_state

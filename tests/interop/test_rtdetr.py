@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from aligndetr.config import LazyConfig, instantiate
-from aligndetr.config.resolve import resolve_config
+from aligndetr.config.find_file import resolve_config
 from aligndetr.interop import convert_checkpoint, load_checkpoint
 from aligndetr.interop.export import export_names, export_state
 from aligndetr.interop.identify import identify, import_state

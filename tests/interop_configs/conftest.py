@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 @pytest.fixture(autouse=True)
 def dialect(monkeypatch: pytest.MonkeyPatch) -> DetrexDialect:
     """The only one for the duration of a test, whatever commands have registered before."""
-    monkeypatch.setattr("aligndetr.config.dialect._dialects", [])
+    monkeypatch.setattr("aligndetr.config.foreign._dialects", [])
     instance = DetrexDialect()
     register_dialect(instance)
     return instance

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from aligndetr.config import LazyConfig, instantiate
-from aligndetr.config.resolve import resolve_config
+from aligndetr.config.find_file import resolve_config
 from aligndetr.errors import CheckpointError
 from aligndetr.interop import load_checkpoint
 from aligndetr.layers.deform_conv import deform_conv2d

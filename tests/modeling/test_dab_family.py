@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from aligndetr.config import LazyConfig, instantiate
-from aligndetr.config.resolve import resolve_config
+from aligndetr.config.find_file import resolve_config
 from aligndetr.engine.optimizer import parameter_groups
 from aligndetr.layers.attention import CrossAttention, SelfAttention
 from aligndetr.layers.conditional_attention import (

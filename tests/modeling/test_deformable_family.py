@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from aligndetr.config import LazyConfig, instantiate
-from aligndetr.config.resolve import resolve_config
+from aligndetr.config.find_file import resolve_config
 from aligndetr.layers import repeat, share
 from aligndetr.modeling.heads import BoxHead, ClassHead
 from aligndetr.modeling.hybrid_queries import HybridQueries, between_branches

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from aligndetr.config import LazyConfig, get_config, instantiate
-from aligndetr.config.resolve import resolve_config
+from aligndetr.config.find_file import resolve_config
 from aligndetr.layers.attention import SelfAttention
 from aligndetr.layers.mlp import FeedForward
 from aligndetr.layers.position_embedding import PixelSineEmbedding

@@ -7,7 +7,7 @@ import re
 import torch
 
 from aligndetr.config import LazyConfig, instantiate
-from aligndetr.config.resolve import resolve_config
+from aligndetr.config.find_file import resolve_config
 from tests.parity.golden import Golden, for_each
 from tests.parity.weights import first_alias, published_names
 

@@ -10,7 +10,7 @@ import torch
 from omegaconf import ListConfig, OmegaConf
 
 from aligndetr.config import LazyConfig
-from aligndetr.config.resolve import shipped_configs
+from aligndetr.config.find_file import shipped_configs
 from aligndetr.data.shapes import ensure_shapes
 from aligndetr.engine.hooks import Hook
 from aligndetr.engine.run import train

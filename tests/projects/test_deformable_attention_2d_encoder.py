@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from aligndetr.config import LazyConfig, instantiate
-from aligndetr.config.resolve import resolve_config
+from aligndetr.config.find_file import resolve_config
 from aligndetr.layers.mlp import FeedForward
 from aligndetr.layers.position_embedding import SinePositionEmbedding
 from aligndetr.modeling.encoder import Encoder, EncoderLayer

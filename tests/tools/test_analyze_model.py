@@ -5,7 +5,7 @@ import runpy
 from pathlib import Path
 
 from aligndetr.config import LazyConfig, instantiate
-from aligndetr.config.resolve import resolve_config
+from aligndetr.config.find_file import resolve_config
 
 TOOL = Path(__file__).parents[2] / "tools" / "analyze_model.py"
 

@@ -1,4 +1,4 @@
-"""Dialects: how config files written for another toolbox are read here.
+"""Configs of other toolboxes: a dialect says how they are read here.
 
 The config system itself knows nothing of other toolboxes. Whoever does derives from `Dialect` and
 registers an instance; it is asked only about names that are not installed.
@@ -13,6 +13,8 @@ import yaml
 from omegaconf import DictConfig
 
 from aligndetr.errors import ConfigError
+
+_TRANSLATED = ("detectron2", "detrex", "projects")  # `aligndetr.interop` understands some of these
 
 
 class Dialect:
@@ -36,7 +38,11 @@ class Dialect:
         return None
 
     def construct_tag(self, loader: yaml.Loader, tag: str, node: yaml.Node) -> object:
-        """Build plain data for an unknown yaml tag, or return NotImplemented."""
+        """Build plain data for an unknown yaml tag, or return NotImplemented.
+
+        A text that begins with "!!python/" marks what only `translate` can deal with; one that is
+        left after it is an error.
+        """
         return NotImplemented
 
     def translate(self, config: DictConfig, source: Path) -> DictConfig:
@@ -58,10 +64,14 @@ def register_dialect(dialect: Dialect) -> None:
         _dialects.append(dialect)
 
 
-def unregister_dialect(dialect: Dialect) -> None:
-    """Take a dialect out again."""
-    if dialect in _dialects:
-        _dialects.remove(dialect)
+def how_to_translate(name: str) -> str:
+    """What to call so that a config which uses this name can be read; empty if nothing helps."""
+    if _dialects or name.partition(".")[0] not in _TRANSLATED:
+        return ""
+    return (
+        "; configs written for detectron2 and detrex are translated after"
+        " `from aligndetr.interop import enable_foreign_configs; enable_foreign_configs()`"
+    )
 
 
 def find_foreign_module(name: str) -> object | None:
@@ -76,11 +86,8 @@ def find_foreign_target(path: str) -> Callable | None:
 
 def construct_foreign_tag(loader: yaml.Loader, tag: str, node: yaml.Node) -> object:
     """What the first dialect that knows the tag makes of it, or NotImplemented."""
-    for dialect in _dialects:
-        built = dialect.construct_tag(loader, tag, node)
-        if built is not NotImplemented:
-            return built
-    return NotImplemented
+    built = (dialect.construct_tag(loader, tag, node) for dialect in _dialects)
+    return next((item for item in built if item is not NotImplemented), NotImplemented)
 
 
 def translate(config: DictConfig, source: Path) -> DictConfig:

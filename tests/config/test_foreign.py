@@ -7,9 +7,9 @@ import yaml
 from aligndetr.config import (
     Dialect,
     LazyConfig,
+    foreign,
     instantiate,
     register_dialect,
-    unregister_dialect,
 )
 from aligndetr.errors import ConfigError
 
@@ -41,12 +41,12 @@ class Other(Dialect):
 
 
 @pytest.fixture
-def other():
+def other(monkeypatch):
+    monkeypatch.setattr(foreign, "_dialects", [])
     dialect = Other()
     register_dialect(dialect)
     register_dialect(dialect)
-    yield dialect
-    unregister_dialect(dialect)
+    return dialect
 
 
 FOREIGN = """
@@ -146,3 +146,34 @@ def test_a_dialect_is_a_dialect():
     assert (
         plain.construct_tag(yaml.SafeLoader(""), "!x", yaml.ScalarNode("!x", "")) is NotImplemented
     )
+
+
+@pytest.mark.parametrize("name", ["detectron2", "detrex", "projects"])
+def test_a_config_of_another_toolbox_says_how_it_is_translated(write, name, monkeypatch):
+    monkeypatch.setattr(foreign, "_dialects", [])
+    remedy = "from aligndetr.interop import enable_foreign_configs; enable_foreign_configs()"
+    path = write("run.py", f"from {name}.config import get_config\nx = dict(a=1)")
+    with pytest.raises(ConfigError, match=f"No module named '{name}'; .*") as caught:
+        LazyConfig.load(path)
+    assert remedy in str(caught.value)
+    with pytest.raises(ConfigError, match=f"no module named '{name}'") as caught:
+        instantiate({"_target_": f"{name}.modeling.Model"})
+    assert remedy in str(caught.value)
+    with pytest.raises(ConfigError, match="is not built") as caught:
+        LazyConfig.load(write("c.yaml", f"f: !!python/name:{name}.modeling.f ''"))
+    assert remedy in str(caught.value)
+
+
+def test_with_a_dialect_nobody_is_told_to_switch_it_on(write, other):
+    with pytest.raises(ConfigError) as caught:
+        LazyConfig.load(write("run.py", "import detectron2\nx = dict(a=1)"))
+    assert str(caught.value).endswith("No module named 'detectron2'")
+
+
+def test_the_remedy_works(write, monkeypatch):
+    monkeypatch.setattr(foreign, "_dialects", [])
+    path = write("run.py", "from detrex.config import get_config\nx = dict(a=1)")
+    from aligndetr.interop import enable_foreign_configs
+
+    enable_foreign_configs()
+    assert LazyConfig.load(path) == {"x": {"a": 1}}

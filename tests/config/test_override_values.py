@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aligndetr.config.value_parser import parse_value
+from aligndetr.config.override_values import parse_value
 from aligndetr.errors import ConfigError
 
 

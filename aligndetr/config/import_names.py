@@ -1,4 +1,7 @@
-"""Import paths: from a dotted name to the object and back."""
+"""Import names: from a dotted name to the object and back.
+
+`locate` is the only place where a name that stands in a config becomes an object.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,9 @@ import re
 import sys
 from enum import Enum
 
-from aligndetr.config.dialect import find_foreign_target
+from aligndetr.config.foreign import find_foreign_target, how_to_translate
 from aligndetr.config.moved import MOVED
-from aligndetr.errors import ConfigError
+from aligndetr.errors import ConfigImportError
 
 _DOTTED_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
@@ -25,12 +28,14 @@ def locate(name: str) -> object:
         that earlier versions saved stand for what they are called now.
 
     Raises:
-        ConfigError: the name cannot be imported; the message says which part failed.
+        ConfigImportError: the name cannot be imported; the message says which part failed.
     """
+    if not isinstance(name, str):
+        raise ConfigImportError(f"cannot import {name!r}: a name is text")
     name = MOVED.get(name, name)
     try:
         return _import_dotted(name)
-    except ConfigError:
+    except ConfigImportError:
         foreign = find_foreign_target(name)
         if foreign is None:
             raise
@@ -39,23 +44,33 @@ def locate(name: str) -> object:
 
 def _import_dotted(name: str) -> object:
     if not _DOTTED_NAME.fullmatch(name):
-        raise ConfigError(f"cannot import {name!r}: not a dotted Python name")
+        raise ConfigImportError(f"cannot import {name!r}: not a dotted Python name")
     parts = name.split(".")
     for count in range(len(parts), 0, -1):
         module_name = ".".join(parts[:count])
         try:
             found: object = importlib.import_module(module_name)
-        except ModuleNotFoundError as error:
-            if error.name and f"{module_name}.".startswith(f"{error.name}."):
-                continue  # this prefix is not a module; a shorter one may be
-            raise ConfigError(f"cannot import {name!r}: {error}") from error
         except Exception as error:
-            text = f"{type(error).__name__}: {error}"
-            raise ConfigError(f"cannot import {name!r}: {text}") from error
+            missing = isinstance(error, ModuleNotFoundError) and error.name
+            if missing and f"{module_name}.".startswith(f"{missing}."):
+                continue  # this prefix is not a module; a shorter one may be
+            reason = error if missing else f"{type(error).__name__}: {error}"
+            raise ConfigImportError(f"cannot import {name!r}: {reason}") from error
         if count == len(parts) > 1:  # a function may carry the name of the module it lives in
             return getattr(sys.modules[module_name.rpartition(".")[0]], parts[-1], found)
         return _attribute(found, name, parts[:count], parts[count:])
-    raise ConfigError(f"cannot import {name!r}: no module named {parts[0]!r} is installed")
+    reason = f"no module named {parts[0]!r} is installed{how_to_translate(name)}"
+    raise ConfigImportError(f"cannot import {name!r}: {reason}")
+
+
+def _attribute(found: object, name: str, done: list[str], rest: list[str]) -> object:
+    for attribute in rest:
+        if not hasattr(found, attribute):
+            owner = ".".join(done)
+            raise ConfigImportError(f"cannot import {name!r}: {owner} has no {attribute!r}")
+        found = getattr(found, attribute)
+        done = [*done, attribute]
+    return found
 
 
 def import_path(item: object) -> str | None:
@@ -78,20 +93,10 @@ def import_path(item: object) -> str | None:
     return None
 
 
-def _attribute(found: object, name: str, done: list[str], rest: list[str]) -> object:
-    for attribute in rest:
-        if not hasattr(found, attribute):
-            owner = ".".join(done)
-            raise ConfigError(f"cannot import {name!r}: {owner} has no {attribute!r}")
-        found = getattr(found, attribute)
-        done = [*done, attribute]
-    return found
-
-
 def _same_object(name: str, item: object) -> str | None:
     if name.startswith("__main__.") or not _DOTTED_NAME.fullmatch(name):
         return None
     try:
         return name if _import_dotted(name) is item else None
-    except ConfigError:
+    except ConfigImportError:
         return None

@@ -1,7 +1,7 @@
 import pytest
 
-from aligndetr.config import resolve
-from aligndetr.config.resolve import PACKAGE_FOLDER, resolve_config, shipped_configs
+from aligndetr.config import find_file
+from aligndetr.config.find_file import PACKAGE_FOLDER, resolve_config, shipped_configs
 from aligndetr.errors import ConfigError
 
 CONFIGS = PACKAGE_FOLDER / "projects/align_detr/configs"
@@ -61,7 +61,7 @@ def test_descriptions_are_read_without_executing(tmp_path, monkeypatch):
     (folder / "a.py").write_text("x = 1\n")
     (folder / "_private.py").write_text('"""Hidden."""\n')
     (folder / "c.py").write_text('"""Broken\n')
-    monkeypatch.setattr(resolve, "PACKAGE_FOLDER", tmp_path)
+    monkeypatch.setattr(find_file, "PACKAGE_FOLDER", tmp_path)
     found = [(config.name, config.description) for config in shipped_configs()]
     assert found[:2] == [("a", ""), ("b", "Second one.")]
     assert found[2][0] == "c"

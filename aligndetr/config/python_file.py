@@ -1,4 +1,4 @@
-"""Execute .py config files, so that they can import each other by file location.
+"""Python files of configs: executed, so that they import each other by file location; and printed.
 
 A config file gets its own `__import__` through its own `__builtins__`. Nothing global is changed:
 no entry in sys.modules, nothing to restore when a config raises, and threads and nested loads do
@@ -8,22 +8,39 @@ not meet.
 from __future__ import annotations
 
 import builtins
-import difflib
 import re
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 from omegaconf import DictConfig, ListConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from aligndetr.config.dialect import find_foreign_module
-from aligndetr.config.nodes import leaves, lists_for_tuples, to_node
-from aligndetr.errors import ConfigError, UserError
+from aligndetr.config.find_file import PACKAGE_FOLDER, read_text
+from aligndetr.config.foreign import find_foreign_module, how_to_translate
+from aligndetr.config.nodes import (
+    RECURSIVE,
+    SOURCE,
+    TARGET,
+    is_name,
+    leaves,
+    lists_for_tuples,
+    to_node,
+    to_plain,
+)
+from aligndetr.errors import (
+    ConfigError,
+    ConfigImportError,
+    ConfigSyntaxError,
+    UserError,
+    config_error,
+    did_you_mean,
+)
 
-PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
+_WIDTH = 100
 _PACKAGED = re.compile(r"aligndetr\.(configs|projects\.\w+\.configs)(\.|$)")
 
 
@@ -43,10 +60,6 @@ class ExecutedFile:
         """The files being executed, outermost first."""
         outer = self.parent.chain() if self.parent else []
         return [*outer, self.path] if self.path else outer
-
-
-class ConfigFileError(ConfigError):
-    """A config file is broken; the message starts with the file and the line."""
 
 
 current_file: ContextVar[ExecutedFile | None] = ContextVar("current_file", default=None)
@@ -82,29 +95,50 @@ def execute(path: Path) -> dict[str, object]:
         "__file__": str(path),
         "__builtins__": {**vars(builtins), "__import__": _importer(path)},
     }
-    token = current_file.set(record)
-    try:
-        exec(code, namespace)
-    except ConfigFileError:
-        raise
-    except Exception as error:
-        if isinstance(error, UserError) and not isinstance(error, ConfigError):
-            raise
-        raise _located(error, path) from error
-    finally:
-        current_file.reset(token)
+    _run(code, namespace, record)
     exported = {
         name: _exported(value, name, path) for name, value in namespace.items() if name[0] != "_"
     }
     if record.parent:
-        record.leaves = exported_leaves(exported)
+        record.leaves = dict(leaves(sections(exported)))
         record.parent.imports.append(record)
     return exported
 
 
-def _located(error: Exception, path: Path) -> ConfigFileError:
+def sections(exported: Mapping[str, object]) -> dict[str, DictConfig | ListConfig]:
+    """The config nodes among a file's variables."""
+    kinds = (DictConfig, ListConfig)
+    return {name: value for name, value in exported.items() if isinstance(value, kinds)}
+
+
+def _run(code: CodeType, namespace: dict[str, object], record: ExecutedFile) -> None:
+    token = current_file.set(record)
+    try:
+        exec(code, namespace)
+    except (Exception, SystemExit) as error:
+        if _is_said(error):
+            raise
+        raise _located(error, record.path) from error
+    finally:
+        current_file.reset(token)
+
+
+def _is_said(error: BaseException) -> bool:
+    """Whether an error is for users already: it names a config file, or is about something else."""
+    if isinstance(error, ConfigError):
+        return hasattr(error, "config_file")
+    return isinstance(error, UserError)
+
+
+def _located(error: BaseException, path: Path) -> ConfigError:
     reason = str(error) if isinstance(error, ConfigError) else f"{type(error).__name__}: {error}"
-    return ConfigFileError(f"{path}:{_line_in(path, error)}: {reason}")
+    return _named(config_error(f"{path}:{_line_in(path, error)}: {reason}", error), path)
+
+
+def _named(error: ConfigError, path: Path) -> ConfigError:
+    """Mark an error that begins with its file: outer files are not put before it."""
+    error.config_file = path
+    return error
 
 
 def _exported(value: object, name: str, path: Path) -> object:
@@ -112,42 +146,26 @@ def _exported(value: object, name: str, path: Path) -> object:
         return value
     try:
         return lists_for_tuples(to_node(value))
-    except OmegaConfBaseException as error:
+    except (OmegaConfBaseException, RecursionError) as error:
         reason = str(error).splitlines()[0]
-        remedy = f"name it _{name} to keep it out of the config"
-        raise ConfigFileError(f"{path}: {name} cannot be a section: {reason}; {remedy}") from error
+        text = f"{path}: {name} cannot be a section: {reason}; name it _{name} to keep it out"
+        raise _named(ConfigError(f"{text} of the config"), path) from error
 
 
-def exported_leaves(exported: dict[str, object]) -> dict[str, object]:
-    """Flatten the config nodes among a file's variables: dotted path -> raw value."""
-    found: dict[str, object] = {}
-    for name, value in exported.items():
-        if isinstance(value, (DictConfig, ListConfig)):
-            found.update(leaves(value, f"{name}."))
-    return found
-
-
-def _compile(path: Path):
+def _compile(path: Path) -> CodeType:
+    text = read_text(path)
     try:
-        return compile(path.read_text(encoding="utf-8"), str(path), "exec")
-    except FileNotFoundError:
-        raise ConfigError(f"no config file {path}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read config file {path}: {error}") from error
-    except (SyntaxError, ValueError) as error:
-        line = getattr(error, "lineno", None) or 1
-        text = (getattr(error, "text", None) or "").strip()
-        reason = getattr(error, "msg", str(error))
-        raise ConfigFileError(f"{path}:{line}: syntax error: {reason}: {text}") from error
+        return compile(text, str(path), "exec")
+    except (SyntaxError, ValueError, RecursionError) as error:
+        line, text = getattr(error, "lineno", 1), (getattr(error, "text", None) or "").strip()
+        reason = f"{path}:{line}: syntax error: {getattr(error, 'msg', error)}: {text}"
+        raise _named(ConfigSyntaxError(reason), path) from error
 
 
 def _line_in(path: Path, error: BaseException) -> int:
-    line, trace = 1, error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == str(path):
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
+    frames = traceback.walk_tb(error.__traceback__)
+    lines = [line for frame, line in frames if frame.f_code.co_filename == str(path)]
+    return lines[-1] if lines else 1
 
 
 def _importer(file: Path):
@@ -174,6 +192,7 @@ def _import_installed(name: str, globals, locals, wanted: tuple[str, ...]) -> ob
             raise  # an installed module fails on an import of its own
         stand_in = find_foreign_module(name if wanted else name.partition(".")[0])
         if stand_in is None:
+            error.msg += how_to_translate(name)
             raise
         return stand_in
     if all(item == "*" or hasattr(module, item) for item in wanted):
@@ -187,7 +206,8 @@ def _import_files(target: Path, wanted: Sequence[str]) -> ModuleType:
     if _file_of(target).is_file():
         return _module(_file_of(target), execute(_file_of(target)))
     if not target.is_dir():
-        raise ConfigError(f"no config file {_file_of(target)}{_similar_file(target)}")
+        near = did_you_mean(target.name, (file.stem for file in target.parent.glob("*.py")))
+        raise ConfigImportError(f"no config file {_file_of(target)}{near}")
     start = target / "__init__.py"
     module = _module(start, execute(start) if start.is_file() else {})
     for name in wanted:
@@ -207,7 +227,52 @@ def _module(path: Path, exported: dict[str, object]) -> ModuleType:
     return module
 
 
-def _similar_file(target: Path) -> str:
-    stems = [file.stem for file in target.parent.glob("*.py")]
-    close = difflib.get_close_matches(target.name, stems, n=3, cutoff=0.5)
-    return f"; did you mean {', '.join(close)}?" if close else ""
+def python_text(config: Mapping, prefix: str = "cfg.") -> str:
+    """One assignment a line: `cfg.train.max_iter = 50`, calls with their arguments.
+
+    Args:
+        config: a config node.
+        prefix: put before every path.
+
+    Returns:
+        text for people to read and compare; not every value can be executed again.
+    """
+    return "".join(f"{line}\n" for line in _assignments(to_plain(config), prefix))
+
+
+def _assignments(section: dict, prefix: str) -> Iterator[str]:
+    for key, value in section.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, dict) and value and not {TARGET, SOURCE} & value.keys():
+            yield from _assignments(value, f"{path}.")
+        else:
+            yield f"{path} = {_expression(value, 0, len(path) + 3)}"
+
+
+def _expression(value: object, indent: int, used: int) -> str:
+    if not isinstance(value, (dict, list)):
+        return repr(value)
+    if isinstance(value, list):
+        return _bracketed("[", [("", item) for item in value], "]", indent, used)
+    if is_name(value) or SOURCE in value:
+        return value["name"] if is_name(value) else value[SOURCE]
+    if TARGET not in value:
+        pairs = [(f"{key!r}: ", item) for key, item in value.items()]
+        return _bracketed("{", pairs, "}", indent, used)
+    arguments = [(f"{key}=", item) for key, item in value.items() if key not in (TARGET, RECURSIVE)]
+    target = value[TARGET]
+    callee = target if isinstance(target, str) else _expression(target, 0, 0)
+    return _bracketed(f"{callee}(", arguments, ")", indent, used)
+
+
+def _bracketed(start: str, items: list, end: str, indent: int, used: int) -> str:
+    short = [label + _expression(item, 0, 0) for label, item in items]
+    line = f"{start}{', '.join(short)}{end}"
+    if "\n" not in line and used + len(line) <= _WIDTH:
+        return line
+    pad = " " * (indent + 4)
+    lines = [
+        f"{pad}{label}{_expression(item, indent + 4, indent + 5 + len(label))},\n"
+        for label, item in items
+    ]
+    return f"{start}\n{''.join(lines)}{' ' * indent}{end}"
