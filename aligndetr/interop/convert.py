@@ -15,7 +15,7 @@ from aligndetr.interop.class_rows import row_names
 from aligndetr.interop.export import export_state
 from aligndetr.interop.load import import_checkpoint, load_state
 from aligndetr.interop.placement import BACKBONE, Target
-from aligndetr.interop.reader import RawCheckpoint, read_checkpoint
+from aligndetr.interop.raw_checkpoint import RawCheckpoint, read_checkpoint
 from aligndetr.interop.report import Report
 from aligndetr.interop.source import Traits
 from aligndetr.interop.sources import (

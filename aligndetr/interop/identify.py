@@ -11,7 +11,7 @@ from torch import Tensor
 from aligndetr.errors import CheckpointError
 from aligndetr.interop.class_rows import drop_extra_label
 from aligndetr.interop.names import fits_any, to_ours, translate
-from aligndetr.interop.reader import RawCheckpoint
+from aligndetr.interop.raw_checkpoint import RawCheckpoint
 from aligndetr.interop.source import Source, Traits
 from aligndetr.interop.sources import OURS, SOURCES
 from aligndetr.interop.sources.torchvision import SOURCE as TORCHVISION

@@ -14,7 +14,7 @@ from aligndetr.interop.coco_classes import COCO_SLOTS
 from aligndetr.interop.hub import is_hub_name, load_from_hub
 from aligndetr.interop.identify import Imported, identify, import_state
 from aligndetr.interop.placement import BACKBONE, Target, place
-from aligndetr.interop.reader import RawCheckpoint, read_checkpoint
+from aligndetr.interop.raw_checkpoint import RawCheckpoint, read_checkpoint
 from aligndetr.interop.report import Report
 from aligndetr.interop.sizes import contradictions
 from aligndetr.interop.sources import OURS

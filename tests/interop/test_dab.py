@@ -10,7 +10,7 @@ from aligndetr.interop import convert_checkpoint, load_checkpoint
 from aligndetr.interop.coco_classes import COCO_IDS
 from aligndetr.interop.export import export_state
 from aligndetr.interop.identify import identify, import_state
-from aligndetr.interop.reader import RawCheckpoint
+from aligndetr.interop.raw_checkpoint import RawCheckpoint
 from aligndetr.interop.sources import detrex_layout
 
 PUBLISHED = {  # key list -> our config

@@ -6,7 +6,7 @@ import torch
 from aligndetr.errors import CheckpointError
 from aligndetr.interop import load_checkpoint
 from aligndetr.interop.load import load_state
-from aligndetr.interop.reader import RawCheckpoint
+from aligndetr.interop.raw_checkpoint import RawCheckpoint
 from aligndetr.interop.sources.huggingface import SOURCE as HUGGING_FACE
 
 PLAIN = "deformable_detr_r50_50ep"

@@ -11,7 +11,7 @@ from aligndetr.errors import CheckpointError
 from aligndetr.interop.export import export_state
 from aligndetr.interop.identify import identify, import_state
 from aligndetr.interop.names import count, fits, to_ours, to_theirs, translate
-from aligndetr.interop.reader import RawCheckpoint
+from aligndetr.interop.raw_checkpoint import RawCheckpoint
 from aligndetr.interop.sources import DETREX, SOURCES
 
 

@@ -10,7 +10,7 @@ from aligndetr.interop.coco_classes import COCO_IDS
 from aligndetr.interop.export import export_state
 from aligndetr.interop.identify import identify, import_state
 from aligndetr.interop.names import to_theirs
-from aligndetr.interop.reader import RawCheckpoint
+from aligndetr.interop.raw_checkpoint import RawCheckpoint
 from aligndetr.interop.sources import idea_dino, mmdetection
 from aligndetr.interop.sources.deformable_detr import DECODER_LAYER, ENCODER_LAYER
 from aligndetr.interop.sources.huggingface import DECODER_LAYER as HUGGING_FACE_DECODER_LAYER

@@ -8,7 +8,7 @@ from aligndetr.config.resolve import resolve_config
 from aligndetr.interop import convert_checkpoint, load_checkpoint
 from aligndetr.interop.export import export_names, export_state
 from aligndetr.interop.identify import identify, import_state
-from aligndetr.interop.reader import RawCheckpoint
+from aligndetr.interop.raw_checkpoint import RawCheckpoint
 from aligndetr.interop.sources import rtdetr, rtdetr_huggingface
 from aligndetr.structures import ImageBatch
 

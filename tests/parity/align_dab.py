@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from aligndetr.interop.export import export_names, export_state
 from aligndetr.interop.load import load_state
-from aligndetr.interop.reader import RawCheckpoint
+from aligndetr.interop.raw_checkpoint import RawCheckpoint
 from aligndetr.interop.sources import detrex_layout
 from aligndetr.layers import share
 from aligndetr.layers.attention import SelfAttention

@@ -1,12 +1,10 @@
-"""Checkpoint files of any writer, as plain tensors by name."""
+"""Checkpoints of any writer, from wherever, as plain tensors by name."""
 
 from __future__ import annotations
 
-import pickle
-import re
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from aligndetr.checkpoint_file import read_checkpoint_file
 from aligndetr.errors import CheckpointError
-from aligndetr.interop.locate import local_checkpoint
-from aligndetr.interop.safe_pickle import (
-    ADMITTED,
-    LEGACY_TORCH_MAGIC,
-    NUMPY_DTYPES,
-    load_pickle,
-    refusal,
-)
 
+DETECTRON2_PREFIX = "detectron2://"
+DETECTRON2_URL = "https://dl.fbaipublicfiles.com/detectron2/"
 # Under which key writers put their weights: detectron2, mmdetection, Caffe2, Lightning and others.
 WEIGHT_KEYS = {
     "model": ("model", "state_dict", "blobs", "module", "net"),
@@ -61,7 +54,7 @@ def read_checkpoint(path: str | Path, weights: str = "model") -> RawCheckpoint:
     Raises:
         CheckpointError: the file is missing, broken, refused, or has no such weights.
     """
-    content = _read_file(local_checkpoint(path))
+    content = read_checkpoint_file(local_checkpoint(path))
     if not isinstance(content, Mapping):
         kind = type(content).__name__
         raise CheckpointError(f"{path} holds a {kind}, not a dict of weights")
@@ -75,45 +68,6 @@ def read_checkpoint(path: str | Path, weights: str = "model") -> RawCheckpoint:
         author=content.get("__author__"),
         traits=dict(content.get("traits") or {}),
     )
-
-
-def _read_file(path: Path) -> Any:
-    try:
-        if path.suffix == ".safetensors":
-            return _read_safetensors(path)
-        if zipfile.is_zipfile(path):
-            return _read_torch(path)
-        with open(path, "rb") as file:
-            content = load_pickle(file)
-        return _read_torch(path) if content == LEGACY_TORCH_MAGIC else content
-    except CheckpointError as error:
-        raise CheckpointError(f"cannot load {path}: {error}") from error
-    except OSError as error:
-        raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
-    except Exception as error:  # a broken stream can make the readers raise nearly anything
-        raise CheckpointError(
-            f"{path} is truncated or no checkpoint ({type(error).__name__}: {error})"
-        ) from error
-
-
-def _read_torch(path: Path) -> Any:
-    admitted = [(value, name) for name, value in ADMITTED.items()]
-    try:
-        with torch.serialization.safe_globals([*admitted, *NUMPY_DTYPES]):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        named = re.search(r"GLOBAL ([\w.]+)", str(error))
-        if named:
-            raise refusal(named.group(1)) from error
-        raise
-
-
-def _read_safetensors(path: Path) -> Any:
-    try:
-        from safetensors.torch import load_file
-    except ImportError as error:
-        raise CheckpointError("reading it needs: pip install safetensors") from error
-    return load_file(path)
 
 
 def _find_weights(content: Mapping, weights: str, path: str | Path) -> Mapping:
@@ -159,3 +113,36 @@ def _class_names(content: Mapping) -> list[str] | None:
 def _some(names: Mapping, limit: int = 6) -> str:
     shown = ", ".join(str(name) for name in list(names)[:limit])
     return shown + (", ..." if len(names) > limit else "")
+
+
+@lru_cache(maxsize=1)
+def _path_manager():
+    from iopath.common.file_io import HTTPURLHandler, PathManager
+
+    manager = PathManager()
+    manager.register_handler(HTTPURLHandler())
+    return manager
+
+
+def local_checkpoint(path: str | Path) -> Path:
+    """Return a local file for a path, a URL (fetched once, then cached) or `detectron2://` name.
+
+    Raises:
+        CheckpointError: it cannot be fetched.
+    """
+    name = str(path)
+    if name.startswith(DETECTRON2_PREFIX):
+        name = DETECTRON2_URL + name.removeprefix(DETECTRON2_PREFIX)
+    if name.startswith(("http://", "https://")):
+        return _fetch(name, str(path))
+    return Path(name)
+
+
+def _fetch(url: str, name: str) -> Path:
+    try:
+        return Path(_path_manager().get_local_path(url))
+    except Exception as error:  # whatever the network library raises
+        raise CheckpointError(
+            f"cannot fetch {name}: {error}. Download {url} where there is a connection and give "
+            "the local file instead"
+        ) from error

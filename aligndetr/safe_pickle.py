@@ -75,8 +75,9 @@ def refusal(name: str) -> CheckpointError:
     """The error for a pickle that asks for the object `name`."""
     return CheckpointError(
         f"it contains {name}, refused because reading it could run foreign code; admitted are "
-        "tensors, numpy arrays and plain containers. If you trust the file, read it with the "
-        "library that wrote it and save its weights alone"
+        "tensors, numpy arrays and plain containers. If you trust its author: "
+        "train.trust_checkpoint=true for a training to go on, else read it with the library that "
+        "wrote it and save its weights alone"
     )
 
 
