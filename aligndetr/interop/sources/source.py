@@ -55,8 +55,6 @@ class Source:
 
     Attributes:
         name: as shown in the report.
-        verified: tested numerically against its own implementation; otherwise from public code
-            and key lists only.
         markers: templates; a checkpoint is of this source if each fits one of its names.
         table: names (theirs or ours) -> pairs (their template, our template).
         aliases: values by their names -> pairs (alias, the template of the name it repeats).
@@ -68,7 +66,6 @@ class Source:
     """
 
     name: str
-    verified: bool
     markers: tuple[str, ...]
     table: Callable[[Collection[str]], Sequence[Pair]]
     aliases: Callable[[Mapping[str, Any]], Sequence[Pair]] = no_aliases

@@ -7,11 +7,11 @@ from collections.abc import Collection, Sequence
 import torch
 from torch import Tensor
 
-from aligndetr.interop.coco_classes import COCO_IDS, COCO_SLOTS
+from aligndetr.interop.class_rows import COCO_IDS, COCO_SLOTS
 from aligndetr.interop.names import Pair, with_prefix
-from aligndetr.interop.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
-from aligndetr.interop.sources.dab_detr import SHARED_HEADS
-from aligndetr.interop.sources.torchvision import RESNET
+from aligndetr.interop.sources.detrex_dab_detr import SHARED_HEADS
+from aligndetr.interop.sources.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
+from aligndetr.interop.sources.torchvision_resnet import RESNET
 
 ENCODER_LAYER: list[Pair] = [
     ("self_attn.{rest}", "self_attention.{rest}"),
@@ -51,7 +51,6 @@ def keep_coco_rows(tensors: dict[str, Tensor], head: str = "class_embed") -> dic
 
 SOURCE = Source(
     name="facebookresearch/detr",
-    verified=False,
     markers=(
         "transformer.encoder.layers.{i}.self_attn.in_proj_weight",
         "transformer.decoder.layers.{i}.multihead_attn.in_proj_weight",

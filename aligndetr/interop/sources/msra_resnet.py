@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from aligndetr.interop.names import Pair
-from aligndetr.interop.source import IMAGENET_MEAN, Source, Traits
+from aligndetr.interop.sources.source import IMAGENET_MEAN, Source, Traits
 
 _PARTS = (("branch2a", "conv1"), ("branch2b", "conv2"), ("branch2c", "conv3"))
 RESNET: list[Pair] = [
@@ -47,7 +47,6 @@ def _complete_norms(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 SOURCE = Source(
     name="MSRA ResNet (Caffe2 names)",
-    verified=False,
     markers=("conv1_w", "res_conv1_bn_s", "res2_0_branch2a_w"),
     table=_table,
     ignored=("fc{n}_{rest}", "pred_{rest}", "{rest}_momentum", "lr", "conv1_b"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from aligndetr.interop.names import Pair
-from aligndetr.interop.source import Source
+from aligndetr.interop.sources.source import Source
 
 
 def _table(names: Collection[str]) -> Sequence[Pair]:
@@ -15,7 +15,6 @@ def _table(names: Collection[str]) -> Sequence[Pair]:
 # Which pixel statistics such a file needs depends on its author: see `identify`.
 SOURCE = Source(
     name="detectron2 ResNet",
-    verified=True,
     markers=("stem.conv1.weight", "res2.0.conv1.weight"),
     table=_table,
     ignored=("stem.fc.{rest}", "fc.{rest}", "linear.{rest}"),

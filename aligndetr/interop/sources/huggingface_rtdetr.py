@@ -7,20 +7,20 @@ from collections.abc import Collection, Sequence
 from torch import Tensor
 
 from aligndetr.interop.names import Pair, with_prefix
-from aligndetr.interop.source import Source
-from aligndetr.interop.sources.huggingface import (
+from aligndetr.interop.sources.huggingface_deformable_detr import (
     FEED_FORWARD,
     OWN_CONVOLUTION,
     split_projections,
     stack_projections,
 )
-from aligndetr.interop.sources.rtdetr import (
+from aligndetr.interop.sources.lyuwenyu_rtdetr import (
     CROSS_SCALE,
     QUERY_SOURCE,
     SEQUENCE,
     TRAITS,
     add_padding_label,
 )
+from aligndetr.interop.sources.source import Source
 
 # Older names come first: every version of transformers reads them.
 _LAYER: list[Pair] = [
@@ -89,7 +89,6 @@ _DECODER_HEADS = {"class_embed": "model.decoder.", "bbox_embed": "model.decoder.
 
 SOURCE = Source(
     name="Hugging Face RT-DETR",
-    verified=True,
     markers=("model.encoder_input_proj.{i}.0.weight", "model.encoder.fpn_blocks.{i}.{rest}"),
     table=_table,
     ignored=("model.anchors", "model.valid_mask"),

@@ -8,10 +8,13 @@ import torch
 from torch import Tensor
 
 from aligndetr.interop.names import Pair, count, to_ours, to_theirs, with_prefix
-from aligndetr.interop.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
-from aligndetr.interop.sources.deformable_detr import INPUT_PROJECTIONS, mark_appended
-from aligndetr.interop.sources.detrex import QUERIES, heads
-from aligndetr.interop.sources.torchvision import RESNET
+from aligndetr.interop.sources.detrex_dino import QUERIES, heads
+from aligndetr.interop.sources.fundamentalvision_deformable_detr import (
+    INPUT_PROJECTIONS,
+    mark_appended,
+)
+from aligndetr.interop.sources.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
+from aligndetr.interop.sources.torchvision_resnet import RESNET
 
 FEED_FORWARD: list[Pair] = [
     ("fc1.{rest}", "ffn.linear1.{rest}"),
@@ -117,7 +120,6 @@ def _prepare(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 SOURCE = Source(
     name="Hugging Face Deformable DETR",
-    verified=True,
     markers=(
         "model.encoder.layers.{i}.self_attn.sampling_offsets.weight",
         "model.input_proj.0.0.weight",

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from aligndetr.interop.names import Pair, count, with_prefix
-from aligndetr.interop.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
-from aligndetr.interop.sources.swin import DERIVED, SWIN, join_qkv, split_qkv
+from aligndetr.interop.sources.microsoft_swin import DERIVED, SWIN, join_qkv, split_qkv
+from aligndetr.interop.sources.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
 
 ENCODER_LAYER: list[Pair] = [
     ("attentions.0.{rest}", "self_attention.{rest}"),
@@ -105,7 +105,6 @@ def _is_one(first: Any, second: Any) -> bool:
 
 SOURCE = Source(
     name="detrex or official AlignDETR",
-    verified=True,
     markers=("transformer.encoder.layers.{i}.attentions.0.{rest}",),
     table=_table,
     aliases=_aliases,

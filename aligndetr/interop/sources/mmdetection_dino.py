@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from aligndetr.interop.names import Pair, count, fits, with_prefix
-from aligndetr.interop.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
-from aligndetr.interop.sources.torchvision import RESNET
+from aligndetr.interop.sources.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
+from aligndetr.interop.sources.torchvision_resnet import RESNET
 
 FEED_FORWARD: list[Pair] = [
     ("ffn.layers.0.0.{rest}", "ffn.linear1.{rest}"),
@@ -86,7 +86,6 @@ def _zero_neck_biases(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 SOURCE = Source(
     name="mmdetection DINO or AlignDETR",
-    verified=False,
     markers=(
         "bbox_head.cls_branches.0.weight",
         "encoder.layers.{i}.self_attn.sampling_offsets.weight",

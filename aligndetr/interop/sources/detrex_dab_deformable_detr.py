@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from aligndetr.interop.names import Pair
-from aligndetr.interop.source import Source
-from aligndetr.interop.sources import detrex
-from aligndetr.interop.sources.detrex import BOX_HEADS, CLASS_HEADS
+from aligndetr.interop.sources import detrex_dino
+from aligndetr.interop.sources.detrex_dino import BOX_HEADS, CLASS_HEADS
+from aligndetr.interop.sources.source import Source
 
 OWN: list[Pair] = [
     ("tgt_embed.weight", "query_source.content.weight"),
@@ -19,7 +19,7 @@ OWN: list[Pair] = [
 
 
 def _table(names: Collection[str]) -> Sequence[Pair]:
-    return [*OWN, *detrex.SOURCE.table(names)]
+    return [*OWN, *detrex_dino.SOURCE.table(names)]
 
 
 def _aliases(state: Mapping[str, Any]) -> Sequence[Pair]:
@@ -28,11 +28,9 @@ def _aliases(state: Mapping[str, Any]) -> Sequence[Pair]:
     return [CLASS_HEADS, BOX_HEADS] if proposes else [BOX_HEADS]
 
 
-# Verified by name and shape on complete key lists; there are no published numbers to compare.
 SOURCE: Source = replace(
-    detrex.SOURCE,
+    detrex_dino.SOURCE,
     name="detrex DAB-Deformable-DETR",
-    verified=False,
     markers=(
         "transformer.decoder.query_scale.layers.{i}.{rest}",
         "transformer.encoder.layers.{i}.attentions.0.sampling_offsets.{rest}",

@@ -7,15 +7,15 @@ from collections.abc import Collection, Sequence
 from torch import Tensor
 
 from aligndetr.interop.names import Pair, count, fits, with_prefix
-from aligndetr.interop.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
-from aligndetr.interop.sources.detrex import (
+from aligndetr.interop.sources.detrex_dino import (
     DECODER_LAYERS,
     QUERIES,
     decoder_head_aliases,
     heads,
     query_embedding,
 )
-from aligndetr.interop.sources.torchvision import RESNET
+from aligndetr.interop.sources.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
+from aligndetr.interop.sources.torchvision_resnet import RESNET
 
 ENCODER_LAYER: list[Pair] = [
     ("self_attn.{rest}", "self_attention.{rest}"),
@@ -85,7 +85,6 @@ def _table(names: Collection[str]) -> Sequence[Pair]:
 
 SOURCE = Source(
     name="fundamentalvision/Deformable-DETR",
-    verified=False,
     markers=(
         "transformer.encoder.layers.{i}.self_attn.sampling_offsets.weight",
         "input_proj.0.0.weight",

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from aligndetr.interop.names import Pair, with_prefix
-from aligndetr.interop.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
+from aligndetr.interop.sources.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
 
 DENSE_ENCODER_LAYER: list[Pair] = [
     ("attentions.0.attn.{rest}", "self_attention.{rest}"),
@@ -60,7 +60,6 @@ def _aliases(state: Mapping[str, Any]) -> Sequence[Pair]:
 
 SOURCE = Source(
     name="detrex DAB-DETR or official Align-DAB-DETR",
-    verified=True,
     markers=("transformer.encoder.layers.{i}.attentions.0.{rest}", "anchor_box_embed.weight"),
     table=_table,
     aliases=_aliases,

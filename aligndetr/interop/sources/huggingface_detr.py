@@ -7,15 +7,15 @@ from collections.abc import Collection, Sequence
 from torch import Tensor
 
 from aligndetr.interop.names import Pair, with_prefix
-from aligndetr.interop.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
-from aligndetr.interop.sources.detr import keep_coco_rows
-from aligndetr.interop.sources.huggingface import (
+from aligndetr.interop.sources.facebook_detr import keep_coco_rows
+from aligndetr.interop.sources.huggingface_deformable_detr import (
     BACKBONES,
     FEED_FORWARD,
     own_resnet,
     stack_projections,
 )
-from aligndetr.interop.sources.torchvision import RESNET
+from aligndetr.interop.sources.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
+from aligndetr.interop.sources.torchvision_resnet import RESNET
 
 # Put in the place of its name, cross-attention is stacked as self-attention is.
 _CROSS = "cross.self_attn"
@@ -63,7 +63,6 @@ def _prepare(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 SOURCE = Source(
     name="Hugging Face DETR",
-    verified=True,
     markers=(
         "model.encoder.layers.{i}.self_attn.q_proj.weight",
         "model.query_position_embeddings.weight",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from aligndetr.interop.names import Pair
-from aligndetr.interop.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
+from aligndetr.interop.sources.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
 
 RESNET: list[Pair] = [
     ("conv1.weight", "stem.conv1.weight"),
@@ -27,7 +27,6 @@ def _table(names: Collection[str]) -> Sequence[Pair]:
 
 SOURCE = Source(
     name="torchvision ResNet",
-    verified=True,
     markers=("conv1.weight", "bn1.weight", "layer1.0.conv1.weight"),
     table=_table,
     ignored=("fc.{rest}",),

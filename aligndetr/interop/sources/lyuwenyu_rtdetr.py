@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 from torch import Tensor
 
 from aligndetr.interop.names import Pair, with_prefix
-from aligndetr.interop.source import Source, Traits
-from aligndetr.interop.sources.deformable_detr import ENCODER_LAYER
+from aligndetr.interop.sources.fundamentalvision_deformable_detr import ENCODER_LAYER
+from aligndetr.interop.sources.source import Source, Traits
 
 CONVOLUTION: list[Pair] = [("conv.weight", "weight"), ("norm.{rest}", "norm.{rest}")]
 SEQUENCE: list[Pair] = [("0.weight", "weight"), ("1.{rest}", "norm.{rest}")]
@@ -89,7 +89,6 @@ def _with_zero_row(rows: Tensor) -> Tensor:
 
 SOURCE = Source(
     name="lyuwenyu/RT-DETR",
-    verified=False,
     markers=("encoder.fpn_blocks.{i}.{rest}", "decoder.dec_score_head.{i}.weight"),
     table=_table,
     ignored=("decoder.anchors", "decoder.valid_mask", "encoder.pos_embed{i}"),
@@ -99,7 +98,6 @@ SOURCE = Source(
 # Trained with ImageNet's pixel statistics, but used with pixels in [0, 1] by all of RT-DETR.
 BACKBONE = Source(
     name="ResNet-D of lyuwenyu/RT-DETR",
-    verified=False,
     markers=("conv1.conv1_{n}.conv.weight", "res_layers.{i}.blocks.{b}.branch2a.conv.weight"),
     table=_backbone_table,
     backbone_only=True,

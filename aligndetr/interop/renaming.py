@@ -1,20 +1,23 @@
-"""From a file's own names to ours."""
+"""Between the names of another toolbox and ours, in both directions."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from aligndetr.errors import CheckpointError
 from aligndetr.interop.class_rows import drop_extra_label
-from aligndetr.interop.names import fits_any, to_ours, translate
+from aligndetr.interop.names import fits_any, to_ours, to_theirs, translate
 from aligndetr.interop.raw_checkpoint import RawCheckpoint
-from aligndetr.interop.source import Source, Traits
 from aligndetr.interop.sources import OURS, SOURCES
-from aligndetr.interop.sources.torchvision import SOURCE as TORCHVISION
+from aligndetr.interop.sources.source import Source, Traits
+from aligndetr.interop.sources.torchvision_resnet import SOURCE as TORCHVISION
+
+Value = TypeVar("Value")
 
 
 @dataclass
@@ -103,3 +106,70 @@ def resolve_aliases(tensors: dict[str, Tensor], source: Source) -> dict[str, Ten
             )
         resolved[first] = tensor
     return resolved
+
+
+def export_state(state: Mapping[str, Value], source: Source) -> dict[str, Value]:
+    """Rename our state dict, and repeat every tensor that is stored twice there.
+
+    Args:
+        state: anything by our parameter names: tensors, gradients, shapes; tensors where the
+            source stores some of them in another form.
+        source: whose names to use.
+
+    Returns:
+        The values by exactly the names that the source publishes, sorted by name.
+
+    Raises:
+        CheckpointError: some names have no counterpart there, or different values would get the
+            same one.
+    """
+    names = export_names(state, source)
+    _check_shared(state, names, source)
+    renamed = source.finish({names[name]: value for name, value in state.items()})
+    for alias, repeated in source.aliases(renamed):
+        for name in list(renamed):
+            extra = translate(name, repeated, alias)
+            if extra:
+                renamed[extra] = renamed[name]
+    return {name: renamed[name] for name in sorted(renamed)}
+
+
+def _check_shared(state: Mapping[str, Value], names: Mapping[str, str], source: Source) -> None:
+    """Parameters that get the same name must be one.
+
+    Raises:
+        CheckpointError: they differ.
+    """
+    first: dict[str, str] = {}
+    for name, theirs in names.items():
+        twin = first.setdefault(theirs, name)
+        if twin != name and not _is_equal(state[twin], state[name]):
+            raise CheckpointError(
+                f"{twin} and {name} are one parameter ({theirs}) in {source.name}, "
+                "but differ in this model"
+            )
+
+
+def _is_equal(left: Value, right: Value) -> bool:
+    if isinstance(left, Tensor) and isinstance(right, Tensor):
+        unknown = left.is_meta or right.is_meta
+        return left.shape == right.shape and (unknown or torch.equal(left, right))
+    return left == right
+
+
+def export_names(names: Collection[str], source: Source) -> dict[str, str]:
+    """Map our names to theirs, aliases left out.
+
+    Raises:
+        CheckpointError: some names have no counterpart there.
+    """
+    table = source.table(names)
+    mapped = {name: to_theirs(name, table) for name in names}
+    strange = [name for name, theirs in mapped.items() if theirs is None]
+    if strange:
+        shown = ", ".join(strange[:5])
+        raise CheckpointError(
+            f"{len(strange)} parameters have no name in {source.name}: {shown}"
+            + (", ..." if len(strange) > 5 else "")
+        )
+    return {name: str(theirs) for name, theirs in mapped.items()}

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from aligndetr.interop.names import Pair, translate, with_prefix
-from aligndetr.interop.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
+from aligndetr.interop.sources.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
 
 BLOCK: list[Pair] = [
     ("norm1.{rest}", "layernorm_before.{rest}"),
@@ -71,7 +71,6 @@ def _table(names: Collection[str]) -> Sequence[Pair]:
 
 SOURCE = Source(
     name="Swin of its authors",
-    verified=False,
     markers=("patch_embed.proj.weight", "layers.{i}.blocks.{b}.attn.relative_position_bias_table"),
     table=_table,
     ignored=("head.{rest}", "norm.{rest}", *DERIVED),
