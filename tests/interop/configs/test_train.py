@@ -10,7 +10,7 @@ import torch
 from aligndetr.cli import main
 
 HERE = Path(__file__).parent
-COCO = HERE.parent / "data" / "golden" / "coco"  # two images, three classes
+COCO = HERE.parents[1] / "data" / "golden" / "coco"  # two images, three classes
 
 
 @pytest.mark.filterwarnings("ignore:.*lr_factor_func")
