@@ -222,8 +222,8 @@ def test_a_named_function_in_a_dump_is_not_imported(dump, tmp_path, monkeypatch)
         ("out_channels: 64\n", "out_channels: 32\n", "neck.out_channels is 32"),
         (
             "detectron2.modeling.ResNet\n",
-            "detectron2.modeling.SwinTransformer\n",
-            "SwinTransformer",
+            "detectron2.modeling.RegNet\n",
+            "RegNet",
         ),
         ("transforms.RandomFlip}", "transforms.RandomRotation}", "RandomRotation has no count"),
         ("modeling.AlignDETR\n", "modeling.FCOS\n", "FCOS has no counterpart"),
