@@ -163,18 +163,10 @@ def config_path(choice: ConfigChoice) -> Path:
         ConfigError: none is given, or it does not exist.
     """
     from aligndetr.config.find_file import resolve_config
+    from aligndetr.interop import enable_foreign_configs
 
     if choice.config is None:
         raise ConfigError("no config given; name one that `aligndetr configs` lists, or a file")
     path = resolve_config(choice.config)
-    _read_foreign_configs()
+    enable_foreign_configs()
     return path
-
-
-def _read_foreign_configs() -> None:
-    """Let `aligndetr.interop`, if it offers that, teach the config system foreign names."""
-    from aligndetr import interop
-
-    enable = getattr(interop, "enable_foreign_configs", None)
-    if enable is not None:
-        enable()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import pickle
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +13,7 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
+from aligndetr.checkpoint_file import read_checkpoint_file
 from aligndetr.distributed import barrier, is_main, unwrap
 from aligndetr.engine.plan import whole_number
 from aligndetr.engine.random_state import RandomState
@@ -179,24 +178,9 @@ def load_model_file(path: str | os.PathLike, trust: bool = False) -> dict[str, A
         The file's dict; bare weights are put under `model`.
 
     Raises:
-        CheckpointError: the file is missing, truncated, or holds foreign objects.
+        CheckpointError: see `read_checkpoint_file`; or the file holds no dict.
     """
-    if not Path(path).is_file():
-        raise CheckpointError(f"no checkpoint at {path}: there is no such file")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=not trust)
-    except pickle.UnpicklingError as error:
-        named = re.search(r"GLOBAL ([\w.]+)", str(error))
-        if named is None:
-            raise CheckpointError(f"{path} is truncated or not a checkpoint") from error
-        raise CheckpointError(
-            f"{path} contains {named.group(1)}, neither a tensor nor a plain value; reading it "
-            "could run foreign code. If you trust its author: train.trust_checkpoint=true"
-        ) from error
-    except Exception as error:  # a broken stream can make the reader raise nearly anything
-        raise CheckpointError(
-            f"{path} is truncated or not a checkpoint ({type(error).__name__}: {error})"
-        ) from error
+    content = read_checkpoint_file(path, trust)
     if not isinstance(content, Mapping):
         raise CheckpointError(f"{path} holds a {type(content).__name__}, not a dict of weights")
     return dict(content) if isinstance(content.get("model"), Mapping) else {"model": content}

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from aligndetr.interop.configs import enable_foreign_configs
     from aligndetr.interop.convert import convert_checkpoint
     from aligndetr.interop.load import load_checkpoint
 
-__all__ = ["convert_checkpoint", "load_checkpoint"]
+__all__ = ["convert_checkpoint", "enable_foreign_configs", "load_checkpoint"]
 
 # Imported on first use: what reads configs should not wait for torch, nor the other way round.
 _HOMES = {
@@ -21,7 +21,6 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None or find_spec(home) is None:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(home), name)
+    return getattr(import_module(_HOMES[name]), name)

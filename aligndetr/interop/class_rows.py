@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import torch
 from torch import Tensor
 
-from aligndetr.interop.coco_classes import COCO_IDS, COCO_NAMES, COCO_SLOTS
 from aligndetr.interop.names import fits, fits_any
+
+# The 80 classes of COCO detection by their category ids among 1..90.
+COCO_CLASSES: dict[int, str] = {
+    1: "person", 2: "bicycle", 3: "car", 4: "motorcycle", 5: "airplane", 6: "bus", 7: "train",
+    8: "truck", 9: "boat", 10: "traffic light", 11: "fire hydrant", 13: "stop sign",
+    14: "parking meter", 15: "bench", 16: "bird", 17: "cat", 18: "dog", 19: "horse", 20: "sheep",
+    21: "cow", 22: "elephant", 23: "bear", 24: "zebra", 25: "giraffe", 27: "backpack",
+    28: "umbrella", 31: "handbag", 32: "tie", 33: "suitcase", 34: "frisbee", 35: "skis",
+    36: "snowboard", 37: "sports ball", 38: "kite", 39: "baseball bat", 40: "baseball glove",
+    41: "skateboard", 42: "surfboard", 43: "tennis racket", 44: "bottle", 46: "wine glass",
+    47: "cup", 48: "fork", 49: "knife", 50: "spoon", 51: "bowl", 52: "banana", 53: "apple",
+    54: "sandwich", 55: "orange", 56: "broccoli", 57: "carrot", 58: "hot dog", 59: "pizza",
+    60: "donut", 61: "cake", 62: "chair", 63: "couch", 64: "potted plant", 65: "bed",
+    67: "dining table", 70: "toilet", 72: "tv", 73: "laptop", 74: "mouse", 75: "remote",
+    76: "keyboard", 77: "cell phone", 78: "microwave", 79: "oven", 80: "toaster", 81: "sink",
+    82: "refrigerator", 84: "book", 85: "clock", 86: "vase", 87: "scissors", 88: "teddy bear",
+    89: "hair drier", 90: "toothbrush",
+}  # fmt: skip
+COCO_NAMES: list[str] = list(COCO_CLASSES.values())
+COCO_IDS: list[int] = list(COCO_CLASSES)
+COCO_SLOTS = 91  # heads indexed by category id: 0 and ten further ids are unused
 
 HEAD = "decoder.class_heads.{i}.weight"
 EMBEDDING = "denoiser.label_embedding.weight"
 CLASS_ROWS = ("decoder.class_heads.{i}.{rest}", "query_source.class_head.{rest}", EMBEDDING)
+PROPOSAL_HEAD = "query_source.class_head.{rest}"
+# A parameter of models whose proposals are rated by the first row of that head alone.
+RATED_BY_FIRST_ROW = "query_source.position_proj.weight"
 
 
 def has_class_rows(name: str) -> bool:
@@ -23,6 +48,11 @@ def num_classes(tensors: dict[str, Tensor]) -> int | None:
     return next((len(value) for name, value in tensors.items() if fits(name, HEAD)), None)
 
 
+def rates_proposals(name: str, state: Collection[str]) -> bool:
+    """Tell whether the parameter's first row stands for any object, and its others for nothing."""
+    return RATED_BY_FIRST_ROW in state and fits(name, PROPOSAL_HEAD)
+
+
 def drop_unused_slots(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Keep the 80 rows of COCO's classes where heads are indexed by category id.
 
@@ -30,9 +60,11 @@ def drop_unused_slots(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """
     if num_classes(tensors) != COCO_SLOTS:
         return tensors
-    ids = torch.tensor(COCO_IDS)
+    classes, with_first = torch.tensor(COCO_IDS), torch.tensor([0, *COCO_IDS[1:]])
     return {
-        name: value.index_select(0, ids) if has_class_rows(name) else value
+        name: value.index_select(0, with_first if rates_proposals(name, tensors) else classes)
+        if has_class_rows(name)
+        else value
         for name, value in tensors.items()
     }
 

@@ -12,26 +12,26 @@ from torch import Tensor, nn
 from aligndetr.errors import CheckpointError
 from aligndetr.files import atomic_write
 from aligndetr.interop.class_rows import row_names
-from aligndetr.interop.export import export_state
+from aligndetr.interop.hyper_parameters import model_traits
 from aligndetr.interop.load import import_checkpoint, load_state
 from aligndetr.interop.placement import BACKBONE, Target
-from aligndetr.interop.reader import RawCheckpoint, read_checkpoint
+from aligndetr.interop.raw_checkpoint import RawCheckpoint, read_checkpoint
+from aligndetr.interop.renaming import export_state
 from aligndetr.interop.report import Report
-from aligndetr.interop.source import Traits
 from aligndetr.interop.sources import (
     DETREX,
     OURS,
-    detrex_layout,
-    rtdetr,
-    rtdetr_huggingface,
+    detrex_source,
+    huggingface_rtdetr,
+    lyuwenyu_rtdetr,
 )
-from aligndetr.interop.traits import model_traits
+from aligndetr.interop.sources.source import Traits
 
 LAYOUTS = {
     "ours": OURS,
     "detrex": DETREX,
-    "rtdetr": rtdetr.SOURCE,
-    "huggingface-rtdetr": rtdetr_huggingface.SOURCE,
+    "rtdetr": lyuwenyu_rtdetr.SOURCE,
+    "huggingface-rtdetr": huggingface_rtdetr.SOURCE,
 }
 
 
@@ -72,7 +72,7 @@ def convert_checkpoint(
     own = {name: value.detach().clone() for name, value in tensors.items()}
     if is_detector:
         names = LAYOUTS[layout]
-        state = export_state(own, detrex_layout(own) if names is DETREX else names)
+        state = export_state(own, detrex_source(own) if names is DETREX else names)
     else:
         state = {name.removeprefix(BACKBONE): value for name, value in own.items()}
     if layout != "ours":
@@ -90,7 +90,6 @@ def _translate(
     report = Report(
         checkpoint.path,
         source.name,
-        source.verified,
         loaded=list(tensors),
         unexpected=imported.unknown,
         notes=["no config given: names are translated, sizes are not checked"],

@@ -43,7 +43,6 @@ def load_from_hub(model: nn.Module, path: str, strict: bool = False) -> Report:
     report = Report(
         path,
         "Hugging Face transformers",
-        verified=True,
         loaded=[own[name] for name in names if name not in without],
         missing=[own[name] for name in names if name in without],
     )

@@ -9,16 +9,19 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from aligndetr.errors import CheckpointError
-from aligndetr.interop.class_rows import drop_unused_slots, num_classes, row_names
-from aligndetr.interop.coco_classes import COCO_SLOTS
+from aligndetr.interop.class_rows import COCO_SLOTS, drop_unused_slots, num_classes, row_names
 from aligndetr.interop.hub import is_hub_name, load_from_hub
-from aligndetr.interop.identify import Imported, identify, import_state
+from aligndetr.interop.hyper_parameters import (
+    contradictions,
+    differing_traits,
+    fold_pixels,
+    model_traits,
+)
 from aligndetr.interop.placement import BACKBONE, Target, place
-from aligndetr.interop.reader import RawCheckpoint, read_checkpoint
+from aligndetr.interop.raw_checkpoint import RawCheckpoint, read_checkpoint
+from aligndetr.interop.renaming import Imported, identify, import_state
 from aligndetr.interop.report import Report
-from aligndetr.interop.sizes import contradictions
 from aligndetr.interop.sources import OURS
-from aligndetr.interop.traits import differing_traits, fold_pixels, model_traits
 
 
 def load_checkpoint(
@@ -54,7 +57,7 @@ def load_state(model: nn.Module, checkpoint: RawCheckpoint, strict: bool = False
     target = Target(model)
     imported = import_checkpoint(checkpoint, target.state, num_classes(target.state))
     source = imported.source
-    report = Report(checkpoint.path, source.name, source.verified, unexpected=imported.unknown)
+    report = Report(checkpoint.path, source.name, unexpected=imported.unknown)
     if imported.ignored:
         report.notes.append(f"{len(imported.ignored)} tensors that a detector does not need")
     tensors = target.select(imported.tensors, report)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from aligndetr.errors import CheckpointError
-from aligndetr.interop.class_rows import common_rows, has_class_rows, num_classes
+from aligndetr.interop.class_rows import common_rows, has_class_rows, num_classes, rates_proposals
 from aligndetr.interop.report import Report
 
 BACKBONE = "backbone."
@@ -88,7 +88,8 @@ def place(
         if name not in target.state:
             report.unexpected += [] if name.endswith("num_batches_tracked") else [name]
         elif has_class_rows(name) and not same_classes:
-            updates[name] = _copy_rows(value, target.state[name], rows)
+            pairs = [(0, 0)] if rates_proposals(name, target.state) else rows
+            updates[name] = _copy_rows(value, target.state[name], pairs)
             report.reinitialised.append(name)
         elif value.shape != target.state[name].shape:
             shapes = f"{tuple(value.shape)} in the checkpoint, {tuple(target.state[name].shape)} in"

@@ -18,7 +18,6 @@ class Report:
     Attributes:
         path: the file.
         source: what it was recognised as.
-        verified: whether that source is tested numerically against its own implementation.
         loaded: our names whose values come from the file.
         reinitialised: class heads and label embeddings kept as the model made them, but for the
             rows of classes that both sides name.
@@ -31,7 +30,6 @@ class Report:
 
     path: str
     source: str
-    verified: bool
     loaded: list[str] = field(default_factory=list)
     reinitialised: list[str] = field(default_factory=list)
     copied_classes: list[str] = field(default_factory=list)
@@ -46,8 +44,7 @@ class Report:
         return not (self.reinitialised or self.missing or self.unexpected or self.mismatched)
 
     def __str__(self) -> str:
-        trust = "verified" if self.verified else "unverified: from public code and key lists only"
-        lines = [f"checkpoint  {self.path}", f"source      {self.source} ({trust})", *self._table()]
+        lines = [f"checkpoint  {self.path}", f"source      {self.source}", *self._table()]
         if self.copied_classes:
             lines += _listing("class rows copied by name", self.copied_classes)
         lines += _listing("re-initialised", self.reinitialised)

@@ -8,7 +8,7 @@ import torch
 
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.find_file import resolve_config
-from aligndetr.interop.export import export_state
+from aligndetr.interop.renaming import export_state
 from aligndetr.interop.sources import DETREX
 
 ROOT = Path(__file__).parents[2]

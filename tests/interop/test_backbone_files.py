@@ -8,7 +8,7 @@ from torch import nn
 
 from aligndetr.errors import CheckpointError
 from aligndetr.interop import load_checkpoint
-from aligndetr.interop.source import IMAGENET_MEAN, IMAGENET_STD
+from aligndetr.interop.sources.source import IMAGENET_MEAN, IMAGENET_STD
 from aligndetr.modeling.backbone import ResNet
 
 BLOCKS = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3)}

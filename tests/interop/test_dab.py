@@ -7,11 +7,10 @@ from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.find_file import resolve_config
 from aligndetr.errors import CheckpointError
 from aligndetr.interop import convert_checkpoint, load_checkpoint
-from aligndetr.interop.coco_classes import COCO_IDS
-from aligndetr.interop.export import export_state
-from aligndetr.interop.identify import identify, import_state
-from aligndetr.interop.reader import RawCheckpoint
-from aligndetr.interop.sources import detrex_layout
+from aligndetr.interop.class_rows import COCO_IDS
+from aligndetr.interop.raw_checkpoint import RawCheckpoint
+from aligndetr.interop.renaming import export_state, identify, import_state
+from aligndetr.interop.sources import detrex_source
 
 PUBLISHED = {  # key list -> our config
     "dab_detr_r50": "dab_detr_r50_50ep",
@@ -47,7 +46,7 @@ def test_our_model_has_the_published_keys_and_shapes(published, key_lists):
         pytest.skip("the published key lists are not here")
     with torch.device("meta"):
         state = build(PUBLISHED[published], 80).state_dict()
-    exported = export_state(state, detrex_layout(state))
+    exported = export_state(state, detrex_source(state))
     shapes = {key: tuple(value.shape) for key, value in exported.items()}
     assert shapes == {key: shape for key, (shape, _) in key_lists[published].items()}
 
@@ -66,7 +65,7 @@ def test_published_key_lists_round_trip(published, key_lists):
     exported = export_state(imported.tensors, source)
     assert list(exported) == sorted(keys)
     assert all(exported[key] is state[key] for key in keys)  # the tensor itself at each place
-    assert detrex_layout(imported.tensors) is source
+    assert detrex_source(imported.tensors) is source
 
 
 @pytest.mark.parametrize("name", TINY)
@@ -92,15 +91,15 @@ def test_heads_that_differ_cannot_become_one(tmp_path):
     )
     state = instantiate(config.model).state_dict()
     with pytest.raises(CheckpointError, match=r"class_heads\.0\.weight and .* are one parameter"):
-        export_state(state, detrex_layout(state))
+        export_state(state, detrex_source(state))
 
 
 def test_a_damaged_activation_is_noticed():
     state = randomised("dab_detr_tiny").state_dict()
-    exported = export_state(state, detrex_layout(state))
+    exported = export_state(state, detrex_source(state))
     exported["transformer.encoder.layers.0.ffns.0.layers.0.1.weight"] = torch.ones(1) * 7
     with pytest.raises(CheckpointError, match=r"layers\.0\.1\.weight differs from .*activation"):
-        import_state(exported, detrex_layout(state))
+        import_state(exported, detrex_source(state))
 
 
 def original_detr(model):
@@ -139,7 +138,6 @@ def test_the_original_detr_is_understood(tmp_path):
     fresh = build("detr_tiny")
     report = load_checkpoint(fresh, tmp_path / "detr.pth", strict=True)
     assert report.source == "facebookresearch/detr"
-    assert not report.verified
     for key, value in model.state_dict().items():
         assert torch.equal(fresh.state_dict()[key], value), key
 

@@ -5,9 +5,9 @@ import torch
 
 from aligndetr.errors import CheckpointError
 from aligndetr.interop import convert_checkpoint, load_checkpoint
-from aligndetr.interop.export import export_state
+from aligndetr.interop.renaming import export_state
 from aligndetr.interop.sources import DETREX
-from aligndetr.interop.sources.deformable_detr import SOURCE as AUTHORS
+from aligndetr.interop.sources.fundamentalvision_deformable_detr import SOURCE as AUTHORS
 
 CLASSES, BOXES = "transformer.decoder.class_embed.", "transformer.decoder.bbox_embed."
 VARIANTS = {  # config -> heads that detrex stores again below its decoder
@@ -64,8 +64,22 @@ def test_files_of_the_authors(variant, expected, make_deformable, tmp_path):
         load_checkpoint(make_deformable(variant), tmp_path / "theirs.pth")
     fresh = make_deformable(variant, **{"model.decoder.refinement.eps": 1e-5})
     report = load_checkpoint(fresh, tmp_path / "theirs.pth", strict=True)
-    assert (report.source, report.verified) == (AUTHORS.name, False)
+    assert report.source == AUTHORS.name
     same(fresh, model)
+
+
+def test_the_row_that_rates_proposals_stays_the_first(make_deformable, tmp_path):
+    """With other classes, too: row 0 of that head tells objects from none, whatever they are."""
+    variant = "deformable_detr_r50_two_stage_50ep"
+    theirs, ours = make_deformable(variant), make_deformable(variant, **{"model.num_classes": 3})
+    theirs.class_names, ours.class_names = list("abcdef"), list("fcx")
+    theirs.query_source.class_head.bias.data = torch.arange(6.0)
+    theirs.decoder.class_heads[1].bias.data = torch.arange(6.0)
+    state = {"model": theirs.state_dict(), "class_names": theirs.class_names}
+    torch.save(state, tmp_path / "theirs.pth")
+    load_checkpoint(ours, tmp_path / "theirs.pth")
+    assert ours.query_source.class_head.bias[0] == 0
+    assert ours.decoder.class_heads[1].bias[:2].tolist() == [5, 2]  # by name: f, c
 
 
 def test_another_number_of_learned_queries_is_named(make_deformable, tmp_path):

@@ -6,7 +6,7 @@ import torch
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.find_file import resolve_config
 from aligndetr.interop.load import load_state
-from aligndetr.interop.reader import RawCheckpoint
+from aligndetr.interop.raw_checkpoint import RawCheckpoint
 
 
 def build_ours():

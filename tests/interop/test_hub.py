@@ -8,7 +8,7 @@ from aligndetr.config.find_file import resolve_config
 from aligndetr.engine.recomputation import recompute_activations
 from aligndetr.errors import CheckpointError, ConfigError
 from aligndetr.interop import load_checkpoint
-from aligndetr.interop.export import export_state
+from aligndetr.interop.renaming import export_state
 from aligndetr.interop.sources import DETREX
 from aligndetr.modeling.backbone import ResNet, TransformersBackbone
 from aligndetr.structures import Boxes, Instances

@@ -8,10 +8,9 @@ from hypothesis import given, settings
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.find_file import resolve_config
 from aligndetr.errors import CheckpointError
-from aligndetr.interop.export import export_state
-from aligndetr.interop.identify import identify, import_state
 from aligndetr.interop.names import count, fits, to_ours, to_theirs, translate
-from aligndetr.interop.reader import RawCheckpoint
+from aligndetr.interop.raw_checkpoint import RawCheckpoint
+from aligndetr.interop.renaming import export_state, identify, import_state
 from aligndetr.interop.sources import DETREX, SOURCES
 
 

@@ -8,10 +8,10 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from aligndetr.interop.export import export_names, export_state
 from aligndetr.interop.load import load_state
-from aligndetr.interop.reader import RawCheckpoint
-from aligndetr.interop.sources import detrex_layout
+from aligndetr.interop.raw_checkpoint import RawCheckpoint
+from aligndetr.interop.renaming import export_names, export_state
+from aligndetr.interop.sources import detrex_source
 from aligndetr.layers import share
 from aligndetr.layers.attention import SelfAttention
 from aligndetr.layers.conditional_attention import (
@@ -56,13 +56,13 @@ def canonical(name: str) -> str:
 def exported_shapes(model: nn.Module) -> dict[str, tuple[int, ...]]:
     """What our export to the published layout would write, aliases included."""
     state = model.state_dict()
-    return {n: tuple(t.shape) for n, t in export_state(state, detrex_layout(state)).items()}
+    return {n: tuple(t.shape) for n, t in export_state(state, detrex_source(state)).items()}
 
 
 def gradient_norms(model: nn.Module) -> dict[str, Tensor]:
     """Gradient norm of every trained parameter by published name; no gradient counts as 0."""
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    names = export_names(list(trained), detrex_layout(trained))
+    names = export_names(list(trained), detrex_source(trained))
     return {
         names[name]: torch.zeros(()) if p.grad is None else p.grad.norm()
         for name, p in trained.items()

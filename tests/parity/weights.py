@@ -7,9 +7,9 @@ import re
 import torch
 from torch import Tensor, nn
 
-from aligndetr.interop.export import export_names, export_state
 from aligndetr.interop.load import load_state
-from aligndetr.interop.reader import RawCheckpoint
+from aligndetr.interop.raw_checkpoint import RawCheckpoint
+from aligndetr.interop.renaming import export_names, export_state
 from aligndetr.interop.report import Report
 from aligndetr.interop.sources import DETREX
 from tests.parity.golden import Golden, filled

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from aligndetr.interop.names import Pair, with_prefix
-from aligndetr.interop.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
-from aligndetr.interop.sources.dab_detr import DENSE_ENCODER_LAYER, SHARED_HEADS
+from aligndetr.interop.sources.detrex_dab_detr import DENSE_ENCODER_LAYER, SHARED_HEADS
+from aligndetr.interop.sources.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
 
 DECODER_LAYER: list[Pair] = [
     ("attentions.1.attn.{rest}", "cross_attention.{rest}"),
@@ -32,7 +32,6 @@ def _table(names: Collection[str]) -> Sequence[Pair]:
 
 SOURCE = Source(
     name="detrex DETR",
-    verified=False,
     markers=(
         "transformer.encoder.layers.{i}.attentions.0.attn.{rest}",
         "transformer.decoder.layers.{i}.attentions.1.attn.{rest}",

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from aligndetr.interop.names import Pair, with_prefix
-from aligndetr.interop.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
-from aligndetr.interop.sources.deformable_detr import (
+from aligndetr.interop.sources.detrex_dino import decoder_head_aliases
+from aligndetr.interop.sources.fundamentalvision_deformable_detr import (
     AROUND_LAYERS,
     INPUT_PROJECTIONS,
     mark_appended,
     transformer_layers,
 )
-from aligndetr.interop.sources.detrex import decoder_head_aliases
-from aligndetr.interop.sources.torchvision import RESNET
+from aligndetr.interop.sources.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
+from aligndetr.interop.sources.torchvision_resnet import RESNET
 
 DINO_ONLY: list[Pair] = [
     ("transformer.tgt_embed.weight", "query_source.content.weight"),
@@ -39,7 +39,6 @@ def _table(names: Collection[str]) -> Sequence[Pair]:
 
 SOURCE = Source(
     name="IDEA-Research/DINO",
-    verified=False,
     markers=(
         "transformer.encoder.layers.{i}.self_attn.sampling_offsets.weight",
         "input_proj.0.0.weight",

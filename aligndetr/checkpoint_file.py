@@ -1,0 +1,120 @@
+"""The one reader of checkpoint files, ours and foreign: nothing in a file is run."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import pickle
+import re
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from aligndetr.errors import CheckpointError
+from aligndetr.safe_pickle import ADMITTED, LEGACY_TORCH_MAGIC, NUMPY_DTYPES, load_pickle, refusal
+
+# Of a record's header in a zip file: fixed bytes, and where the lengths of two texts after it are.
+HEADER_BYTES, HEADER_LENGTHS = 30, 26
+
+
+def read_checkpoint_file(path: str | os.PathLike, trust: bool = False) -> Any:
+    """Read what a file holds, tensors onto the CPU.
+
+    Args:
+        path: local file: of `torch.save` (zip or legacy), a pickle of arrays, or safetensors.
+        trust: allow any object in a file of `torch.save`, whose reading can then run any code.
+
+    Raises:
+        CheckpointError: the file is missing, broken, damaged, or holds objects that are refused.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"no checkpoint at {path}: there is no such file")
+    try:
+        return _read(path, trust)
+    except CheckpointError as error:
+        raise CheckpointError(f"cannot load {path}: {error}") from error
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
+    except Exception as error:  # a broken stream can make the readers raise nearly anything
+        raise CheckpointError(
+            f"{path} is truncated or not a checkpoint ({type(error).__name__}: {error})"
+        ) from error
+
+
+def _read(path: Path, trust: bool) -> Any:
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    if zipfile.is_zipfile(path):
+        check_zip(path)
+        return _read_torch(path, trust)
+    if trust:
+        return _read_torch(path, trust)
+    with open(path, "rb") as file:
+        content = load_pickle(file)
+    return _read_torch(path, trust) if content == LEGACY_TORCH_MAGIC else content
+
+
+def _read_torch(path: Path, trust: bool) -> Any:
+    admitted = [(value, name) for name, value in ADMITTED.items()]
+    try:
+        with torch.serialization.safe_globals([*admitted, *NUMPY_DTYPES]):
+            return torch.load(path, map_location="cpu", weights_only=not trust)
+    except pickle.UnpicklingError as error:
+        named = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if named:
+            raise refusal(named.group(1)) from error
+        raise
+
+
+def _read_safetensors(path: Path) -> Any:
+    try:
+        from safetensors.torch import load_file
+    except ImportError as error:
+        raise CheckpointError("reading it needs: pip install safetensors") from error
+    return load_file(path)
+
+
+def check_zip(path: Path) -> None:
+    """Compare every record with its CRC-32 and the sizes with the file, before any is unpacked.
+
+    `torch.save` never compresses; a small file can therefore not stand for gigabytes.
+
+    Raises:
+        CheckpointError: a record is compressed or damaged, or the records overlap.
+    """
+    with zipfile.ZipFile(path) as archive:
+        records = archive.infolist()
+    for record in records:
+        if record.compress_type != zipfile.ZIP_STORED or record.compress_size != record.file_size:
+            raise CheckpointError(
+                f"its record {record.filename} is compressed ({record.compress_size} bytes for "
+                f"{record.file_size}), which torch.save never does"
+            )
+    if sum(record.file_size for record in records) > path.stat().st_size:
+        raise CheckpointError("its records claim more bytes than the file has")
+    if not any(record.CRC for record in records):
+        return  # torch can be told to write no checksums
+    with (
+        open(path, "rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+        memoryview(content) as view,
+    ):
+        for record in records:
+            _check_record(record, view)
+
+
+def _check_record(record: zipfile.ZipInfo, view: memoryview) -> None:
+    # The texts of the header can be longer than the archive's directory says: torch aligns data.
+    texts = struct.unpack_from("<HH", view, record.header_offset + HEADER_LENGTHS)
+    start = record.header_offset + HEADER_BYTES + sum(texts)
+    with view[start : start + record.file_size] as data:
+        if zlib.crc32(data) != record.CRC:
+            raise CheckpointError(
+                f"its record {record.filename} is damaged: it does not have the CRC-32 that it was "
+                "written with. Copy the file anew, or use another"
+            )

@@ -1,0 +1,80 @@
+"""What we know of one kind of checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from aligndetr.interop.names import Pair, fits_any
+
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_STD = (58.395, 57.12, 57.375)
+
+
+@dataclass(frozen=True)
+class Traits:
+    """Hyper-parameters that weights were trained with but no tensor shows; None: not known.
+
+    Attributes:
+        pixel_mean, pixel_std: of the three input channels, 0 to 255, in their order. A mean that
+            rises from the first to the last channel means BGR.
+        stride_in_1x1: see `ResNet`; means nothing for basic blocks.
+        position_temperature, position_offset: of the sine embedding, see `SinePositionEmbedding`.
+        inverse_sigmoid_eps: of the decoder.
+        coco_slots: class rows are indexed by COCO's category ids, so 11 of 91 are unused.
+        binding: a model that differs cannot use the weights; otherwise the trait is a default that
+            a user of that toolbox may have changed, and a difference is only mentioned.
+    """
+
+    pixel_mean: tuple[float, float, float] | None = None
+    pixel_std: tuple[float, float, float] | None = None
+    stride_in_1x1: bool | None = None
+    position_temperature: float | None = None
+    position_offset: float | None = None
+    inverse_sigmoid_eps: float | None = None
+    coco_slots: bool = False
+    binding: bool = True
+
+
+def no_aliases(state: Mapping[str, Any]) -> Sequence[Pair]:
+    """Tell that no tensor is stored twice."""
+    return ()
+
+
+def unchanged(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors as they are."""
+    return tensors
+
+
+@dataclass(frozen=True)
+class Source:
+    """A checkpoint layout: how to recognise it and what its names mean.
+
+    Attributes:
+        name: as shown in the report.
+        markers: templates; a checkpoint is of this source if each fits one of its names.
+        table: names (theirs or ours) -> pairs (their template, our template).
+        aliases: values by their names -> pairs (alias, the template of the name it repeats).
+        ignored: templates of names that a detector has no use for.
+        traits: see `Traits`.
+        prepare: changes tensors under their names before they are renamed.
+        finish: the opposite, after our tensors got their names.
+        backbone_only: the file is a classifier; our names lack the prefix "backbone.".
+    """
+
+    name: str
+    markers: tuple[str, ...]
+    table: Callable[[Collection[str]], Sequence[Pair]]
+    aliases: Callable[[Mapping[str, Any]], Sequence[Pair]] = no_aliases
+    ignored: tuple[str, ...] = ()
+    traits: Traits = field(default_factory=Traits)
+    prepare: Callable[[dict[str, Tensor]], dict[str, Tensor]] = unchanged
+    finish: Callable[[dict[str, Tensor]], dict[str, Tensor]] = unchanged
+    backbone_only: bool = False
+
+    def recognises(self, names: Mapping | Collection[str]) -> bool:
+        """Tell whether a checkpoint with these names is of this source."""
+        return all(any(fits_any(name, (marker,)) for name in names) for marker in self.markers)
