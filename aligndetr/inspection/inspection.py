@@ -48,7 +48,8 @@ def inspect_image(
     """
     modules = _modules(model)
     with evaluation_mode(model), recorded(modules) as calls:
-        predictions, proposals, _ = model.detect(model.preprocess([item]))
+        output = model.detect(model.preprocess([item]))
+        predictions, proposals = output.predictions, output.proposals
     criterion, notes = _criterion(model), []
     names = _Names(class_names)
     if "instances" in item and criterion is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
@@ -11,6 +12,21 @@ from torch import Tensor, nn
 from aligndetr.criterions import DenoisedPredictions, check_no_object
 from aligndetr.layers.boxes import xyxy_to_cxcywh
 from aligndetr.structures import ImageBatch, Predictions, Targets
+
+
+@dataclass
+class DetectorOutput:
+    """All that is predicted for a batch.
+
+    Attributes:
+        predictions: of the matching queries, layer by layer.
+        proposals: of the encoder; None where queries do not come from it.
+        denoised: of the denoising queries; None without targets or denoiser.
+    """
+
+    predictions: Predictions
+    proposals: Predictions | None = None
+    denoised: DenoisedPredictions | None = None
 
 
 class Detector(nn.Module):
@@ -104,7 +120,7 @@ class Detector(nn.Module):
         """
         images = self.preprocess(batched_inputs)
         if not self.training:
-            predictions, _, _ = self.detect(images)
+            predictions = self.detect(images).predictions
             sizes = [
                 (item.get("height", h), item.get("width", w))
                 for item, (h, w) in zip(batched_inputs, images.sizes, strict=True)
@@ -114,8 +130,10 @@ class Detector(nn.Module):
         targets = self.targets(batched_inputs)
         if num_boxes is None:
             num_boxes = count_boxes(targets.num_boxes, self.device)
-        matching, proposals, denoised = self.detect(images, targets)
-        return self.criterion(matching, targets, num_boxes, proposals, denoised)
+        output = self.detect(images, targets)
+        return self.criterion(
+            output.predictions, targets, num_boxes, output.proposals, output.denoised
+        )
 
     def preprocess(self, batched_inputs: list[dict]) -> ImageBatch:
         """Normalise images and pad them to a common size, after which padding is zero."""
@@ -144,17 +162,12 @@ class Detector(nn.Module):
                 f"{self.num_classes}; classes count from 0"
             )
 
-    def detect(
-        self, images: ImageBatch, targets: Targets | None = None
-    ) -> tuple[Predictions, Predictions | None, DenoisedPredictions | None]:
+    def detect(self, images: ImageBatch, targets: Targets | None = None) -> DetectorOutput:
         """Everything between pixels and losses.
 
         Args:
             images: normalised and padded.
             targets: with them, and a denoiser, denoising queries run along.
-
-        Returns:
-            Predictions of the matching queries, of the encoder, and of the denoising queries.
         """
         is_padded = any(size != tuple(images.pixels.shape[-2:]) for size in images.sizes)
         pixels = images.pixels.contiguous(memory_format=torch.channels_last)  # for convolutions
@@ -163,14 +176,15 @@ class Detector(nn.Module):
         memory = self.encoder(pyramid)
         queries = self.query_source(memory, pyramid)
         if self.denoiser is None or targets is None:
-            return self.decoder(queries, memory, pyramid, queries.blocked), queries.proposals, None
+            predictions = self.decoder(queries, memory, pyramid, queries.blocked)
+            return DetectorOutput(predictions, queries.proposals)
         noised = self.denoiser(targets)
         blocked = noised.blocked(queries.content.shape[1])
         queries = queries.after(noised.content, noised.anchors, blocked)
         predictions = self.decoder(queries, memory, pyramid, queries.blocked)
         denoised, matching = predictions.split(noised.content.shape[1])
         groups = DenoisedPredictions(denoised, noised.num_groups, noised.slots_per_group)
-        return matching, queries.proposals, groups
+        return DetectorOutput(matching, queries.proposals, groups)
 
 
 def count_boxes(local: int, device: torch.device) -> Tensor:

@@ -3,8 +3,7 @@
 from torch.nn import Identity
 
 from aligndetr.config import LazyCall as L
-from aligndetr.modeling.learned_anchors import LearnedContentAnchors
-from aligndetr.modeling.query_position import ScaledAnchorPosition
+from aligndetr.modeling.queries import LearnedContentAnchors, ScaledAnchorPosition
 from aligndetr.modeling.refinement import IterativeRefinement
 
 from .dino_r50 import model

@@ -2,7 +2,7 @@
 
 from aligndetr.config import LazyCall as L
 from aligndetr.modeling.heads import BoxHead, ClassHead
-from aligndetr.modeling.token_queries import TokenQueries
+from aligndetr.modeling.queries import TokenQueries
 
 from .dab_deformable_detr_r50 import model
 

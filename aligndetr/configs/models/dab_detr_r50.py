@@ -12,11 +12,11 @@ from aligndetr.layers.conditional_attention import (
 )
 from aligndetr.layers.mlp import MLP, FeedForward
 from aligndetr.layers.position_embedding import SinePositionEmbedding
-from aligndetr.modeling.dense_decoder import DenseDecoderLayer
-from aligndetr.modeling.dense_encoder import DenseEncoder, DenseEncoderLayer
-from aligndetr.modeling.feature_map import FeatureMap, MapProjection
-from aligndetr.modeling.learned_anchors import LearnedAnchors
-from aligndetr.modeling.query_position import ModulatedAnchorPosition
+from aligndetr.modeling.decoder import DenseDecoderLayer
+from aligndetr.modeling.encoder import DenseEncoder, DenseEncoderLayer
+from aligndetr.modeling.necks import MapProjection
+from aligndetr.modeling.pyramid import FeatureMap
+from aligndetr.modeling.queries import LearnedAnchors, ModulatedAnchorPosition
 
 from .dino_r50 import model
 

@@ -4,7 +4,7 @@ from torch.nn import Identity
 
 from aligndetr.config import LazyCall as L
 from aligndetr.layers import share
-from aligndetr.modeling.query_source import LearnedQueries
+from aligndetr.modeling.queries import LearnedQueries
 from aligndetr.modeling.refinement import FixedAnchors
 
 from .dino_r50 import model

@@ -5,10 +5,10 @@ from aligndetr.criterions import NoObjectCrossEntropy, SetCriterion
 from aligndetr.layers.attention import CrossAttention, SelfAttention
 from aligndetr.layers.mlp import MLP, FeedForward
 from aligndetr.matchers import HungarianMatcher, MatchingCost, ProbabilityCost
-from aligndetr.modeling.dense_decoder import DenseDecoderLayer
+from aligndetr.modeling.decoder import DenseDecoderLayer
 from aligndetr.modeling.heads import NoObjectClassHead
-from aligndetr.modeling.learned_anchors import LearnedPositions
 from aligndetr.modeling.postprocess import ArgmaxPostprocess
+from aligndetr.modeling.queries import LearnedPositions
 from aligndetr.modeling.refinement import FixedAnchors
 
 from .dab_detr_r50 import model

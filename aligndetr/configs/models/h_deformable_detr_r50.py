@@ -5,7 +5,7 @@ from torch.nn import Identity
 from aligndetr.config import LazyCall as L
 from aligndetr.criterions import HybridCriterion
 from aligndetr.modeling.heads import BoxHead, ClassHead
-from aligndetr.modeling.hybrid_queries import HybridQueries
+from aligndetr.modeling.queries import HybridQueries
 
 from .dino_r50 import model
 

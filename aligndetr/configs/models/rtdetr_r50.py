@@ -8,13 +8,12 @@ from aligndetr.layers.attention import SelfAttention
 from aligndetr.layers.mlp import FeedForward
 from aligndetr.layers.position_embedding import PixelSineEmbedding
 from aligndetr.modeling.backbone.blocks import DeepStem, PooledShortcut
-from aligndetr.modeling.decoder import BoxPosition
-from aligndetr.modeling.dense_encoder import DenseEncoderLayer
+from aligndetr.modeling.encoder import DenseEncoderLayer
 from aligndetr.modeling.heads import BoxHead, ClassHead
 from aligndetr.modeling.hybrid_encoder import HybridEncoder
-from aligndetr.modeling.projection_neck import ProjectionNeck
+from aligndetr.modeling.necks import ProjectionNeck
 from aligndetr.modeling.pyramid import PlainPyramidBuilder
-from aligndetr.modeling.token_queries import TokenQueries
+from aligndetr.modeling.queries import BoxPosition, TokenQueries
 
 from .dino_r50 import model
 

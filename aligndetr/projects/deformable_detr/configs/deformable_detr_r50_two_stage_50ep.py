@@ -3,7 +3,7 @@
 from aligndetr.config import LazyCall as L
 from aligndetr.config import get_config
 from aligndetr.modeling.heads import BoxHead, ClassHead
-from aligndetr.modeling.query_source import ProposedQueries
+from aligndetr.modeling.queries import ProposedQueries
 
 from .deformable_detr_r50_with_box_refinement_50ep import dataloader, lr_multiplier, model, train
 
