@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from aligndetr.criterions import DenoisedPredictions, check_no_object
 from aligndetr.layers.boxes import xyxy_to_cxcywh
+from aligndetr.modeling.heads import check_num_classes
 from aligndetr.structures import ImageBatch, Predictions, Targets
 
 
@@ -49,7 +50,8 @@ class Detector(nn.Module):
             mapper's image format.
 
     Raises:
-        ConfigError: parts disagree on whether the last class logit stands for "no object".
+        ConfigError: `num_classes` is None, or parts disagree on whether the last class logit stands
+            for "no object".
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Detector(nn.Module):
         pixel_std: Sequence[float] = (58.395, 57.12, 57.375),
     ) -> None:
         super().__init__()
+        check_num_classes(num_classes)
         self.backbone = backbone
         self.neck = neck
         self.pyramid = pyramid
