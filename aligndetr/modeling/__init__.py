@@ -9,19 +9,23 @@ from aligndetr.modeling.hybrid_encoder import HybridEncoder
 from aligndetr.modeling.necks import ChannelMapper, MapProjection, ProjectionNeck
 from aligndetr.modeling.postprocess import ArgmaxPostprocess, TopKPostprocess
 from aligndetr.modeling.pyramid import FeatureMap, PlainPyramidBuilder, Pyramid, PyramidBuilder
-from aligndetr.modeling.queries import (
+from aligndetr.modeling.queries.anchor_position import (
     AnchorPosition,
     BoxPosition,
+    ModulatedAnchorPosition,
+    ScaledAnchorPosition,
+)
+from aligndetr.modeling.queries.learned import (
     FixedCenterAnchors,
-    HybridQueries,
     LearnedAnchors,
     LearnedContentAnchors,
     LearnedPositions,
     LearnedQueries,
-    ModulatedAnchorPosition,
+)
+from aligndetr.modeling.queries.queries import Queries
+from aligndetr.modeling.queries.token_selection import (
+    HybridQueries,
     ProposedQueries,
-    Queries,
-    ScaledAnchorPosition,
     TokenQueries,
     TwoStageQueries,
 )

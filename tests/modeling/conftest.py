@@ -8,6 +8,7 @@ from aligndetr.layers.deformable_attention import MultiScaleDeformableAttention
 from aligndetr.layers.mlp import FeedForward
 from aligndetr.layers.position_embedding import SinePositionEmbedding
 from aligndetr.matchers import FocalCost, MatchingCost, MixedMatcher
+from aligndetr.modeling import AnchorPosition, TwoStageQueries
 from aligndetr.modeling.decoder import Decoder, DecoderLayer
 from aligndetr.modeling.denoising import ContrastiveDenoiser
 from aligndetr.modeling.detector import Detector
@@ -16,7 +17,6 @@ from aligndetr.modeling.heads import BoxHead, ClassHead
 from aligndetr.modeling.necks import ChannelMapper
 from aligndetr.modeling.postprocess import TopKPostprocess
 from aligndetr.modeling.pyramid import PyramidBuilder
-from aligndetr.modeling.queries import AnchorPosition, TwoStageQueries
 from aligndetr.modeling.refinement import LookForwardTwice
 from aligndetr.structures import Boxes, Instances
 

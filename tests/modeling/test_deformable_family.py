@@ -9,9 +9,9 @@ from torch import nn
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.resolve import resolve_config
 from aligndetr.layers import repeat, share
+from aligndetr.modeling import HybridQueries, LearnedQueries, ProposedQueries, Queries
 from aligndetr.modeling.heads import BoxHead, ClassHead
 from aligndetr.modeling.pyramid import PyramidBuilder
-from aligndetr.modeling.queries import HybridQueries, LearnedQueries, ProposedQueries, Queries
 from aligndetr.modeling.queries.token_selection import between_branches
 from aligndetr.modeling.refinement import FixedAnchors, IterativeRefinement, RefinementState
 from aligndetr.structures import Predictions

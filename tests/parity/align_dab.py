@@ -21,6 +21,7 @@ from aligndetr.layers.conditional_attention import (
 )
 from aligndetr.layers.mlp import MLP, FeedForward
 from aligndetr.layers.position_embedding import SinePositionEmbedding
+from aligndetr.modeling import LearnedAnchors, ModulatedAnchorPosition
 from aligndetr.modeling.backbone.resnet import ResNet
 from aligndetr.modeling.decoder import Decoder, DenseDecoderLayer
 from aligndetr.modeling.detector import Detector
@@ -29,7 +30,6 @@ from aligndetr.modeling.heads import BoxHead, ClassHead
 from aligndetr.modeling.necks import MapProjection
 from aligndetr.modeling.postprocess import TopKPostprocess
 from aligndetr.modeling.pyramid import FeatureMap
-from aligndetr.modeling.queries import LearnedAnchors, ModulatedAnchorPosition
 from aligndetr.modeling.refinement import LookForwardTwice
 from tests.parity.detectors import Config, criterion, double_precision
 from tests.parity.golden import Golden, filled

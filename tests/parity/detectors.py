@@ -16,6 +16,12 @@ from aligndetr.layers.deformable_attention import MultiScaleDeformableAttention
 from aligndetr.layers.mlp import FeedForward
 from aligndetr.layers.position_embedding import SinePositionEmbedding
 from aligndetr.matchers import HungarianMatcher, MatchingCost, MixedMatcher
+from aligndetr.modeling import (
+    AnchorPosition,
+    LearnedQueries,
+    ProposedQueries,
+    TwoStageQueries,
+)
 from aligndetr.modeling.backbone.resnet import ResNet
 from aligndetr.modeling.decoder import Decoder, DecoderLayer
 from aligndetr.modeling.denoising import ContrastiveDenoiser
@@ -25,12 +31,6 @@ from aligndetr.modeling.heads import BoxHead, ClassHead
 from aligndetr.modeling.necks import ChannelMapper
 from aligndetr.modeling.postprocess import TopKPostprocess
 from aligndetr.modeling.pyramid import PyramidBuilder
-from aligndetr.modeling.queries import (
-    AnchorPosition,
-    LearnedQueries,
-    ProposedQueries,
-    TwoStageQueries,
-)
 from aligndetr.modeling.refinement import FixedAnchors, IterativeRefinement, LookForwardTwice
 from aligndetr.structures import Boxes, Instances
 from tests.parity.golden import Golden
