@@ -1,5 +1,24 @@
 """Where names went that configs saved by earlier versions still use."""
 
+_MODELING = {  # file of 0.1 -> names that `aligndetr.modeling` offers
+    "decoder": ("AnchorPosition", "BoxPosition"),
+    "dense_decoder": ("DenseDecoderLayer",),
+    "dense_encoder": ("DenseEncoder", "DenseEncoderLayer"),
+    "feature_map": ("FeatureMap", "MapProjection"),
+    "hybrid_queries": ("HybridQueries",),
+    "learned_anchors": (
+        "FixedCenterAnchors",
+        "LearnedAnchors",
+        "LearnedContentAnchors",
+        "LearnedPositions",
+    ),
+    "neck": ("ChannelMapper",),
+    "projection_neck": ("ProjectionNeck",),
+    "query_position": ("ModulatedAnchorPosition", "ScaledAnchorPosition"),
+    "query_source": ("LearnedQueries", "ProposedQueries", "TwoStageQueries"),
+    "token_queries": ("TokenQueries",),
+}
+
 MOVED: dict[str, str] = {  # dotted name in a saved config.yaml -> its present one
     "aligndetr.criterions.AlignLoss": "aligndetr.criterions.align_loss",
     "aligndetr.criterions.FocalLoss": "aligndetr.criterions.focal_loss",
@@ -29,4 +48,8 @@ MOVED: dict[str, str] = {  # dotted name in a saved config.yaml -> its present o
     ),
     "aligndetr.layers.repeat.repeat": "aligndetr.layers.repeat",
     "aligndetr.layers.repeat.share": "aligndetr.layers.share",
+} | {
+    f"aligndetr.modeling.{file}.{name}": f"aligndetr.modeling.{name}"
+    for file, names in _MODELING.items()
+    for name in names
 }

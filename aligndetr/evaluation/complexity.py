@@ -76,7 +76,7 @@ class _Traceable(nn.Module):
         self.detector = detector
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        predictions, _, _ = self.detector.detect(ImageBatch.from_images([pixels]))
+        predictions = self.detector.detect(ImageBatch.from_images([pixels])).predictions
         return predictions.logits, predictions.boxes
 
 

@@ -9,10 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from aligndetr.layers import repeat
-from aligndetr.layers.mlp import MLP
-from aligndetr.layers.position_embedding import sine_embedding
+from aligndetr.layers.conditional_attention import ModulatedPosition
 from aligndetr.modeling.pyramid import Pyramid
-from aligndetr.modeling.queries import Queries
+from aligndetr.modeling.queries.queries import Queries
 from aligndetr.modeling.refinement import Refinement, RefinementState
 from aligndetr.structures import Predictions
 
@@ -81,53 +80,23 @@ class DecoderLayer(nn.Module):
         return F.dropout(x, self.dropout, self.training)
 
 
-class AnchorPosition(MLP):
-    """Query position: an MLP of the anchor's sine embedding (DAB-DETR, eq. 4).
+class DenseDecoderLayer(DecoderLayer):
+    """A decoder layer with dense cross-attention (DETR, DAB-DETR).
 
-    Args:
-        embed_dim: C; each coordinate gets C / 2 sine features.
-        temperature: of the sines.
+    `self_attention` and `cross_attention` are a pair that understands the same kind of position:
+    `SelfAttention` and `CrossAttention` a tensor, the conditional pair a `ModulatedPosition`.
     """
 
-    def __init__(self, embed_dim: int, temperature: float = 10000.0) -> None:
-        super().__init__(2 * embed_dim, embed_dim, embed_dim, num_layers=2)
-        self.num_features = embed_dim // 2
-        self.temperature = temperature
-
-    def forward(self, anchors: Tensor, x: Tensor | None = None, layer: int = 0) -> Tensor:
-        """The position that a layer gets.
-
-        Args:
-            anchors: (B, Q, 4) cxcywh.
-            x: (B, Q, C) query content, for positions that depend on it; this one does not.
-            layer: which one, likewise.
-
-        Returns:
-            (B, Q, C).
-        """
-        return super().forward(self.sines(anchors))
-
-    def sines(self, anchors: Tensor) -> Tensor:
-        """(B, Q, 4) cxcywh -> (B, Q, 2 C) sines, ordered y, x, w, h as published."""
-        swapped = torch.cat([anchors[..., :2].flip(-1), anchors[..., 2:]], dim=-1)
-        return sine_embedding(swapped, self.num_features, self.temperature)
-
-
-class BoxPosition(MLP):
-    """Query position: an MLP of the anchor's four numbers (RT-DETR).
-
-    Args:
-        embed_dim: C.
-    """
-
-    def __init__(self, embed_dim: int) -> None:
-        super().__init__(4, 2 * embed_dim, embed_dim, num_layers=2)
-        for layer in self.layers:
-            nn.init.xavier_uniform_(layer.weight)
-
-    def forward(self, anchors: Tensor, x: Tensor | None = None, layer: int = 0) -> Tensor:
-        """See `AnchorPosition.forward`."""
-        return super().forward(anchors)
+    def look(
+        self,
+        x: Tensor,
+        position: Tensor | ModulatedPosition,
+        reference: Tensor,
+        memory: Tensor,
+        pyramid: Pyramid,
+    ) -> Tensor:
+        """Cross-attention to all tokens that are not padding."""
+        return self.cross_attention(x, position, memory, pyramid.position, pyramid.padding)
 
 
 class Decoder(nn.Module):

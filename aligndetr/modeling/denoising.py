@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from aligndetr.layers.boxes import cxcywh_to_xyxy, inverse_sigmoid, xyxy_to_cxcywh
+from aligndetr.modeling.heads import check_num_classes
 from aligndetr.structures import Targets
 
 
@@ -86,6 +87,9 @@ class ContrastiveDenoiser(nn.Module):
         label_noise_ratio: twice the share of labels replaced by random ones.
         box_noise_scale: multiplies all shifts.
         inverse_sigmoid_eps: see `inverse_sigmoid`.
+
+    Raises:
+        ConfigError: `num_classes` is None.
     """
 
     def __init__(
@@ -98,6 +102,7 @@ class ContrastiveDenoiser(nn.Module):
         inverse_sigmoid_eps: float = 1e-3,
     ) -> None:
         super().__init__()
+        check_num_classes(num_classes)
         self.label_embedding = nn.Embedding(num_classes, embed_dim)
         self.num_queries = num_queries
         self.label_noise_ratio = label_noise_ratio

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
@@ -10,7 +11,23 @@ from torch import Tensor, nn
 
 from aligndetr.criterions import DenoisedPredictions, check_no_object
 from aligndetr.layers.boxes import xyxy_to_cxcywh
+from aligndetr.modeling.heads import check_num_classes
 from aligndetr.structures import ImageBatch, Predictions, Targets
+
+
+@dataclass
+class DetectorOutput:
+    """All that is predicted for a batch.
+
+    Attributes:
+        predictions: of the matching queries, layer by layer.
+        proposals: of the encoder; None where queries do not come from it.
+        denoised: of the denoising queries; None without targets or denoiser.
+    """
+
+    predictions: Predictions
+    proposals: Predictions | None = None
+    denoised: DenoisedPredictions | None = None
 
 
 class Detector(nn.Module):
@@ -33,7 +50,8 @@ class Detector(nn.Module):
             mapper's image format.
 
     Raises:
-        ConfigError: parts disagree on whether the last class logit stands for "no object".
+        ConfigError: `num_classes` is None, or parts disagree on whether the last class logit stands
+            for "no object".
     """
 
     def __init__(
@@ -54,6 +72,7 @@ class Detector(nn.Module):
         pixel_std: Sequence[float] = (58.395, 57.12, 57.375),
     ) -> None:
         super().__init__()
+        check_num_classes(num_classes)
         self.backbone = backbone
         self.neck = neck
         self.pyramid = pyramid
@@ -104,7 +123,7 @@ class Detector(nn.Module):
         """
         images = self.preprocess(batched_inputs)
         if not self.training:
-            predictions, _, _ = self.detect(images)
+            predictions = self.detect(images).predictions
             sizes = [
                 (item.get("height", h), item.get("width", w))
                 for item, (h, w) in zip(batched_inputs, images.sizes, strict=True)
@@ -114,8 +133,10 @@ class Detector(nn.Module):
         targets = self.targets(batched_inputs)
         if num_boxes is None:
             num_boxes = count_boxes(targets.num_boxes, self.device)
-        matching, proposals, denoised = self.detect(images, targets)
-        return self.criterion(matching, targets, num_boxes, proposals, denoised)
+        output = self.detect(images, targets)
+        return self.criterion(
+            output.predictions, targets, num_boxes, output.proposals, output.denoised
+        )
 
     def preprocess(self, batched_inputs: list[dict]) -> ImageBatch:
         """Normalise images and pad them to a common size, after which padding is zero."""
@@ -144,17 +165,12 @@ class Detector(nn.Module):
                 f"{self.num_classes}; classes count from 0"
             )
 
-    def detect(
-        self, images: ImageBatch, targets: Targets | None = None
-    ) -> tuple[Predictions, Predictions | None, DenoisedPredictions | None]:
+    def detect(self, images: ImageBatch, targets: Targets | None = None) -> DetectorOutput:
         """Everything between pixels and losses.
 
         Args:
             images: normalised and padded.
             targets: with them, and a denoiser, denoising queries run along.
-
-        Returns:
-            Predictions of the matching queries, of the encoder, and of the denoising queries.
         """
         is_padded = any(size != tuple(images.pixels.shape[-2:]) for size in images.sizes)
         pixels = images.pixels.contiguous(memory_format=torch.channels_last)  # for convolutions
@@ -163,14 +179,15 @@ class Detector(nn.Module):
         memory = self.encoder(pyramid)
         queries = self.query_source(memory, pyramid)
         if self.denoiser is None or targets is None:
-            return self.decoder(queries, memory, pyramid, queries.blocked), queries.proposals, None
+            predictions = self.decoder(queries, memory, pyramid, queries.blocked)
+            return DetectorOutput(predictions, queries.proposals)
         noised = self.denoiser(targets)
         blocked = noised.blocked(queries.content.shape[1])
         queries = queries.after(noised.content, noised.anchors, blocked)
         predictions = self.decoder(queries, memory, pyramid, queries.blocked)
         denoised, matching = predictions.split(noised.content.shape[1])
         groups = DenoisedPredictions(denoised, noised.num_groups, noised.slots_per_group)
-        return matching, queries.proposals, groups
+        return DetectorOutput(matching, queries.proposals, groups)
 
 
 def count_boxes(local: int, device: torch.device) -> Tensor:

@@ -1,4 +1,4 @@
-"""The transformer encoder over all tokens of the pyramid."""
+"""The transformer encoder: tokens look at each other, deformably or densely."""
 
 from __future__ import annotations
 
@@ -36,6 +36,10 @@ class EncoderLayer(nn.Module):
         attended = self.self_attention(
             x, reference, x, pyramid.shapes, pyramid.padding, query_pos=pyramid.position
         )
+        return self.add(x, attended)
+
+    def add(self, x: Tensor, attended: Tensor) -> Tensor:
+        """What attention found, then what the feed-forward block makes of it: (B, S, C) each."""
         x = self.norm1(x + F.dropout(attended, self.dropout, self.training))
         return self.norm2(x + self.ffn(x))
 
@@ -58,4 +62,40 @@ class Encoder(nn.Module):
         memory = pyramid.tokens
         for layer in self.layers:
             memory = layer(memory, reference, pyramid)
+        return memory
+
+
+class DenseEncoderLayer(EncoderLayer):
+    """An encoder layer whose tokens all see each other; `self_attention`: see `SelfAttention`."""
+
+    def forward(self, x: Tensor, position: Tensor, padding: Tensor | None) -> Tensor:
+        """Refine tokens (B, S, C) at `position` (B, S, C); those in `padding` (B, S) are unseen."""
+        unseen = None if padding is None else padding[:, None, None]
+        return self.add(x, self.self_attention(x, position, unseen))
+
+
+class DenseEncoder(nn.Module):
+    """A stack of dense encoder layers.
+
+    Args:
+        layer: the layer that is repeated.
+        num_layers: how many times.
+        position_scale: (B, S, C) content -> (B, S, C) factors of the position embedding, the same
+            module for all layers (DAB-DETR); None leaves the position as it is (DETR).
+    """
+
+    def __init__(
+        self, layer: nn.Module, num_layers: int, position_scale: nn.Module | None = None
+    ) -> None:
+        super().__init__()
+        self.layers = repeat(layer, num_layers)
+        self.position_scale = position_scale
+
+    def forward(self, pyramid: Pyramid) -> Tensor:
+        """Turn the tokens into memory (B, S, C)."""
+        memory, position = pyramid.tokens, pyramid.position
+        for layer in self.layers:
+            if self.position_scale is not None:
+                position = pyramid.position * self.position_scale(memory)
+            memory = layer(memory, position, pyramid.padding)
         return memory

@@ -6,6 +6,7 @@ import math
 
 from torch import nn
 
+from aligndetr.errors import ConfigError
 from aligndetr.layers.mlp import MLP
 
 
@@ -16,11 +17,15 @@ class ClassHead(nn.Linear):
         embed_dim: C.
         num_classes: K.
         prior: initial probability (Focal Loss, section 4.1).
+
+    Raises:
+        ConfigError: `num_classes` is None.
     """
 
     has_no_object = False
 
     def __init__(self, embed_dim: int, num_classes: int, prior: float = 0.01) -> None:
+        check_num_classes(num_classes)
         self.prior = prior
         super().__init__(embed_dim, num_classes)
 
@@ -36,11 +41,15 @@ class NoObjectClassHead(nn.Linear):
     Args:
         embed_dim: C.
         num_classes: K, without "no object".
+
+    Raises:
+        ConfigError: `num_classes` is None.
     """
 
     has_no_object = True
 
     def __init__(self, embed_dim: int, num_classes: int) -> None:
+        check_num_classes(num_classes)
         super().__init__(embed_dim, num_classes + 1)
 
 
@@ -60,3 +69,12 @@ class BoxHead(MLP):
         """Zero the last layer."""
         nn.init.zeros_(self.layers[-1].weight)
         nn.init.zeros_(self.layers[-1].bias)
+
+
+def check_num_classes(num_classes: int | None) -> None:
+    """Raise a ConfigError if no one has said how many classes there are."""
+    if num_classes is None:
+        raise ConfigError(
+            "model.num_classes is null: give the number of classes, as in model.num_classes=80, or "
+            "run `aligndetr train`, which takes it from a dataset that names its classes"
+        )

@@ -1,9 +1,9 @@
-"""Feature maps of several levels as one sequence of tokens."""
+"""Feature maps, of several levels or of one, as one sequence of tokens."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -123,6 +123,40 @@ class PlainPyramidBuilder(nn.Module):
         # Without padding all images are alike.
         geometry = Geometry.of(padding if is_padded else padding[:1], _shapes(levels), dtype)
         return _flatten(levels, geometry, is_padded)
+
+
+class FeatureMap(PlainPyramidBuilder):
+    """Flattens one feature map.
+
+    Dense attention compares positions in the unpadded image, whatever the size of the padded map.
+    Valid ratios are therefore 1: references are the boxes themselves.
+
+    Args:
+        position_embedding: (B, H, W) padding, dtype -> (B, H, W, C).
+    """
+
+    def __init__(self, position_embedding: nn.Module) -> None:
+        super().__init__()
+        self.position_embedding = position_embedding
+
+    def forward(self, levels: Sequence[Tensor], padding: Tensor, is_padded: bool) -> Pyramid:
+        """Flatten a list of one map (B, C, H, W); see `PyramidBuilder.forward`.
+
+        Raises:
+            ValueError: there is more than one map.
+        """
+        if len(levels) != 1:
+            raise ValueError(f"FeatureMap takes one map, the neck gives {len(levels)}")
+        pyramid = super().forward(levels, padding, is_padded)
+        mask = padding.new_zeros(1, *pyramid.shapes[0])
+        if pyramid.padding is not None:
+            mask = pyramid.padding.unflatten(1, pyramid.shapes[0])
+        position = self.position_embedding(mask, pyramid.centers.dtype).flatten(1, 2)
+        return replace(
+            pyramid,
+            position=position.expand(len(pyramid.tokens), -1, -1),
+            valid_ratios=torch.ones_like(pyramid.valid_ratios),
+        )
 
 
 def flatten_map(level: Tensor) -> Tensor:

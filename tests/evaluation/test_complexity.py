@@ -10,6 +10,7 @@ from aligndetr.evaluation.complexity import (
     flop_counts,
     parameter_counts,
 )
+from aligndetr.modeling import DetectorOutput
 from aligndetr.structures import Predictions
 
 
@@ -32,7 +33,7 @@ class ToyDetector(nn.Module):
         features = self.trunk(images.pixels)
         tokens = features.flatten(2)[..., :20].transpose(1, 2)
         tokens = self.attention(tokens.reshape(1, 2, 20, 4))
-        return Predictions(tokens, tokens), None, None
+        return DetectorOutput(Predictions(tokens, tokens))
 
 
 def test_counts_by_hand():

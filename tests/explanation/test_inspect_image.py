@@ -27,7 +27,8 @@ def test_things_are_the_ground_truth(inspection):
 def test_every_layer_shows_what_the_model_predicts(inspection, model, item):
     model.eval()
     with torch.no_grad():
-        predictions, proposals, _ = model.detect(model.preprocess([item]))
+        output = model.detect(model.preprocess([item]))
+        predictions, proposals = output.predictions, output.proposals
     assert [layer.name for layer in inspection.layers] == [
         "proposals", "layer 1", "layer 2", "layer 3",
     ]  # fmt: skip

@@ -64,7 +64,7 @@ def test_the_same_logits_and_boxes():
     ]
     batch = ours.preprocess([{"image": image} for image in pixels])
     expected = theirs(pixel_values=batch.pixels, pixel_mask=(~batch.padding).long())
-    predictions, _, _ = ours.detect(batch)
+    predictions = ours.detect(batch).predictions
     # Its position embedding is computed in single precision.
     near = dict(atol=2e-5, rtol=2e-5)
     torch.testing.assert_close(predictions.logits[-1], expected.logits, **near)

@@ -98,7 +98,8 @@ def test_the_same_logits_and_boxes(variant, make_ours):
     assert report.source == HUGGING_FACE.name
     batch = ours.preprocess(images())
     expected = theirs(pixel_values=batch.pixels, pixel_mask=(~batch.padding).long())
-    predictions, proposals, _ = ours.detect(batch)
+    output = ours.detect(batch)
+    predictions, proposals = output.predictions, output.proposals
     # Its sines of the proposals are computed in single precision.
     near = dict(atol=2e-5, rtol=2e-5) if variant == TWO_STAGE else dict(atol=1e-9, rtol=1e-9)
     torch.testing.assert_close(predictions.logits[-1], expected.logits, **near)

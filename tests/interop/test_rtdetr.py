@@ -86,7 +86,8 @@ def test_forward_values(depth, expansion, tmp_path):
     images = ImageBatch(pixels, torch.zeros(2, 64, 96, dtype=torch.bool), [(64, 96)] * 2)
     with torch.no_grad():
         expected = reference(pixels)
-        predictions, proposals, _ = model.detect(images)
+        output = model.detect(images)
+        predictions, proposals = output.predictions, output.proposals
     logits, boxes = expected.intermediate_logits, expected.intermediate_reference_points
     torch.testing.assert_close(predictions.logits, logits.transpose(0, 1))
     torch.testing.assert_close(predictions.boxes, boxes.transpose(0, 1))

@@ -8,15 +8,15 @@ from aligndetr.layers.deformable_attention import MultiScaleDeformableAttention
 from aligndetr.layers.mlp import FeedForward
 from aligndetr.layers.position_embedding import SinePositionEmbedding
 from aligndetr.matchers import FocalCost, MatchingCost, MixedMatcher
-from aligndetr.modeling.decoder import AnchorPosition, Decoder, DecoderLayer
+from aligndetr.modeling import AnchorPosition, TwoStageQueries
+from aligndetr.modeling.decoder import Decoder, DecoderLayer
 from aligndetr.modeling.denoising import ContrastiveDenoiser
 from aligndetr.modeling.detector import Detector
 from aligndetr.modeling.encoder import Encoder, EncoderLayer
 from aligndetr.modeling.heads import BoxHead, ClassHead
-from aligndetr.modeling.neck import ChannelMapper
+from aligndetr.modeling.necks import ChannelMapper
 from aligndetr.modeling.postprocess import TopKPostprocess
 from aligndetr.modeling.pyramid import PyramidBuilder
-from aligndetr.modeling.query_source import TwoStageQueries
 from aligndetr.modeling.refinement import LookForwardTwice
 from aligndetr.structures import Boxes, Instances
 

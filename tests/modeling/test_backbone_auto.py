@@ -1,10 +1,12 @@
 """Backbones of the transformers library, with random weights from a configuration."""
 
 import copy
+import json
 import sys
 
 import pytest
 import torch
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from aligndetr.engine.recomputation import recompute_activations
 from aligndetr.errors import ConfigError
@@ -44,6 +46,25 @@ def test_channels_and_strides_describe_the_outputs(name, features, strides):
     for feature, stride in zip(features, strides, strict=True):
         shape = (2, model.channels[feature], 64 // stride, 96 // stride)
         assert outputs[feature].shape == shape
+
+
+@pytest.mark.parametrize("name", ["swin", "convnext"])
+def test_sequences_and_mappings_of_any_kind_are_taken(name):
+    """As `instantiate` of hydra and of detectron2 hands them over: not converted."""
+    arguments = {"out_features": ["stage2", "stage4"], "config": TINY[name], "freeze": [""]}
+    torch.manual_seed(0)
+    plain = TransformersBackbone(name, **arguments)
+    torch.manual_seed(0)
+    given = OmegaConf.create(arguments)
+    assert isinstance(given.config, DictConfig)
+    assert isinstance(given.out_features, ListConfig)
+    model = TransformersBackbone(name, given.out_features, config=given.config, freeze=given.freeze)
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+    assert model.strides == plain.strides
+    images = torch.randn(1, 3, 64, 64)
+    torch.testing.assert_close(model.eval()(images), plain.eval()(images), rtol=0, atol=0)
+    saved = model.model.config.to_dict()  # of plain lists: it can be written down
+    assert json.loads(json.dumps(saved["depths"])) == [1, 1, 1, 1]
 
 
 OUTPUTS = {

@@ -18,16 +18,17 @@ from aligndetr.layers.conditional_attention import (
 )
 from aligndetr.layers.mlp import FeedForward
 from aligndetr.layers.position_embedding import SinePositionEmbedding
-from aligndetr.modeling.dense_encoder import DenseEncoder, DenseEncoderLayer
-from aligndetr.modeling.feature_map import FeatureMap, MapProjection
-from aligndetr.modeling.learned_anchors import (
+from aligndetr.modeling import (
     FixedCenterAnchors,
     LearnedAnchors,
     LearnedPositions,
+    ModulatedAnchorPosition,
+    ScaledAnchorPosition,
 )
+from aligndetr.modeling.encoder import DenseEncoder, DenseEncoderLayer
+from aligndetr.modeling.necks import MapProjection
 from aligndetr.modeling.postprocess import ArgmaxPostprocess
-from aligndetr.modeling.pyramid import Pyramid
-from aligndetr.modeling.query_position import ModulatedAnchorPosition, ScaledAnchorPosition
+from aligndetr.modeling.pyramid import FeatureMap, Pyramid
 from aligndetr.modeling.refinement import FixedAnchors, RefinementState
 
 TINY = ["detr_tiny", "dab_detr_tiny", "align_dab_detr_tiny", "dab_deformable_detr_tiny"]

@@ -9,11 +9,10 @@ from torch import nn
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.find_file import resolve_config
 from aligndetr.layers import repeat, share
+from aligndetr.modeling import HybridQueries, LearnedQueries, ProposedQueries, Queries
 from aligndetr.modeling.heads import BoxHead, ClassHead
-from aligndetr.modeling.hybrid_queries import HybridQueries, between_branches
 from aligndetr.modeling.pyramid import PyramidBuilder
-from aligndetr.modeling.queries import Queries
-from aligndetr.modeling.query_source import LearnedQueries, ProposedQueries
+from aligndetr.modeling.queries.token_selection import between_branches
 from aligndetr.modeling.refinement import FixedAnchors, IterativeRefinement, RefinementState
 from aligndetr.structures import Predictions
 
@@ -82,9 +81,9 @@ def scene():
     return torch.randn(2, 20, 8), pyramid
 
 
-def make(source, *counts, num_classes=3):
+def make(source, num_classes=3, **counts):
     torch.manual_seed(1)
-    made = source(ClassHead(8, num_classes), BoxHead(8), *counts, 8)
+    made = source(class_head=ClassHead(8, num_classes), box_head=BoxHead(8), embed_dim=8, **counts)
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.3)
@@ -103,7 +102,7 @@ def test_learned_queries_hold_the_position_first(scene):
 
 
 def test_proposals_are_chosen_by_the_first_class_channel(scene):
-    source = make(ProposedQueries, 4)
+    source = make(ProposedQueries, num_queries=4)
     queries = source(*scene)
     logits, boxes = queries.proposals.logits[0], queries.proposals.boxes[0]
     assert logits.shape == (2, 20, 3)  # of all tokens
@@ -134,7 +133,7 @@ def test_branches_do_not_see_each_other():
 
 
 def test_hybrid_queries_in_training_and_evaluation(scene):
-    source = make(HybridQueries, 3, 4)
+    source = make(HybridQueries, num_queries=3, num_one_to_many=4)
     trained, evaluated = source.train()(*scene), source.eval()(*scene)
     assert trained.content.shape == (2, 7, 8)
     assert torch.equal(trained.content[0], source.content.weight)
@@ -149,9 +148,11 @@ def test_hybrid_queries_in_training_and_evaluation(scene):
 
 
 def test_hybrid_queries_with_few_tokens(scene):
-    assert make(HybridQueries, 15, 30)(*scene).content.shape[1] == 20
-    assert make(HybridQueries, 30, 30)(*scene).content.shape[1] == 20
-    assert not make(HybridQueries, 30, 30)(*scene).blocked.any()  # no second branch
+    both = make(HybridQueries, num_queries=15, num_one_to_many=30)(*scene)
+    assert both.content.shape[1] == 20
+    one = make(HybridQueries, num_queries=30, num_one_to_many=30)(*scene)
+    assert one.content.shape[1] == 20
+    assert not one.blocked.any()  # no second branch
 
 
 def test_masks_of_queries_and_of_others_before_them_are_joined():
@@ -233,17 +234,17 @@ def test_the_second_branch_does_not_reach_the_first(make_item):
     batch = [make_item(96, 96, num_classes=5)]
     images, targets = model.preprocess(batch), model.targets(batch)
     first_branch = model.num_queries
-    before, _, _ = model.detect(images, targets)
+    before = model.detect(images, targets).predictions
     assert before.logits.shape[2] == first_branch + 80
     with torch.no_grad():
         model.query_source.content.weight[first_branch:] += 1.0
-    after, _, _ = model.detect(images, targets)
+    after = model.detect(images, targets).predictions
     (near, far), (still, moved) = before.split(first_branch), after.split(first_branch)
     assert torch.equal(near.logits, still.logits)
     assert torch.equal(near.boxes, still.boxes)
     assert (far.logits - moved.logits).abs().max() > 1e-3
     with torch.no_grad():  # and evaluation is that first branch
-        alone, _, _ = model.eval().detect(images)
+        alone = model.eval().detect(images).predictions
     torch.testing.assert_close(alone.logits, near.logits)
     torch.testing.assert_close(alone.boxes, near.boxes)
 
@@ -279,7 +280,8 @@ def test_the_align_criterion_matches_k_queries_of_any_model(make_item):
     model = build("deformable_align_tiny").train()
     batch = [make_item(96, 96, num_boxes=2, num_classes=5)]
     targets = model.targets(batch)
-    predictions, proposals, _ = model.detect(model.preprocess(batch), targets)
+    output = model.detect(model.preprocess(batch), targets)
+    predictions, proposals = output.predictions, output.proposals
     boxes = predictions.boxes.detach().requires_grad_()
     losses = model.criterion(Predictions(predictions.logits, boxes), targets, 2.0, proposals)
     sum(value for name, value in losses.items() if "giou" in name).backward()

@@ -52,8 +52,8 @@ def test_tokens_in_the_padding_are_masked(make_detector, make_item):
     images = model.preprocess([make_item(32, 32), make_item(64, 64, seed=1)])
     unmasked = ImageBatch(images.pixels, torch.zeros_like(images.padding), [(64, 64)] * 2)
     with torch.no_grad():
-        masked_logits = model.detect(images)[0].logits
-        unmasked_logits = model.detect(unmasked)[0].logits
+        masked_logits = model.detect(images).predictions.logits
+        unmasked_logits = model.detect(unmasked).predictions.logits
     assert not torch.allclose(masked_logits[:, 0], unmasked_logits[:, 0], atol=1e-3)
     assert torch.allclose(masked_logits[:, 1], unmasked_logits[:, 1], atol=1e-12)
 
@@ -63,7 +63,8 @@ def test_fewer_tokens_than_queries(make_detector, make_item):
     model, item = make_detector(), make_item(16, 16)
     model.eval()
     with torch.no_grad():
-        predictions, proposals, _ = model.detect(model.preprocess([item]))
+        output = model.detect(model.preprocess([item]))
+        predictions, proposals = output.predictions, output.proposals
     assert predictions.logits.shape == (3, 1, 6, 5)
     assert proposals.logits.shape == (1, 1, 6, 5)
     model.train()

@@ -161,7 +161,7 @@ def test_heads_start_where_they_should():
 def test_the_last_box_is_supervised_through_two_layers(make_detector, make_item):
     model = make_detector(denoiser=None).train()
     images = model.preprocess([make_item()])
-    predictions, _, _ = model.detect(images)
+    predictions = model.detect(images).predictions
     predictions.boxes[-1].sum().backward()
     # layer 2 predicts from what layer 1 moved, with gradient; layer 0's move was detached
     heads = [*model.decoder.box_heads, model.query_source.box_head]

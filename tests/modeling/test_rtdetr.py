@@ -13,9 +13,9 @@ from aligndetr.layers.mlp import FeedForward
 from aligndetr.layers.position_embedding import PixelSineEmbedding
 from aligndetr.modeling.backbone import ResNet
 from aligndetr.modeling.backbone.blocks import ConvNorm, DeepStem, PooledShortcut
-from aligndetr.modeling.dense_encoder import DenseEncoderLayer
+from aligndetr.modeling.encoder import DenseEncoderLayer
 from aligndetr.modeling.hybrid_encoder import HybridEncoder
-from aligndetr.modeling.projection_neck import ProjectionNeck
+from aligndetr.modeling.necks import ProjectionNeck
 from aligndetr.modeling.pyramid import PlainPyramidBuilder
 
 
@@ -163,7 +163,7 @@ def test_queries_are_the_best_tokens_without_gradient(make_rtdetr, make_item):
 
 def test_gradients_of_one_layers_boxes(make_rtdetr, make_item):
     model = make_rtdetr(lambda config: config.update(denoiser=None)).train()
-    predictions, _, _ = model.detect(model.preprocess([make_item(), make_item(seed=1)]))
+    predictions = model.detect(model.preprocess([make_item(), make_item(seed=1)])).predictions
     predictions.boxes[2].sum().backward()
     decoder = model.decoder
     # Layer 2 predicts from what layer 1 moved, with gradient. What layer 1 started from, the move
@@ -182,7 +182,7 @@ def test_the_next_layer_looks_at_detached_references(make_rtdetr, make_item):
     seen = []
     for layer in model.decoder.layers:
         layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[2]))
-    predictions, _, _ = model.detect(model.preprocess([make_item(), make_item(seed=1)]))
+    predictions = model.detect(model.preprocess([make_item(), make_item(seed=1)])).predictions
     assert not any(reference.requires_grad for reference in seen)
     for reference, boxes in zip(seen[1:], predictions.boxes, strict=False):
         torch.testing.assert_close(reference[:, :, 0], boxes)
@@ -212,13 +212,13 @@ def test_early_exit_cuts_layers_at_evaluation_only(make_rtdetr, make_item):
         for layer in model.decoder.layers[1:]:  # never reached
             for parameter in layer.parameters():
                 parameter.fill_(float("nan"))
-        cut, full = (m.eval().detect(images)[0] for m in (model, whole))
+        cut, full = (m.eval().detect(images).predictions for m in (model, whole))
         assert cut.logits.shape[0] == 1
         assert full.logits.shape[0] == 3
         torch.testing.assert_close(cut.boxes[0], full.boxes[0])
         torch.testing.assert_close(cut.logits[0], full.logits[0])
         assert all(len(result["instances"]) for result in model(items))
-        assert model.train().detect(images)[0].logits.shape[0] == 3
+        assert model.train().detect(images).predictions.logits.shape[0] == 3
 
 
 @pytest.mark.parametrize("eval_idx", [3, -4])

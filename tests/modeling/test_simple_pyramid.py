@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from aligndetr.modeling.backbone import SimpleFeaturePyramid, TransformersBackbone
-from aligndetr.modeling.neck import ChannelMapper
+from aligndetr.modeling.necks import ChannelMapper
 
 
 class OneMap(nn.Module):

@@ -21,16 +21,15 @@ from aligndetr.layers.conditional_attention import (
 )
 from aligndetr.layers.mlp import MLP, FeedForward
 from aligndetr.layers.position_embedding import SinePositionEmbedding
+from aligndetr.modeling import LearnedAnchors, ModulatedAnchorPosition
 from aligndetr.modeling.backbone.resnet import ResNet
-from aligndetr.modeling.decoder import Decoder
-from aligndetr.modeling.dense_decoder import DenseDecoderLayer
-from aligndetr.modeling.dense_encoder import DenseEncoder, DenseEncoderLayer
+from aligndetr.modeling.decoder import Decoder, DenseDecoderLayer
 from aligndetr.modeling.detector import Detector
-from aligndetr.modeling.feature_map import FeatureMap, MapProjection
+from aligndetr.modeling.encoder import DenseEncoder, DenseEncoderLayer
 from aligndetr.modeling.heads import BoxHead, ClassHead
-from aligndetr.modeling.learned_anchors import LearnedAnchors
+from aligndetr.modeling.necks import MapProjection
 from aligndetr.modeling.postprocess import TopKPostprocess
-from aligndetr.modeling.query_position import ModulatedAnchorPosition
+from aligndetr.modeling.pyramid import FeatureMap
 from aligndetr.modeling.refinement import LookForwardTwice
 from tests.parity.detectors import Config, criterion, double_precision
 from tests.parity.golden import Golden, filled

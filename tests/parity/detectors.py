@@ -16,16 +16,21 @@ from aligndetr.layers.deformable_attention import MultiScaleDeformableAttention
 from aligndetr.layers.mlp import FeedForward
 from aligndetr.layers.position_embedding import SinePositionEmbedding
 from aligndetr.matchers import HungarianMatcher, MatchingCost, MixedMatcher
+from aligndetr.modeling import (
+    AnchorPosition,
+    LearnedQueries,
+    ProposedQueries,
+    TwoStageQueries,
+)
 from aligndetr.modeling.backbone.resnet import ResNet
-from aligndetr.modeling.decoder import AnchorPosition, Decoder, DecoderLayer
+from aligndetr.modeling.decoder import Decoder, DecoderLayer
 from aligndetr.modeling.denoising import ContrastiveDenoiser
 from aligndetr.modeling.detector import Detector
 from aligndetr.modeling.encoder import Encoder, EncoderLayer
 from aligndetr.modeling.heads import BoxHead, ClassHead
-from aligndetr.modeling.neck import ChannelMapper
+from aligndetr.modeling.necks import ChannelMapper
 from aligndetr.modeling.postprocess import TopKPostprocess
 from aligndetr.modeling.pyramid import PyramidBuilder
-from aligndetr.modeling.query_source import LearnedQueries, ProposedQueries, TwoStageQueries
 from aligndetr.modeling.refinement import FixedAnchors, IterativeRefinement, LookForwardTwice
 from aligndetr.structures import Boxes, Instances
 from tests.parity.golden import Golden

@@ -51,7 +51,8 @@ def test_key_list(case, compare):
 def test_evaluation(case, compare):
     model = align_dab_detr(case.whole).eval()
     images = inputs(case, training=False)
-    predictions, proposals, _ = model.detect(model.preprocess(images))
+    output = model.detect(model.preprocess(images))
+    predictions, proposals = output.predictions, output.proposals
     assert proposals is None
     check_layers(case, compare, predictions, ("pred_logits", "pred_boxes"))
     check_instances(case, compare, model(images))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from aligndetr.modeling.neck import ChannelMapper
+from aligndetr.modeling.necks import ChannelMapper
 from tests.parity.golden import fill_like, for_each, numbered
 
 

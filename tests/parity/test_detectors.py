@@ -54,7 +54,8 @@ def test_key_list(case, compare):
 def test_evaluation(case, compare):
     model = detector(case.whole).eval()
     images = inputs(case, training=False)
-    predictions, proposals, _ = model.detect(model.preprocess(images))
+    output = model.detect(model.preprocess(images))
+    predictions, proposals = output.predictions, output.proposals
     check_layers(case, compare, predictions, ("pred_logits", "pred_boxes"))
     if proposals is not None:
         check_proposals(case, compare, proposals)
@@ -78,7 +79,8 @@ def test_evaluation_of_different_sizes_where_the_padding_is_taken_for_image(case
     model = detector(case.whole).eval()
     images = inputs(case, training=False)
     padded = [{"image": image} for image in padded_with_the_mean(images, model.pixel_mean)]
-    predictions, proposals, _ = model.detect(model.preprocess(padded))
+    output = model.detect(model.preprocess(padded))
+    predictions, proposals = output.predictions, output.proposals
     check_layers(case, compare, predictions, ("pred_logits", "pred_boxes"))
     check_proposals(case, compare, proposals)
     check_instances(case, compare, model(padded), with_boxes=False)  # published: unpadded pixels
@@ -96,7 +98,7 @@ def test_padding_is_masked_in_evaluation(case, compare):
     model = detector(case.whole).eval()
     batch = model.preprocess(inputs(case, training=False))
     assert batch.padding.any()
-    ours, _, _ = model.detect(batch)
+    ours = model.detect(batch).predictions
     unmasked = (ours.logits[-1] - case["pred_logits"]).abs().max()
     assert unmasked > 1e-3, "the file is meant to hold images whose padding matters"
     levels = model.neck(model.backbone(batch.pixels))
@@ -135,7 +137,8 @@ def test_training_step(case, compare):
 def test_predictions_while_training(case, compare):
     model = detector(case.whole).train()
     batch = inputs(case, training=True)
-    matching_, _, denoised = model.detect(model.preprocess(batch), model.targets(batch))
+    output = model.detect(model.preprocess(batch), model.targets(batch))
+    matching_, denoised = output.predictions, output.denoised
     for name, ours in (
         ("pred_logits", matching_.logits),
         ("pred_boxes", matching_.boxes),

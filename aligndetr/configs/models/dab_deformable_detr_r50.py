@@ -1,19 +1,20 @@
 """DAB-Deformable-DETR with ResNet-50 and four scales (Liu et al., 2022), as published in detrex."""
 
-from torch.nn import Identity
-
 from aligndetr.config import LazyCall as L
-from aligndetr.modeling.learned_anchors import LearnedContentAnchors
-from aligndetr.modeling.query_position import ScaledAnchorPosition
-from aligndetr.modeling.refinement import IterativeRefinement
+from aligndetr.layers import repeat
+from aligndetr.modeling import IterativeRefinement, LearnedContentAnchors, ScaledAnchorPosition
 
-from .dino_r50 import model
+from .deformable_detr_r50 import model
 
-model.num_queries = 300
+for layer in (model.encoder.layer, model.decoder.layer):
+    layer.ffn.feedforward_dim = 2048
+    layer.ffn.dropout = 0.0
+    layer.dropout = 0.0
+model.decoder.layer.self_attention.dropout = 0.0
+
 model.query_source = L(LearnedContentAnchors)(
     num_queries="${..num_queries}", embed_dim="${..embed_dim}"
 )
-model.denoiser = None
 model.decoder.position_mlp = L(ScaledAnchorPosition)(embed_dim="${...embed_dim}")
 model.decoder.refinement = L(IterativeRefinement)(eps=1e-3)
-model.decoder.norm = L(Identity)()
+model.decoder.heads = repeat

@@ -1,8 +1,7 @@
 """DAB-Deformable-DETR whose queries are tokens of the encoder, as published in detrex."""
 
 from aligndetr.config import LazyCall as L
-from aligndetr.modeling.heads import BoxHead, ClassHead
-from aligndetr.modeling.token_queries import TokenQueries
+from aligndetr.modeling import BoxHead, ClassHead, TokenQueries
 
 from .dab_deformable_detr_r50 import model
 

@@ -1,24 +1,27 @@
-"""DAB-DETR with ResNet-50 and one scale (Liu et al., 2022), as published in detrex."""
+"""DAB-DETR with ResNet-50 and one scale (Liu et al., 2022), as published in detrex.
+
+DETR whose queries are boxes; losses and heads are those of Deformable-DETR.
+"""
 
 from torch.nn import PReLU
 
 from aligndetr.config import LazyCall as L
-from aligndetr.layers import share
-from aligndetr.layers.attention import SelfAttention
-from aligndetr.layers.conditional_attention import (
+from aligndetr.layers import (
+    MLP,
     ConditionalCrossAttention,
     ConditionalSelfAttention,
+    FeedForward,
     FirstConditionalCrossAttention,
 )
-from aligndetr.layers.mlp import MLP, FeedForward
-from aligndetr.layers.position_embedding import SinePositionEmbedding
-from aligndetr.modeling.dense_decoder import DenseDecoderLayer
-from aligndetr.modeling.dense_encoder import DenseEncoder, DenseEncoderLayer
-from aligndetr.modeling.feature_map import FeatureMap, MapProjection
-from aligndetr.modeling.learned_anchors import LearnedAnchors
-from aligndetr.modeling.query_position import ModulatedAnchorPosition
+from aligndetr.modeling import (
+    DenseDecoderLayer,
+    LearnedAnchors,
+    LookForwardTwice,
+    ModulatedAnchorPosition,
+)
 
-from .dino_r50 import model
+from .deformable_detr_r50 import model as deformable_detr
+from .detr_r50 import model
 
 
 def feed_forward():
@@ -42,31 +45,18 @@ def decoder_layer(cross_attention):
 
 
 model.num_queries = 300
-model.backbone.out_features = ["res5"]
-model.neck = L(MapProjection)(in_channels={"res5": 2048}, out_channels="${..embed_dim}")
-model.pyramid = L(FeatureMap)(
-    position_embedding=L(SinePositionEmbedding)(
-        num_features=128, temperature=20, normalize=True, offset=0.0
-    ),
-)
-model.encoder = L(DenseEncoder)(
-    layer=L(DenseEncoderLayer)(
-        self_attention=L(SelfAttention)(embed_dim="${....embed_dim}", num_heads=8, dropout=0.0),
-        ffn=feed_forward(),
-        embed_dim="${...embed_dim}",
-        dropout=0.0,
-    ),
-    num_layers=6,
-    position_scale=L(MLP)(
-        in_dim="${...embed_dim}",
-        hidden_dim="${...embed_dim}",
-        out_dim="${...embed_dim}",
-        num_layers=2,
-    ),
+model.pyramid.position_embedding.temperature = 20
+model.encoder.layer.self_attention.dropout = 0.0
+model.encoder.layer.ffn = feed_forward()
+model.encoder.position_scale = L(MLP)(
+    in_dim="${...embed_dim}", hidden_dim="${...embed_dim}", out_dim="${...embed_dim}", num_layers=2
 )
 model.query_source = L(LearnedAnchors)(num_queries="${..num_queries}", embed_dim="${..embed_dim}")
-model.denoiser = None
 model.decoder.first_layer = decoder_layer(FirstConditionalCrossAttention)
 model.decoder.layer = decoder_layer(ConditionalCrossAttention)
 model.decoder.position_mlp = L(ModulatedAnchorPosition)(embed_dim="${...embed_dim}")
-model.decoder.heads = share
+model.decoder.refinement = L(LookForwardTwice)(eps=1e-3)
+model.decoder.class_head = deformable_detr.decoder.class_head
+model.decoder.box_head = deformable_detr.decoder.box_head
+model.criterion = deformable_detr.criterion
+model.postprocess = deformable_detr.postprocess

@@ -1,28 +1,31 @@
-"""H-Deformable-DETR with ResNet-50 and four scales (Jia et al., 2023), as published in detrex."""
+"""H-Deformable-DETR with ResNet-50 and four scales (Jia et al., 2023), as published in detrex.
 
-from torch.nn import Identity
+Two-stage Deformable-DETR with a second branch of queries in training, mixed query selection and
+boxes that two layers supervise.
+"""
 
 from aligndetr.config import LazyCall as L
 from aligndetr.criterions import HybridCriterion
-from aligndetr.modeling.heads import BoxHead, ClassHead
-from aligndetr.modeling.hybrid_queries import HybridQueries
+from aligndetr.modeling import HybridQueries, LookForwardTwice
 
-from .dino_r50 import model
+from .deformable_detr_two_stage_r50 import model
 
-model.num_queries = 300
+for layer in (model.encoder.layer, model.decoder.layer):
+    layer.ffn.feedforward_dim = 2048
+    layer.ffn.dropout = 0.0
+    layer.dropout = 0.0
+model.decoder.layer.self_attention.dropout = 0.0
+
 model.query_source = L(HybridQueries)(
-    class_head=L(ClassHead)(embed_dim="${...embed_dim}", num_classes="${...num_classes}"),
-    box_head=L(BoxHead)(embed_dim="${...embed_dim}"),
+    class_head=model.query_source.class_head,
+    box_head=model.query_source.box_head,
     num_queries="${..num_queries}",
     num_one_to_many=1500,
     embed_dim="${..embed_dim}",
 )
-model.denoiser = None
-model.decoder.position_mlp = None  # the queries' own position, in all layers
-model.decoder.norm = L(Identity)()
+model.decoder.refinement = L(LookForwardTwice)(eps=1e-3)
 
 model.criterion.weights = {"class": 2.0, "bbox": 5.0, "giou": 2.0}
-model.criterion.class_agnostic_proposals = True
 model.criterion = L(HybridCriterion)(
     one_to_one=model.criterion,
     one_to_many=model.criterion,

@@ -4,17 +4,18 @@ from torch.nn import GELU, Identity
 
 from aligndetr.config import LazyCall as L
 from aligndetr.criterions import IoUTarget, SigmoidClassification, VarifocalWeighting
-from aligndetr.layers.attention import SelfAttention
-from aligndetr.layers.mlp import FeedForward
-from aligndetr.layers.position_embedding import PixelSineEmbedding
-from aligndetr.modeling.backbone.blocks import DeepStem, PooledShortcut
-from aligndetr.modeling.decoder import BoxPosition
-from aligndetr.modeling.dense_encoder import DenseEncoderLayer
-from aligndetr.modeling.heads import BoxHead, ClassHead
-from aligndetr.modeling.hybrid_encoder import HybridEncoder
-from aligndetr.modeling.projection_neck import ProjectionNeck
-from aligndetr.modeling.pyramid import PlainPyramidBuilder
-from aligndetr.modeling.token_queries import TokenQueries
+from aligndetr.layers import FeedForward, PixelSineEmbedding, SelfAttention
+from aligndetr.modeling import (
+    BoxHead,
+    BoxPosition,
+    ClassHead,
+    DenseEncoderLayer,
+    HybridEncoder,
+    PlainPyramidBuilder,
+    ProjectionNeck,
+    TokenQueries,
+)
+from aligndetr.modeling.backbone import DeepStem, PooledShortcut
 
 from .dino_r50 import model
 

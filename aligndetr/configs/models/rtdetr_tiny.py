@@ -1,23 +1,12 @@
 """RT-DETR shrunk to about 1 M parameters for images of 160 x 160 pixels."""
 
 from .rtdetr_r50 import model
+from .tiny import shrink
 
-model.num_classes = None  # as many as the dataset has
-model.num_queries = 40
-model.embed_dim = 64
-model.backbone.depth = 18
-model.backbone.width = 16
-model.backbone.norm = "BN"
-model.backbone.freeze_at = 0
+shrink(model)
 model.neck.in_channels = {"res3": 32, "res4": 64, "res5": 128}
 model.neck.norm = "BN"
 model.encoder.position_embedding.num_features = 32
 model.encoder.expansion = 0.5
-model.encoder.layer.self_attention.num_heads = 4
-model.encoder.layer.ffn.feedforward_dim = 128
-model.decoder.num_layers = 3
-model.decoder.layer.self_attention.num_heads = 4
-model.decoder.layer.cross_attention.num_heads = 4
-model.decoder.layer.ffn.feedforward_dim = 128
 model.denoiser.num_queries = 20
 model.postprocess.num_select = 40

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from aligndetr.errors import ConfigError
 from aligndetr.modeling.backbone.depth import Anatomy, anatomy
-from aligndetr.modeling.backbone.library import fetch, library, resolve_config
+from aligndetr.modeling.backbone.library import fetch, library, plain, resolve_config
 from aligndetr.modeling.backbone.registry import BACKBONES
 
 
@@ -50,7 +50,7 @@ class TransformersBackbone(nn.Module):
         freeze: Sequence[str] = (),
     ):
         super().__init__()
-        resolved = resolve_config(name_or_config, list(out_features), dict(config or {}))
+        resolved = resolve_config(name_or_config, list(out_features), plain(config or {}))
         probe = _Probe(resolved)
         self.channels, self.strides = probe.channels, probe.strides
         self._divisor = 1 if probe.pads_itself else max(probe.strides.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,15 @@ def resolve_config(name: str, out_features: list[str], overrides: dict[str, Any]
         return _read(name, {**overrides, "out_features": out_features})
     except Exception as error:  # the library's own kinds, which differ between its versions
         raise ConfigError(f"{where}, out_features {out_features}: {error}") from error
+
+
+def plain(value: Any) -> Any:
+    """Dicts and lists in place of what only acts like them, such as omegaconf's, at any depth."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes | tuple):
+        return [plain(item) for item in value]
+    return value
 
 
 def _read(name: str, entries: dict[str, Any]):

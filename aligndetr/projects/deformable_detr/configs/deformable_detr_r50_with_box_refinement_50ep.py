@@ -2,7 +2,7 @@
 
 from aligndetr.config import LazyCall as L
 from aligndetr.layers import repeat
-from aligndetr.modeling.refinement import IterativeRefinement
+from aligndetr.modeling import IterativeRefinement
 
 from .deformable_detr_r50_50ep import dataloader, lr_multiplier, model, optimizer, train
 

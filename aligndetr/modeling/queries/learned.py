@@ -1,4 +1,4 @@
-"""Queries whose positions are learned: boxes (DAB-DETR) or vectors (DETR)."""
+"""Queries that are learned: their positions are vectors (DETR), points or boxes (DAB-DETR)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,50 @@ import torch
 from torch import Tensor, nn
 
 from aligndetr.modeling.pyramid import Pyramid
-from aligndetr.modeling.queries import Queries
+from aligndetr.modeling.queries.queries import Queries
+
+
+class LearnedPositions(nn.Module):
+    """Learned position vectors with zero content and no box of their own (DETR, section 3.2).
+
+    The anchor of every query is the middle of the image, whose logits are zero: a box that is
+    predicted relative to it is the box head's output.
+
+    Args:
+        num_queries: Q.
+        embed_dim: C.
+    """
+
+    def __init__(self, num_queries: int, embed_dim: int) -> None:
+        super().__init__()
+        self.position = nn.Embedding(num_queries, embed_dim)
+
+    def forward(self, memory: Tensor, pyramid: Pyramid) -> Queries:
+        """The same queries for every image."""
+        position = self.position.weight.expand(len(memory), -1, -1)
+        anchors = memory.new_zeros(*position.shape[:2], 4)
+        return Queries(torch.zeros_like(position), anchors, position)
+
+
+class LearnedQueries(nn.Module):
+    """Learned content and position; a point that depends on the position (Deformable-DETR, 4.1).
+
+    Args:
+        num_queries: Q.
+        embed_dim: C.
+    """
+
+    def __init__(self, num_queries: int, embed_dim: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(num_queries, 2 * embed_dim)
+        self.reference_points = nn.Linear(embed_dim, 2)
+        nn.init.xavier_uniform_(self.reference_points.weight)
+        nn.init.zeros_(self.reference_points.bias)
+
+    def forward(self, memory: Tensor, pyramid: Pyramid) -> Queries:
+        """The same queries for every image."""
+        position, content = self.embedding.weight.expand(len(memory), -1, -1).chunk(2, dim=-1)
+        return Queries(content, self.reference_points(position), position)
 
 
 class LearnedAnchors(nn.Module):
@@ -70,25 +113,3 @@ class LearnedContentAnchors(nn.Module):
             table.weight.expand(len(memory), -1, -1) for table in (self.content, self.anchors)
         )
         return Queries(content, anchors)
-
-
-class LearnedPositions(nn.Module):
-    """Learned position vectors with zero content and no box of their own (DETR, section 3.2).
-
-    The anchor of every query is the middle of the image, whose logits are zero: a box that is
-    predicted relative to it is the box head's output.
-
-    Args:
-        num_queries: Q.
-        embed_dim: C.
-    """
-
-    def __init__(self, num_queries: int, embed_dim: int) -> None:
-        super().__init__()
-        self.position = nn.Embedding(num_queries, embed_dim)
-
-    def forward(self, memory: Tensor, pyramid: Pyramid) -> Queries:
-        """The same queries for every image."""
-        position = self.position.weight.expand(len(memory), -1, -1)
-        anchors = memory.new_zeros(*position.shape[:2], 4)
-        return Queries(torch.zeros_like(position), anchors, position)

@@ -1,37 +1,17 @@
-"""Where the decoder's queries come from."""
+"""Queries that are selected among the tokens of the memory."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from aligndetr.layers.position_embedding import sine_embedding
 from aligndetr.modeling.pyramid import Pyramid
-from aligndetr.modeling.queries import Queries
+from aligndetr.modeling.queries.queries import Queries
 from aligndetr.structures import Predictions
-
-
-class LearnedQueries(nn.Module):
-    """Learned content and position; a point that depends on the position (Deformable-DETR, 4.1).
-
-    Args:
-        num_queries: Q.
-        embed_dim: C.
-    """
-
-    def __init__(self, num_queries: int, embed_dim: int) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(num_queries, 2 * embed_dim)
-        self.reference_points = nn.Linear(embed_dim, 2)
-        nn.init.xavier_uniform_(self.reference_points.weight)
-        nn.init.zeros_(self.reference_points.bias)
-
-    def forward(self, memory: Tensor, pyramid: Pyramid) -> Queries:
-        """The same queries for every image."""
-        position, content = self.embedding.weight.expand(len(memory), -1, -1).chunk(2, dim=-1)
-        return Queries(content, self.reference_points(position), position)
 
 
 @dataclass
@@ -77,6 +57,10 @@ class TokenProposals(nn.Module):
         self.base_size = base_size
         nn.init.xavier_uniform_(self.memory_proj.weight)
         nn.init.zeros_(self.memory_proj.bias)
+        self.add_parts(embed_dim)
+
+    def add_parts(self, embed_dim: int) -> None:
+        """What a kind of queries learns besides: made last, after the parts of all kinds."""
 
     def features(self, memory: Tensor, pyramid: Pyramid) -> tuple[Tensor, Tensor]:
         """What proposals are made of.
@@ -128,22 +112,13 @@ class TokenProposals(nn.Module):
 class TwoStageQueries(TokenProposals):
     """Learned content at the anchors that the encoder proposes (mixed query selection, DINO 3.3).
 
-    The tokens with the highest class score become anchors, without gradient.
-
-    Args:
-        class_head, box_head, num_queries, embed_dim, base_size: see `TokenProposals`.
+    The tokens with the highest class score become anchors, without gradient. Arguments are those of
+    `TokenProposals`.
     """
 
-    def __init__(
-        self,
-        class_head: nn.Module,
-        box_head: nn.Module,
-        num_queries: int,
-        embed_dim: int,
-        base_size: float = 0.05,
-    ) -> None:
-        super().__init__(class_head, box_head, num_queries, embed_dim, base_size)
-        self.content = nn.Embedding(num_queries, embed_dim)
+    def add_parts(self, embed_dim: int) -> None:
+        """Content."""
+        self.content = nn.Embedding(self.num_queries, embed_dim)
 
     def forward(self, memory: Tensor, pyramid: Pyramid) -> Queries:
         """Select queries from memory (B, S, C); only the selected tokens are proposals."""
@@ -152,24 +127,27 @@ class TwoStageQueries(TokenProposals):
         return Queries(content, chosen.anchors.detach(), proposals=chosen.proposals)
 
 
+class TokenQueries(TokenProposals):
+    """Content and anchors of the tokens with the highest class score (RT-DETR, section 4.3).
+
+    Both are taken without gradient: the encoder learns from its proposals and as memory. Arguments
+    are those of `TokenProposals`.
+    """
+
+    def forward(self, memory: Tensor, pyramid: Pyramid) -> Queries:
+        """Select queries from memory (B, S, C); only the selected tokens are proposals."""
+        best = self.best(memory, pyramid)
+        return Queries(best.features.detach(), best.anchors.detach(), proposals=best.proposals)
+
+
 class ProposedQueries(TokenProposals):
     """Content and position both from the boxes that the encoder proposes (Deformable-DETR, A.4).
 
-    Class channel 0 alone tells object from background.
-
-    Args:
-        class_head, box_head, num_queries, embed_dim, base_size: see `TokenProposals`.
+    Class channel 0 alone tells object from background. Arguments are those of `TokenProposals`.
     """
 
-    def __init__(
-        self,
-        class_head: nn.Module,
-        box_head: nn.Module,
-        num_queries: int,
-        embed_dim: int,
-        base_size: float = 0.05,
-    ) -> None:
-        super().__init__(class_head, box_head, num_queries, embed_dim, base_size)
+    def add_parts(self, embed_dim: int) -> None:
+        """What turns a box's sines into position and content."""
         self.position_proj = nn.Linear(2 * embed_dim, 2 * embed_dim)
         self.position_norm = nn.LayerNorm(2 * embed_dim)
         nn.init.xavier_uniform_(self.position_proj.weight)
@@ -177,9 +155,50 @@ class ProposedQueries(TokenProposals):
     def forward(self, memory: Tensor, pyramid: Pyramid) -> Queries:
         """Select queries from memory (B, S, C); all tokens are proposals."""
         chosen, proposals = self.most_object_like(memory, pyramid, self.num_queries)
-        sines = sine_embedding(chosen.sigmoid(), memory.shape[-1] // 2)
-        position, content = self.position_norm(self.position_proj(sines)).chunk(2, dim=-1)
+        position, content = self.position_and_content(chosen)
         return Queries(content, chosen, position, proposals)
+
+    def position_and_content(self, anchors: Tensor) -> tuple[Tensor, Tensor]:
+        """Of boxes with logits (B, Q, 4): twice (B, Q, C)."""
+        sines = sine_embedding(anchors.sigmoid(), self.position_proj.in_features // 4)
+        return self.position_norm(self.position_proj(sines)).chunk(2, dim=-1)
+
+
+class HybridQueries(ProposedQueries):
+    """Learned content at proposed positions, with a second branch in training (H-DETR, 3.2).
+
+    The best proposals form the first branch, which `HybridCriterion` matches one-to-one and which
+    alone is there in evaluation; the next best form the second. The branches do not see each
+    other. Position follows from the proposed boxes, content is learned (mixed selection).
+
+    Args:
+        num_one_to_many: queries of the second branch.
+        proposals: arguments of `TokenProposals`; `num_queries` is that of the first branch.
+    """
+
+    def __init__(self, num_one_to_many: int, **proposals: Any) -> None:
+        self.num_one_to_many = num_one_to_many
+        super().__init__(**proposals)
+
+    def add_parts(self, embed_dim: int) -> None:
+        """Content of both branches, and what turns a box's sines into position."""
+        self.content = nn.Embedding(self.num_queries + self.num_one_to_many, embed_dim)
+        super().add_parts(embed_dim)
+
+    def forward(self, memory: Tensor, pyramid: Pyramid) -> Queries:
+        """Select queries from memory (B, S, C); all tokens are proposals."""
+        wanted = self.content.num_embeddings if self.training else self.num_queries
+        chosen, proposals = self.most_object_like(memory, pyramid, wanted)
+        position, _ = self.position_and_content(chosen)  # content is learned
+        content = self.content.weight[: chosen.shape[1]].expand(len(memory), -1, -1)
+        blocked = between_branches(chosen, self.num_queries) if self.training else None
+        return Queries(content, chosen, position, proposals, blocked)
+
+
+def between_branches(queries: Tensor, first: int) -> Tensor:
+    """Mask (Q, Q) for (B, Q, ...) queries, True between the first `first` ones and the others."""
+    branch = torch.arange(queries.shape[1], device=queries.device) < first
+    return branch[:, None] != branch
 
 
 def top_tokens(scores: Tensor, num_queries: int) -> Tensor:

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from aligndetr.modeling.neck import ChannelMapper
+from aligndetr.modeling.necks import ChannelMapper
 
 
 def plain(state, name, x, stride, padding, groups):

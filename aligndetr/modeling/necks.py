@@ -1,10 +1,12 @@
-"""The neck: feature maps of any width to a pyramid of one width."""
+"""Necks: feature maps of any width to maps of one width."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
+
+from aligndetr.modeling.backbone.blocks import ConvNorm
 
 
 class ConvGroupNorm(nn.Module):
@@ -65,7 +67,7 @@ class ChannelMapper(nn.Module):
         named = isinstance(in_channels, Mapping)
         self.in_features = tuple(in_channels) if named else None
         widths = list(in_channels.values()) if named else list(in_channels)
-        _check(len(widths), out_channels, num_outs, num_groups)
+        _check_levels(len(widths), out_channels, num_outs, num_groups)
         self.num_outs = num_outs
         self.convs = nn.ModuleList(
             ConvGroupNorm(width, out_channels, kernel_size, 1, num_groups, activation)
@@ -95,7 +97,65 @@ class ChannelMapper(nn.Module):
         return outputs
 
 
-def _check(num_inputs: int, out_channels: int, num_outs: int, num_groups: int) -> None:
+class ProjectionNeck(nn.Module):
+    """Maps each backbone level to C channels, and adds none (RT-DETR).
+
+    Args:
+        in_channels: backbone output -> its channels, finest first.
+        out_channels: C.
+        num_outs: L, the number of levels; stated here so that a config names it once.
+        norm: see `make_norm`.
+
+    Raises:
+        ValueError: `num_outs` is not the number of levels.
+    """
+
+    def __init__(
+        self, in_channels: Mapping[str, int], out_channels: int, num_outs: int, norm: str = "BN"
+    ) -> None:
+        super().__init__()
+        if num_outs != len(in_channels):
+            raise ValueError(
+                f"num_outs is {num_outs}, but the {len(in_channels)} levels of ProjectionNeck are "
+                f"{', '.join(in_channels)}"
+            )
+        self.in_features = tuple(in_channels)
+        self.num_outs = num_outs
+        self.convs = nn.ModuleList(
+            ConvNorm(width, out_channels, 1, 1, norm) for width in in_channels.values()
+        )
+
+    def forward(self, features: Mapping[str, Tensor]) -> list[Tensor]:
+        """Backbone outputs, name -> (B, C_l, H_l, W_l), to L maps (B, C, H_l, W_l)."""
+        return [
+            conv(features[name]) for name, conv in zip(self.in_features, self.convs, strict=True)
+        ]
+
+
+class MapProjection(nn.Module):
+    """The neck of detectors with one feature map: a 1x1 convolution (DETR, section 3.2).
+
+    Args:
+        in_channels: {name of the backbone output: its channels}, one entry.
+        out_channels: C.
+
+    Raises:
+        ValueError: not exactly one backbone output.
+    """
+
+    def __init__(self, in_channels: Mapping[str, int], out_channels: int) -> None:
+        super().__init__()
+        if len(in_channels) != 1:
+            raise ValueError(f"MapProjection reads one backbone output, not {list(in_channels)}")
+        [(self.in_feature, width)] = in_channels.items()
+        self.conv = nn.Conv2d(width, out_channels, kernel_size=1)
+
+    def forward(self, features: Mapping[str, Tensor]) -> list[Tensor]:
+        """Backbone outputs, name -> (B, C', H, W), to one map (B, C, H, W)."""
+        return [self.conv(features[self.in_feature])]
+
+
+def _check_levels(num_inputs: int, out_channels: int, num_outs: int, num_groups: int) -> None:
     if num_inputs == 0:
         raise ValueError("in_channels is empty: name at least one backbone level")
     if num_outs < num_inputs:

@@ -1,0 +1,1 @@
+"""Queries: what the decoder starts from, where they come from, and their positions."""
