@@ -1,55 +1,47 @@
 """Where names went that configs saved by earlier versions still use."""
 
-_MODELING = {  # file of 0.1 -> names that `aligndetr.modeling` offers
-    "decoder": ("AnchorPosition", "BoxPosition"),
-    "dense_decoder": ("DenseDecoderLayer",),
-    "dense_encoder": ("DenseEncoder", "DenseEncoderLayer"),
-    "feature_map": ("FeatureMap", "MapProjection"),
-    "hybrid_queries": ("HybridQueries",),
-    "learned_anchors": (
-        "FixedCenterAnchors",
-        "LearnedAnchors",
-        "LearnedContentAnchors",
-        "LearnedPositions",
+_DAT = "aligndetr.projects.deformable_attention_2d.attention"
+_FILES = {  # module of 0.1 -> where its names are now -> these names
+    "criterions.hybrid": ("aligndetr.criterions", "HybridCriterion"),
+    "data.batch_resize": ("aligndetr.data.augmentation", "BatchResize"),
+    "data.photometric": ("aligndetr.data.augmentation", "RandomPhotometricDistort"),
+    "data.transforms": (
+        "aligndetr.data.augmentation",
+        "RandomCrop RandomFlip Resize ResizeShortestEdge",
     ),
-    "neck": ("ChannelMapper",),
-    "projection_neck": ("ProjectionNeck",),
-    "query_position": ("ModulatedAnchorPosition", "ScaledAnchorPosition"),
-    "query_source": ("LearnedQueries", "ProposedQueries", "TwoStageQueries"),
-    "token_queries": ("TokenQueries",),
+    "data.zoom": ("aligndetr.data.augmentation", "RandomIoUCrop RandomZoomOut"),
+    "layers.deformable_attention_2d": (_DAT, "DeformableAttention2D PerLevelAttention"),
+    "layers.repeat": ("aligndetr.layers", "repeat share"),
+    "matchers.mixed": ("aligndetr.matchers", "HungarianMatcher"),
+    "modeling.decoder": ("aligndetr.modeling", "AnchorPosition BoxPosition"),
+    "modeling.dense_decoder": ("aligndetr.modeling", "DenseDecoderLayer"),
+    "modeling.dense_encoder": ("aligndetr.modeling", "DenseEncoder DenseEncoderLayer"),
+    "modeling.feature_map": ("aligndetr.modeling", "FeatureMap MapProjection"),
+    "modeling.hybrid_queries": ("aligndetr.modeling", "HybridQueries"),
+    "modeling.learned_anchors": (
+        "aligndetr.modeling",
+        "FixedCenterAnchors LearnedAnchors LearnedContentAnchors LearnedPositions",
+    ),
+    "modeling.neck": ("aligndetr.modeling", "ChannelMapper"),
+    "modeling.projection_neck": ("aligndetr.modeling", "ProjectionNeck"),
+    "modeling.query_position": (
+        "aligndetr.modeling",
+        "ModulatedAnchorPosition ScaledAnchorPosition",
+    ),
+    "modeling.query_source": (
+        "aligndetr.modeling",
+        "LearnedQueries ProposedQueries TwoStageQueries",
+    ),
+    "modeling.token_queries": ("aligndetr.modeling", "TokenQueries"),
 }
+_LOSSES = {"align": "AlignLoss", "focal": "FocalLoss", "varifocal": "VarifocalLoss"}
 
-MOVED: dict[str, str] = {  # dotted name in a saved config.yaml -> its present one
-    "aligndetr.criterions.AlignLoss": "aligndetr.criterions.align_loss",
-    "aligndetr.criterions.FocalLoss": "aligndetr.criterions.focal_loss",
-    "aligndetr.criterions.VarifocalLoss": "aligndetr.criterions.varifocal_loss",
-    "aligndetr.criterions.align.AlignLoss": "aligndetr.criterions.align_loss",
-    "aligndetr.criterions.focal.FocalLoss": "aligndetr.criterions.focal_loss",
-    "aligndetr.criterions.hybrid.HybridCriterion": "aligndetr.criterions.HybridCriterion",
-    "aligndetr.criterions.varifocal.VarifocalLoss": "aligndetr.criterions.varifocal_loss",
-    "aligndetr.matchers.mixed.HungarianMatcher": "aligndetr.matchers.HungarianMatcher",
-    "aligndetr.data.batch_resize.BatchResize": "aligndetr.data.augmentation.BatchResize",
-    "aligndetr.data.photometric.RandomPhotometricDistort": (
-        "aligndetr.data.augmentation.RandomPhotometricDistort"
-    ),
-    "aligndetr.data.transforms.RandomCrop": "aligndetr.data.augmentation.RandomCrop",
-    "aligndetr.data.transforms.RandomFlip": "aligndetr.data.augmentation.RandomFlip",
-    "aligndetr.data.transforms.Resize": "aligndetr.data.augmentation.Resize",
-    "aligndetr.data.transforms.ResizeShortestEdge": (
-        "aligndetr.data.augmentation.ResizeShortestEdge"
-    ),
-    "aligndetr.data.zoom.RandomIoUCrop": "aligndetr.data.augmentation.RandomIoUCrop",
-    "aligndetr.data.zoom.RandomZoomOut": "aligndetr.data.augmentation.RandomZoomOut",
-    "aligndetr.layers.deformable_attention_2d.DeformableAttention2D": (
-        "aligndetr.projects.deformable_attention_2d.attention.DeformableAttention2D"
-    ),
-    "aligndetr.layers.deformable_attention_2d.PerLevelAttention": (
-        "aligndetr.projects.deformable_attention_2d.attention.PerLevelAttention"
-    ),
-    "aligndetr.layers.repeat.repeat": "aligndetr.layers.repeat",
-    "aligndetr.layers.repeat.share": "aligndetr.layers.share",
-} | {
-    f"aligndetr.modeling.{file}.{name}": f"aligndetr.modeling.{name}"
-    for file, names in _MODELING.items()
-    for name in names
+# Dotted name in a saved config.yaml -> its present one.
+MOVED: dict[str, str] = {
+    f"aligndetr.{module}.{name}": f"{present}.{name}"
+    for module, (present, names) in _FILES.items()
+    for name in names.split()
 }
+for _file, _name in _LOSSES.items():
+    for _module in ("criterions", f"criterions.{_file}"):
+        MOVED[f"aligndetr.{_module}.{_name}"] = f"aligndetr.criterions.{_file}_loss"

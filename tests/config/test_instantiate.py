@@ -2,10 +2,10 @@ import dataclasses
 from collections import Counter
 
 import pytest
-from aligndetr.config.dotted import import_path
 from omegaconf import DictConfig, OmegaConf
 
 from aligndetr.config import LazyCall, LazyConfig, instantiate, locate
+from aligndetr.config.import_names import import_path
 from aligndetr.config.moved import MOVED
 from aligndetr.errors import ConfigError, DataError
 

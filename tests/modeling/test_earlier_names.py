@@ -1,7 +1,8 @@
 """Configs that 0.1 saved name the parts of models by where they were then."""
 
 import pytest
-from aligndetr.config.dotted import import_path, locate
+
+from aligndetr.config.import_names import import_path, locate
 
 EARLIER = """
 aligndetr.modeling.backbone.ResNet

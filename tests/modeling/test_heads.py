@@ -1,10 +1,10 @@
 """Heads, and the number of classes that they and the denoiser must know."""
 
 import pytest
-from aligndetr.config.resolve import resolve_config
 from torch import nn
 
 from aligndetr.config import LazyConfig, instantiate
+from aligndetr.config.find_file import resolve_config
 from aligndetr.errors import ConfigError
 from aligndetr.modeling import ClassHead, ContrastiveDenoiser, Detector, NoObjectClassHead
 
