@@ -111,6 +111,20 @@ def test_pairs_are_the_cheapest_of_all_matchings(predictions, targets):
             assert pair.goal == pytest.approx(t * weight, abs=1e-4)
 
 
+def test_rank_0_has_the_highest_goal_not_the_best_box(targets):
+    one = Targets([targets.labels[0][:1]], [targets.boxes[0][:1]])
+    boxes = torch.tensor(BOXES[[0, 0, 1, 1]]).float()  # the last two are elsewhere
+    boxes[1, 0] += 0.05  # IoU 1 and (0.2 - 0.05) / (0.2 + 0.05) = 0.6
+    # p = 0.0003 and 0.95: t = 0.135 and 0.95^0.25 * 0.6^0.75 = 0.67
+    logits = torch.tensor([[-9.0, -8.0], [-9.0, 3.0], [-9.0, -9.0], [-9.0, -9.0]])
+    [[best, other]] = match(
+        criterion([1, 2]), Predictions(logits[None, None], boxes[None, None]), one
+    )
+    assert (best.query, best.rank, other.query, other.rank) == (1, 0, 0, 1)
+    assert best.goal == pytest.approx(0.67, abs=0.01)
+    assert other.goal == pytest.approx(0.135 * math.exp(-1 / TAU), abs=0.001)
+
+
 def test_focal_loss_weighs_alike_and_aims_at_certainty(predictions, targets):
     for pairs in match(criterion(None, focal_loss()), predictions, targets):
         assert [(p.rank, p.weight, p.goal) for p in pairs] == [(0, 1.0, 1.0)] * 2
