@@ -86,6 +86,7 @@ class Detector(nn.Module):
         self.num_queries = num_queries
         self.embed_dim = embed_dim
         self.class_names: list[str] | None = None
+        self.pixel_format = convolution_format(backbone)
         self.register_buffer("pixel_mean", torch.tensor(pixel_mean).view(3, 1, 1), persistent=False)
         self.register_buffer("pixel_std", torch.tensor(pixel_std).view(3, 1, 1), persistent=False)
         check_no_object(self._class_parts())
@@ -173,7 +174,7 @@ class Detector(nn.Module):
             targets: with them, and a denoiser, denoising queries run along.
         """
         is_padded = any(size != tuple(images.pixels.shape[-2:]) for size in images.sizes)
-        pixels = images.pixels.contiguous(memory_format=torch.channels_last)  # for convolutions
+        pixels = images.pixels.contiguous(memory_format=self.pixel_format)
         levels = self.neck(self.backbone(pixels))
         pyramid = self.pyramid(levels, images.padding, is_padded)
         memory = self.encoder(pyramid)
@@ -188,6 +189,18 @@ class Detector(nn.Module):
         denoised, matching = predictions.split(noised.content.shape[1])
         groups = DenoisedPredictions(denoised, noised.num_groups, noised.slots_per_group)
         return DetectorOutput(matching, queries.proposals, groups)
+
+
+def convolution_format(backbone: nn.Module) -> torch.memory_format:
+    """The memory format in which a backbone's convolutions are fast, and safe."""
+    # PyTorch 2.13 writes past its memory on the CPU in strided 1x1 convolutions of fewer than 16
+    # channels where channels come last: a training with `width=8` then crashes somewhere later.
+    thin = any(
+        module.kernel_size == (1, 1) and module.stride != (1, 1) and module.in_channels < 16
+        for module in backbone.modules()
+        if isinstance(module, nn.Conv2d)
+    )
+    return torch.contiguous_format if thin else torch.channels_last
 
 
 def count_boxes(local: int, device: torch.device) -> Tensor:

@@ -3,6 +3,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from aligndetr.modeling.backbone import ResNet
+from aligndetr.modeling.detector import convolution_format
 from aligndetr.structures import ImageBatch
 
 
@@ -132,3 +134,12 @@ def test_a_class_outside_the_model_is_named(make_detector, make_item):
     item["instances"].gt_classes[:] = 3
     with pytest.raises(ValueError, match=r"class 3.*num_classes is 3"):
         model.train()([item])
+
+
+@pytest.mark.parametrize(
+    "width, expected", [(8, torch.contiguous_format), (16, torch.channels_last)]
+)
+def test_thin_strided_convolutions_do_not_run_channels_last(width, expected):
+    # with channels last these crash PyTorch 2.13 on the CPU, so that this test cannot show it
+    backbone = ResNet(18, norm="BN", width=width)
+    assert convolution_format(backbone) == expected
