@@ -12,7 +12,7 @@ from omegaconf import ListConfig, OmegaConf
 from aligndetr.config import LazyConfig
 from aligndetr.config.find_file import shipped_configs
 from aligndetr.data.shapes import ensure_shapes
-from aligndetr.engine.hooks import Hook
+from aligndetr.engine.hooks import EMAHook, Hook
 from aligndetr.engine.run import train
 from aligndetr.engine.trainer import Trainer
 
@@ -69,6 +69,8 @@ class Spy(Hook):
     def before_train(self):
         self.model = self.trainer.model
         self.before = {name: value.clone() for name, value in self.model.named_parameters()}
+        averages = [hook.ema.module for hook in self.trainer.hooks if isinstance(hook, EMAHook)]
+        self.evaluated = (averages or [self.model])[0]
 
     def after_backward(self):
         self.gradients = {

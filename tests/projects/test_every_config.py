@@ -81,7 +81,7 @@ def test_a_reloaded_model_detects_the_same(step):
     fresh = instantiate(step.config.model)
     checkpoint = step.checkpoint
     batches = list(instantiate(step.config.dataloader.test))
-    expected = detect(step.spy.model, batches)
+    expected = detect(step.spy.evaluated, batches)
     assert len(expected) == 2
     with pytest.raises(AssertionError):
         torch.testing.assert_close(detect(fresh, batches), expected)
