@@ -189,7 +189,7 @@ def test_a_detector_says_what_the_original_said(name, tmp_path):
     model = build(layout)
     report = load_checkpoint(model, tmp_path / "theirs.pth", strict=True)
     assert report.source == layout.name
-    predictions = model.detect(images(layout.sizes))[0]
+    predictions = model.detect(images(layout.sizes)).predictions
     logits = predictions.logits[-1][:, known["queries"]][..., our_rows(known["classes"], model)]
     boxes = predictions.boxes[-1][:, known["queries"]]
     for ours, theirs in ((logits, known["logits"]), (boxes, known["boxes"])):
