@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from aligndetr.data.dataset import DetectionDataset
-    from aligndetr.explanation.inspection import Inspection
-    from aligndetr.explanation.layer_view import LayerView
+    from aligndetr.explanation.inspection import Inspection, LayerView
 
 MATCHES, SAMPLING, PAGE = "matches.png", "sampling.png", "inspect.html"
 
