@@ -10,11 +10,9 @@ from typing import Any
 
 import torch
 
-from aligndetr.data.images import read_image
 from aligndetr.errors import DataError
 from aligndetr.structures import Boxes, Instances
-from aligndetr.visualization.draw import draw_instances
-from aligndetr.visualization.predictions import ground_truth, save_picture, side_by_side
+from aligndetr.visualization.predictions import save_picture, truth_beside
 
 
 def draw_json_results(
@@ -41,19 +39,13 @@ def draw_json_results(
         DataError: the json is missing or broken, or does not belong to the dataset.
     """
     found = _by_image(read_results(results_json), dataset)
-    captions = ("ground truth", f"predictions, score ≥ {threshold:g}")
     paths = []
     for index in range(len(dataset) if count is None else min(count, len(dataset))):
         record = dataset[index]
-        size = (record["height"], record["width"])
-        image = read_image(record["file_name"], size)
-        instances = _instances(found.get(record["image_id"], []), size)
-        pictures = [
-            draw_instances(image, ground_truth(record), dataset.class_names),
-            draw_instances(image, instances, dataset.class_names, threshold),
-        ]
+        instances = _instances(found[record["image_id"]], (record["height"], record["width"]))
+        picture = truth_beside(record, instances, dataset.class_names, threshold)
         paths.append(Path(output_dir) / f"{Path(record['file_name']).stem}.png")
-        save_picture(side_by_side(pictures, captions), paths[-1])
+        save_picture(picture, paths[-1])
     return paths
 
 
