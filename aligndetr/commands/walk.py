@@ -47,32 +47,21 @@ if TYPE_CHECKING:
 
     from aligndetr.data.records import Record
     from aligndetr.explanation import Walk
-
-METHODS = ("preprocess", "targets")
+_DATASET = "dataloader.test.dataset"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     add_config_arguments(parser)
-    parser.add_argument("--image", metavar="FILE", help="an image file instead of the dataset's")
-    parser.add_argument(
-        "--train",
-        action="store_true",
-        help="run a training forward: denoising, matching and every loss",
-    )
+    add = parser.add_argument
+    add("--image", metavar="FILE", type=Path, help="an image file instead of the dataset's")
+    add("--train", action="store_true", help="training: denoising, matching and every loss")
     add_checkpoint_arguments(parser, default="random weights")
-    parser.add_argument(
-        "--size",
-        type=int,
-        metavar="PIXELS",
-        help="longer side of the first image (default: 272, or more where there would be fewer "
-        "tokens than queries)",
-    )
-    parser.add_argument(
-        "--depth", type=int, default=2, metavar="N", help="levels to print (default: %(default)s)"
-    )
-    parser.add_argument("--html", metavar="FILE", type=Path, help="write a page that folds")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write all steps as data")
+    size = "longer side of the first image (default: 272, or more where there would be fewer "
+    add("--size", type=int, metavar="PIXELS", help=f"{size}tokens than queries)")
+    add("--depth", type=int, default=2, metavar="N", help="levels to print (default: %(default)s)")
+    add("--html", metavar="FILE", type=Path, help="write a page that folds")
+    add("--json", metavar="FILE", type=Path, help="write all steps as data")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -88,15 +77,9 @@ def run(args: argparse.Namespace) -> int:
     config = load_config(args)
     if "model" not in config:
         raise UserError("this config has no model to walk through")
+    options = (args.image, args.train, args.size, args.checkpoint, args.weights)
     try:
-        result = walk_config(
-            config,
-            None if args.image is None else Path(args.image),
-            args.train,
-            args.size,
-            args.checkpoint,
-            args.weights,
-        )
+        result = walk_config(config, *options)
     except InterruptedWalk as stop:
         _report(stop.walk, args, "stopped by an error")
         raise stop.__cause__ from None
@@ -131,17 +114,17 @@ def walk_config(
     from aligndetr.explanation import example_images, walk
 
     with tempfile.TemporaryDirectory() as folder:
-        node = OmegaConf.select(config, "dataloader.test.dataset")
+        node = OmegaConf.select(config, _DATASET)
         records, num_classes = example_images.records_of_dataset(node, folder)
         records = records if image is None else example_images.records_of_file(image)
         if OmegaConf.select(config, "model.num_classes", default=0) is None:
             config.model.num_classes = num_classes
         bare = copy.deepcopy(config)  # asking its data for class names would draw the demo set
-        OmegaConf.update(bare, "dataloader.test.dataset", None, force_add=True)
+        OmegaConf.update(bare, _DATASET, None, force_add=True)
         torch.manual_seed(0)
         model = load_model(bare, checkpoint, None, weights, "cpu").train(is_train)
         items = _items(config, model, records, getattr(model, "num_classes", num_classes), size)
-    also = [name for name in METHODS if hasattr(model, name)]
+    also = [name for name in ("preprocess", "targets") if hasattr(model, name)]
     for _ in range(2):  # the first one warms up
         torch.manual_seed(0)
         result = walk(model, items, also=also)
@@ -174,13 +157,12 @@ def _report(result: Walk, args: argparse.Namespace, mode: str) -> None:
     from aligndetr.files import atomic_write
 
     title = f"{Path(split_words(args).config or 'model').stem}, {mode}"
-    if args.html is not None:
-        with atomic_write(args.html) as file:
-            file.write(walk_page(result, title))
-    if args.json is not None:
-        with atomic_write(args.json) as file:
-            json.dump(result.to_dict(), file)
+    written = {args.html: walk_page(result, title)} if args.html else {}
+    written |= {args.json: json.dumps(result.to_dict())} if args.json else {}
+    for path, text in written.items():
+        with atomic_write(path) as file:
+            file.write(text)
     print(f"{title}: {seconds(result.root.seconds)}, {memory(result.root.num_bytes)} written")
     print_lines(lines(result, args.depth))
-    for path in filter(None, (args.html, args.json)):
+    for path in written:
         print(f"wrote {path}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -64,15 +65,13 @@ def records_of_dataset(
     """
     name = None if node is None or node.get("json_file") else node.get("names")
     is_demo = isinstance(name, str) and name in SPLITS
-    try:
-        dataset = None if is_demo else instantiate(node)
-    except DataError:
-        dataset = None
-    found = _with_objects(dataset) if hasattr(dataset, "class_names") else []
-    if not found:
-        drawn = drawn_dataset(name if is_demo else "shapes_train", folder)
-        dataset = dataset if hasattr(dataset, "class_names") else drawn
-        found = _with_objects(drawn)
+    dataset = None
+    if not is_demo:
+        with suppress(DataError):
+            dataset = instantiate(node)
+    if not hasattr(dataset, "class_names"):
+        dataset = drawn_dataset(name if is_demo else "shapes_train", folder)
+    found = _with_objects(dataset) or _with_objects(drawn_dataset("shapes_train", folder))
     return found, len(dataset.class_names)
 
 
@@ -100,12 +99,7 @@ def choose(records: Sequence[Record], count: int, num_classes: int) -> list[Reco
 
 
 def size_for(num_queries: int, strides: Sequence[int]) -> int:
-    """Pixels of an image's longer side for which there are more tokens than queries.
-
-    Args:
-        num_queries: Q.
-        strides: of the feature maps.
-    """
+    """Pixels of the longer side for which maps of these strides have more tokens than queries."""
     tokens_a_pixel = sum(stride**-2 for stride in strides)
     needed = math.sqrt(1.6 * num_queries / tokens_a_pixel) if strides else 0
     return next((size for size in SIZES if size >= needed), SIZES[-1])
@@ -125,11 +119,10 @@ def batch(
     items = []
     for index, record in enumerate(records):
         side = round(size * _SHRINK**index)
-        annotations = [_of_class(each, num_classes) for each in record["annotations"]]
+        annotations = [
+            {**each, "category_id": each["category_id"] % num_classes}
+            for each in record["annotations"]
+        ]
         mapper = DetrMapper([ResizeShortestEdge(side, max_size=side)], **options)
         items.append(mapper({**record, "annotations": annotations}))
     return items
-
-
-def _of_class(annotation: Mapping[str, Any], num_classes: int) -> dict[str, Any]:
-    return {**annotation, "category_id": annotation["category_id"] % num_classes}

@@ -32,9 +32,8 @@ def lines(walk: Walk, depth: int | None = 2) -> Iterator[Text]:
     yield Text()
     titles = "".join(f"{title:>{width}}" for title, width in _COLUMNS.items())
     yield Text(f"{'step':<{_LEFT}}{titles}", "bold")
-    yield from _group(
-        Group([walk.root]), "", "", sys.maxsize if depth is None else depth, walk.root
-    )
+    depth = sys.maxsize if depth is None else depth
+    yield from _group(Group([walk.root]), "", "", depth, walk.root)
 
 
 def as_text(walk: Walk, depth: int | None = 2) -> str:
@@ -51,15 +50,7 @@ def _legend(walk: Walk) -> Iterator[Text]:
 
 
 def _group(group: Group, head: str, tail: str, depth: int, whole: Step) -> Iterator[Text]:
-    """A step with what is in it.
-
-    Args:
-        group: the step, or several equal ones.
-        head: drawn before its first line.
-        tail: drawn before its other lines.
-        depth: levels to go down.
-        whole: the step of which shares are told.
-    """
+    """A step with what is in it: `head` is drawn before its first line, `tail` before others."""
     loops = group.loops() if depth > 0 else []
     yield _headline(group, head, whole)
     yield from _details(group, f"{tail}│ " if loops else f"{tail}  ", bool(loops))

@@ -17,12 +17,7 @@ _BUTTONS = {"fold": 1, "parts": 2, "layers": 3, "everything": 99}
 
 
 def walk_page(walk: Walk, title: str) -> str:
-    """The page.
-
-    Args:
-        walk: what to tell.
-        title: of the page, such as the config's name.
-    """
+    """The page of a walk."""
     root, page = walk.root, Path(__file__)
     total = f"{wording.seconds(root.seconds)}, {wording.memory(root.num_bytes)} written"
     buttons = [

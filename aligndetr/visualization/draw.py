@@ -78,14 +78,14 @@ def _objects(
     classes = instances.get(f"{kind}_classes").tolist()
     scores = instances.get("scores").tolist() if instances.has("scores") else [None] * len(classes)
     objects = []
-    for box, index, score in zip(boxes, classes, scores, strict=True):
+    rows = zip(boxes, classes, scores, strict=True)
+    for box, index, score in sorted(rows, key=lambda row: row[2] or 0.0):
         if (score is None or score >= threshold) and np.isfinite(box).all():
             known = class_names is not None and index < len(class_names)
             name = str(class_names[index] if known else index)
             text = name if score is None else f"{name} {score:.2f}"
-            objects.append((score, _Object(_pixels(box, size), text, class_color(index))))
-    objects.sort(key=lambda pair: pair[0] or 0.0)
-    return [thing for _, thing in objects]
+            objects.append(_Object(_pixels(box, size), text, class_color(index)))
+    return objects
 
 
 def _pixels(box: np.ndarray, size: tuple[int, int]) -> Area:

@@ -11,8 +11,7 @@ from typing import Any
 import torch
 
 from aligndetr.errors import DataError
-from aligndetr.structures import Boxes, Instances
-from aligndetr.visualization.predictions import save_picture, truth_beside
+from aligndetr.visualization.predictions import instances_of, save_picture, truth_beside
 
 
 def draw_json_results(
@@ -42,7 +41,9 @@ def draw_json_results(
     paths = []
     for index in range(len(dataset) if count is None else min(count, len(dataset))):
         record = dataset[index]
-        instances = _instances(found[record["image_id"]], (record["height"], record["width"]))
+        entries = found[record["image_id"]]
+        instances = instances_of(entries, (record["height"], record["width"]), "pred")
+        instances.scores = torch.tensor([entry["score"] for entry in entries])
         picture = truth_beside(record, instances, dataset.class_names, threshold)
         paths.append(Path(output_dir) / f"{Path(record['file_name']).stem}.png")
         save_picture(picture, paths[-1])
@@ -70,8 +71,8 @@ def read_results(path: str | os.PathLike) -> list[dict[str, Any]]:
     return results
 
 
-def _by_image(results: list[dict[str, Any]], dataset) -> dict[int, list[tuple]]:
-    """(box, score, class index) of each image id."""
+def _by_image(results: list[dict[str, Any]], dataset) -> dict[int, list[dict[str, Any]]]:
+    """Detections of each image id, their categories as class indices."""
     known = {dataset[index]["image_id"] for index in range(len(dataset))}
     class_of = {category: index for index, category in enumerate(dataset.category_ids)}
     found = defaultdict(list)
@@ -82,17 +83,6 @@ def _by_image(results: list[dict[str, Any]], dataset) -> dict[int, list[tuple]]:
                 f"{entry['category_id']} does not belong to the dataset {dataset.name!r}; "
                 "give the dataset that was evaluated"
             )
-        detection = (entry["bbox"], entry["score"], class_of[entry["category_id"]])
-        found[entry["image_id"]].append(detection)
+        known_class = {"category_id": class_of[entry["category_id"]]}
+        found[entry["image_id"]].append(entry | known_class)
     return found
-
-
-def _instances(detections: list[tuple], size: tuple[int, int]) -> Instances:
-    boxes = torch.tensor([box for box, _, _ in detections], dtype=torch.float32).reshape(-1, 4)
-    boxes[:, 2:] += boxes[:, :2]
-    return Instances(
-        size,
-        pred_boxes=Boxes(boxes),
-        scores=torch.tensor([score for _, score, _ in detections]),
-        pred_classes=torch.tensor([index for _, _, index in detections], dtype=torch.int64),
-    )

@@ -86,11 +86,15 @@ def truth_beside(
 def ground_truth(record: dict[str, Any]) -> Instances:
     """A dataset record's objects without crowds, in pixels of the original image."""
     objects = [a for a in record["annotations"] if not a.get("iscrowd", 0)]
-    boxes = torch.tensor([a["bbox"] for a in objects], dtype=torch.float32).reshape(-1, 4)
+    return instances_of(objects, (record["height"], record["width"]), "gt")
+
+
+def instances_of(objects: Sequence[dict], size: tuple[int, int], kind: str) -> Instances:
+    """Entries with `bbox` XYWH and `category_id` as `kind`_boxes and `kind`_classes."""
+    boxes = torch.tensor([each["bbox"] for each in objects], dtype=torch.float32).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]
-    classes = torch.tensor([a["category_id"] for a in objects], dtype=torch.int64)
-    size = (record["height"], record["width"])
-    return Instances(size, gt_boxes=Boxes(boxes), gt_classes=classes)
+    classes = torch.tensor([each["category_id"] for each in objects], dtype=torch.int64)
+    return Instances(size, **{f"{kind}_boxes": Boxes(boxes), f"{kind}_classes": classes})
 
 
 def side_by_side(pictures: Sequence[Image.Image], captions: Sequence[str]) -> Image.Image:
