@@ -118,11 +118,10 @@ def batch(
     """
     items = []
     for index, record in enumerate(records):
-        side = round(size * _SHRINK**index)
         annotations = [
             {**each, "category_id": each["category_id"] % num_classes}
             for each in record["annotations"]
         ]
-        mapper = DetrMapper([ResizeShortestEdge(side, max_size=side)], **options)
+        mapper = DetrMapper([ResizeShortestEdge(size, max_size=size * _SHRINK**index)], **options)
         items.append(mapper({**record, "annotations": annotations}))
     return items

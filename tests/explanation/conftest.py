@@ -29,7 +29,7 @@ THIN = {
 
 def thinned(name):
     config = LazyConfig.load(CONFIGS[name])
-    for key, value in THIN.items:
+    for key, value in THIN.items():
         if OmegaConf.select(config, key) is not None or key == "model.num_classes":
             OmegaConf.update(config, key, value)
     return config
