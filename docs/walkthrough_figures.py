@@ -17,7 +17,7 @@ from aligndetr.explanation.panels import INK, SOFT, faded, frame
 from aligndetr.files import atomic_write
 from aligndetr.layers.boxes import cxcywh_to_xyxy
 from aligndetr.visualization.curves import COLORS
-from aligndetr.visualization.palette import class_color
+from aligndetr.visualization.palette import class_color, hex_color
 
 DPI = 100
 
@@ -68,7 +68,7 @@ def batch_figure(images: Sequence[np.ndarray], walk: Walk, path: Path) -> None:
         for line in range(1, columns):
             axes.axvline(line * width / columns, color="white", linewidth=0.7, alpha=0.8)
         x, y = ratio[-1].tolist()
-        frame(axes, (0, 0, x, y), (width, height), edgecolor=COLORS[1], linewidth=2.5)
+        frame(axes, (0, 0, x * width, y * height), edgecolor=COLORS[1], linewidth=2.5)
         axes.set_xlim(0, width)
         axes.set_ylim(height, 0)
         _bare(axes, f"{w}×{h} in {width}×{height}; valid in level {len(ratio[:, 0]) - 1}: "
@@ -166,7 +166,7 @@ def proposals_figure(image: np.ndarray, walk: Walk, path: Path) -> None:
     for rank, box in reversed(list(enumerate(cxcywh_to_xyxy(chosen).numpy()))):
         style = {"edgecolor": COLORS[1] if rank < 8 else "white",
                  "linewidth": 1.6 if rank < 8 else 0.6}  # fmt: skip
-        frame(panels[-1], box, (width, height), **style)
+        frame(panels[-1], box * np.tile([width, height], 2), **style)
     _bare(panels[-1], f"the {len(chosen)} best, 8 of them orange")
     panels[-1].set_xlim(0, width)
     panels[-1].set_ylim(height, 0)
@@ -187,12 +187,13 @@ def denoising_figure(image: np.ndarray, walk: Walk, truth: np.ndarray, path: Pat
     figure = Figure(figsize=(9.4, 5.0), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.35))
     left.imshow(faded(image), extent=(0, width, height, 0))
-    boxes = cxcywh_to_xyxy(noised).numpy()
-    for index, box in enumerate(truth):
-        color = tuple(channel / 255 for channel in class_color(index))
-        frame(left, box, (width, height), edgecolor="white", linewidth=1.3)
-        frame(left, boxes[index], (width, height), edgecolor=color, linewidth=2)
-        frame(left, boxes[half + index], (width, height), edgecolor=color, linewidth=1.2,
+    scale = np.tile([width, height], 2)
+    boxes = cxcywh_to_xyxy(noised).numpy() * scale
+    for index, box in enumerate(truth * scale):
+        color = hex_color(class_color(index))
+        frame(left, box, edgecolor="white", linewidth=1.3)
+        frame(left, boxes[index], edgecolor=color, linewidth=2)
+        frame(left, boxes[half + index], edgecolor=color, linewidth=1.2,
               linestyle=(0, (3, 2)))  # fmt: skip
     _bare(left, "group 1 of the first image")
     left.set_xlim(-6, width + 6)

@@ -13,6 +13,7 @@ shows the detections of the last layer instead, followed through the layers.
 from __future__ import annotations
 
 import argparse
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,15 +23,16 @@ from aligndetr.commands.arguments import (
     add_output_argument,
     add_threshold_argument,
     load_config,
+    split_words,
 )
 from aligndetr.errors import ConfigError, DataError, UserError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+    from torch import nn
 
     from aligndetr.data.dataset import DetectionDataset
-    from aligndetr.explanation.inspection import Inspection
-    from aligndetr.explanation.layer_view import LayerView
+    from aligndetr.explanation.inspection import Inspection, LayerView
 
 MATCHES, SAMPLING, PAGE = "matches.png", "sampling.png", "inspect.html"
 
@@ -62,12 +64,14 @@ def run(args: argparse.Namespace) -> int:
 
     config = load_config(args)
     dataset, record = _find_record(args, config)
-    model, names = _load_model(args, config, dataset)
+    model = _load_model(args, config, dataset)
     mapper = instantiate(config.dataloader.test.mapper)
     mapper.is_train = "annotations" in record
     image = read_image(record["file_name"])
-    inspection = inspect_image(model, mapper(record), image, names, args.threshold)
-    title = f"{Path(args.words[0] if args.words else args.config_file).stem} on {_name(record)}"
+    inspection = inspect_image(model, mapper(record), image, model.class_names, args.threshold)
+    number = f" (id {record['image_id']})" if "image_id" in record else ""
+    file = Path(record["file_name"]).name
+    title = f"{Path(split_words(args).config).stem} on {file}{number}"
     _write(inspection, args, title)
     return 0
 
@@ -82,11 +86,8 @@ def _find_record(
     if args.image is None:
         if args.json_file:
             raise UserError("--json-file describes --image: give both")
-        dataset = (
-            load_dataset(args.dataset)
-            if args.dataset
-            else instantiate(config.dataloader.test.dataset)
-        )
+        node = config.dataloader.test.dataset
+        dataset = load_dataset(args.dataset) if args.dataset else instantiate(node)
         return dataset, _record_by_id(dataset, args.image_id)
     if args.image_id is not None or args.dataset:
         raise UserError("--image is a file; leave out --image-id and --dataset")
@@ -101,22 +102,16 @@ def _find_record(
 
 
 def _record_by_id(dataset: DetectionDataset, image_id: int | None) -> dict[str, Any]:
-    if image_id is None:
-        return dataset[0]
     for record in dataset:
-        if record["image_id"] == image_id:
+        if image_id in (None, record["image_id"]):
             return record
-    ids = [dataset[index]["image_id"] for index in range(min(5, len(dataset)))]
-    raise DataError(
-        f"{dataset.name} has no image with id {image_id}; its first ids are "
-        f"{', '.join(map(str, ids))}"
-    )
+    ids = ", ".join(str(record["image_id"]) for record in islice(dataset, 5))
+    raise DataError(f"{dataset.name} has no image with id {image_id}; its first ids are {ids}")
 
 
 def _load_model(
     args: argparse.Namespace, config: DictConfig, dataset: DetectionDataset | None
-) -> tuple[Any, list[str] | None]:
-    """The model and its class names."""
+) -> nn.Module:
     from aligndetr.engine.model import load_model
 
     checkpoint = args.checkpoint or config.train.get("init_checkpoint") or None
@@ -125,8 +120,7 @@ def _load_model(
             raise ConfigError("an image file alone says nothing about classes: give --checkpoint")
         print("no --checkpoint: the weights are random, and so is what they see")
     names = None if dataset is None else dataset.class_names
-    model = load_model(config, checkpoint, names, args.weights)
-    return model, model.class_names
+    return load_model(config, checkpoint, names, args.weights)
 
 
 def _write(inspection: Inspection, args: argparse.Namespace, title: str) -> None:
@@ -164,12 +158,6 @@ def _chosen(inspection: Inspection, index: int | None) -> list[LayerView]:
 
 
 def _line(inspection: Inspection, layer: LayerView) -> str:
-    name, count, mean = layer.name, len(layer.pairs), f"{layer.mean_iou:.2f}"
-    if not inspection.has_truth:
-        return f"{name}: {count} detections, IoU with the last layer {mean}"
-    return f"{name}: {count} queries for {len(inspection.things)} objects, mean IoU {mean}"
-
-
-def _name(record: dict[str, Any]) -> str:
-    file = Path(record["file_name"]).name
-    return f"{file} (id {record['image_id']})" if "image_id" in record else file
+    told = f"queries for {len(inspection.things)} objects, mean IoU"
+    told = told if inspection.has_truth else "detections, IoU with the last layer"
+    return f"{layer.name}: {len(layer.pairs)} {told} {layer.mean_iou:.2f}"

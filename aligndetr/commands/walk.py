@@ -29,6 +29,7 @@ from __future__ import annotations
 import argparse
 import copy
 import json
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,34 +45,23 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
     from torch import nn
 
+    from aligndetr.data.records import Record
     from aligndetr.explanation import Walk
-    from aligndetr.explanation.example_images import Picture
-
-METHODS = ("preprocess", "targets")
+_DATASET = "dataloader.test.dataset"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     add_config_arguments(parser)
-    parser.add_argument("--image", metavar="FILE", help="an image file instead of the dataset's")
-    parser.add_argument(
-        "--train",
-        action="store_true",
-        help="run a training forward: denoising, matching and every loss",
-    )
+    add = parser.add_argument
+    add("--image", metavar="FILE", type=Path, help="an image file instead of the dataset's")
+    add("--train", action="store_true", help="training: denoising, matching and every loss")
     add_checkpoint_arguments(parser, default="random weights")
-    parser.add_argument(
-        "--size",
-        type=int,
-        metavar="PIXELS",
-        help="longer side of the first image (default: 272, or more where there would be fewer "
-        "tokens than queries)",
-    )
-    parser.add_argument(
-        "--depth", type=int, default=2, metavar="N", help="levels to print (default: %(default)s)"
-    )
-    parser.add_argument("--html", metavar="FILE", type=Path, help="write a page that folds")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write all steps as data")
+    size = "longer side of the first image (default: 272, or more where there would be fewer "
+    add("--size", type=int, metavar="PIXELS", help=f"{size}tokens than queries)")
+    add("--depth", type=int, default=2, metavar="N", help="levels to print (default: %(default)s)")
+    add("--html", metavar="FILE", type=Path, help="write a page that folds")
+    add("--json", metavar="FILE", type=Path, help="write all steps as data")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -87,15 +77,9 @@ def run(args: argparse.Namespace) -> int:
     config = load_config(args)
     if "model" not in config:
         raise UserError("this config has no model to walk through")
+    options = (args.image, args.train, args.size, args.checkpoint, args.weights)
     try:
-        result = walk_config(
-            config,
-            None if args.image is None else Path(args.image),
-            args.train,
-            args.size,
-            args.checkpoint,
-            args.weights,
-        )
+        result = walk_config(config, *options)
     except InterruptedWalk as stop:
         _report(stop.walk, args, "stopped by an error")
         raise stop.__cause__ from None
@@ -127,41 +111,28 @@ def walk_config(
     from omegaconf import OmegaConf
 
     from aligndetr.engine.model import load_model
-    from aligndetr.explanation import walk
+    from aligndetr.explanation import example_images, walk
 
-    pictures, num_classes = _pictures(config, image)
-    if OmegaConf.select(config, "model.num_classes", default=0) is None:
-        config.model.num_classes = num_classes
-    bare = copy.deepcopy(config)
-    if OmegaConf.select(bare, "dataloader.test.dataset") is not None:
-        bare.dataloader.test.dataset = None  # asking it for class names would draw the demo set
-    torch.manual_seed(0)
-    model = load_model(bare, checkpoint, None, weights, "cpu").train(is_train)
-    items = _items(config, model, pictures, getattr(model, "num_classes", num_classes), size)
-    also = [name for name in METHODS if hasattr(model, name)]
+    with tempfile.TemporaryDirectory() as folder:
+        node = OmegaConf.select(config, _DATASET)
+        records, num_classes = example_images.records_of_dataset(node, folder)
+        records = records if image is None else example_images.records_of_file(image)
+        if OmegaConf.select(config, "model.num_classes", default=0) is None:
+            config.model.num_classes = num_classes
+        bare = copy.deepcopy(config)  # asking its data for class names would draw the demo set
+        OmegaConf.update(bare, _DATASET, None, force_add=True)
+        torch.manual_seed(0)
+        model = load_model(bare, checkpoint, None, weights, "cpu").train(is_train)
+        items = _items(config, model, records, getattr(model, "num_classes", num_classes), size)
+    also = [name for name in ("preprocess", "targets") if hasattr(model, name)]
     for _ in range(2):  # the first one warms up
         torch.manual_seed(0)
         result = walk(model, items, also=also)
     return result
 
 
-def _pictures(config: DictConfig, image: Path | None) -> tuple[list[Picture], int]:
-    """Where images come from, and the number of classes of the dataset."""
-    from omegaconf import OmegaConf
-
-    from aligndetr.explanation import example_images
-
-    node = OmegaConf.select(config, "dataloader.test.dataset")
-    pictures, num_classes = example_images.pictures_of_dataset(node)
-    return (pictures if image is None else example_images.pictures_of_file(image)), num_classes
-
-
 def _items(
-    config: DictConfig,
-    model: nn.Module,
-    pictures: list[Picture],
-    num_classes: int,
-    size: int | None,
+    config: DictConfig, model: nn.Module, records: list[Record], num_classes: int, size: int | None
 ) -> list[dict[str, Any]]:
     """A batch with more tokens than queries and not as many images as layers, see `Letters`."""
     from omegaconf import OmegaConf
@@ -169,19 +140,14 @@ def _items(
     from aligndetr.explanation import example_images
     from aligndetr.explanation.letters import num_layers
 
-    form = OmegaConf.select(config, "dataloader.test.mapper.image_format") or "RGB"
-    num_queries = getattr(model, "num_queries", 0) + (
-        OmegaConf.select(config, "model.query_source.num_one_to_many") or 0
-    )
-    strides = getattr(getattr(model, "backbone", None), "strides", {}).values()
-    count = 5 if num_layers(model) in (1, 2) else 2
-    chosen = example_images.choose(pictures, count, num_classes)
-    size = size or example_images.size_for(num_queries, strides)
-    items = example_images.batch(chosen, size, form, num_classes)
-    if not model.training:
-        for item in items:
-            del item["instances"]
-    return items
+    image_format = OmegaConf.select(config, "dataloader.test.mapper.image_format") or "RGB"
+    if size is None:
+        more = OmegaConf.select(config, "model.query_source.num_one_to_many") or 0
+        strides = getattr(getattr(model, "backbone", None), "strides", {}).values()
+        size = example_images.size_for(getattr(model, "num_queries", 0) + more, strides)
+    chosen = example_images.choose(records, 5 if num_layers(model) in (1, 2) else 2, num_classes)
+    options = {"image_format": image_format, "is_train": model.training}
+    return example_images.batch(chosen, size, num_classes, **options)
 
 
 def _report(result: Walk, args: argparse.Namespace, mode: str) -> None:
@@ -191,13 +157,12 @@ def _report(result: Walk, args: argparse.Namespace, mode: str) -> None:
     from aligndetr.files import atomic_write
 
     title = f"{Path(split_words(args).config or 'model').stem}, {mode}"
-    if args.html is not None:
-        with atomic_write(args.html) as file:
-            file.write(walk_page(result, title))
-    if args.json is not None:
-        with atomic_write(args.json) as file:
-            json.dump(result.to_dict(), file)
+    written = {args.html: walk_page(result, title)} if args.html else {}
+    written |= {args.json: json.dumps(result.to_dict())} if args.json else {}
+    for path, text in written.items():
+        with atomic_write(path) as file:
+            file.write(text)
     print(f"{title}: {seconds(result.root.seconds)}, {memory(result.root.num_bytes)} written")
     print_lines(lines(result, args.depth))
-    for path in filter(None, (args.html, args.json)):
+    for path in written:
         print(f"wrote {path}")

@@ -2,53 +2,44 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+from omegaconf import DictConfig
 
-from aligndetr.data.augmentation import ResizeTransform
+from aligndetr.config import instantiate
+from aligndetr.data.augmentation import ResizeShortestEdge
+from aligndetr.data.dataset import DetectionDataset, load_dataset
 from aligndetr.data.images import read_image
-from aligndetr.data.mapper import make_instances
-from aligndetr.data.shapes import SPLITS, Split, draw_scene
+from aligndetr.data.mapper import DetrMapper
+from aligndetr.data.records import Record
+from aligndetr.data.shapes.splits import SPLITS, write_split
 from aligndetr.errors import DataError
 
 SIZES = (272, 336, 400, 464)  # not those of common layers
 _ENOUGH_OBJECTS = 5  # fewer could be mistaken for coordinates or levels
 _MADE_UP_OBJECTS = (9, 5)
 _SHRINK = 0.8  # each image is smaller than the one before it
-_CHOICE = 8
+_DRAWN, _CHOICE = 24, 8
 
 
-@dataclass
-class Picture:
-    """An image with its objects.
-
-    Attributes:
-        origin: where it comes from, for the reader.
-        pixels: (H, W, 3) uint8 RGB.
-        annotations: COCO annotations, classes contiguous.
-    """
-
-    origin: str
-    pixels: np.ndarray
-    annotations: list[dict[str, Any]]
-
-
-def pictures_of_file(path: Path) -> list[Picture]:
+def records_of_file(path: Path) -> list[Record]:
     """A file, twice, with boxes that are made up: so many small ones in a grid.
 
     Raises:
         DataError: the file is missing or broken.
     """
-    pixels = read_image(path)
+    height, width = read_image(path).shape[:2]
     return [
-        Picture(path.name, pixels, _grid(*pixels.shape[:2], count)) for count in _MADE_UP_OBJECTS
+        {"file_name": str(path), "annotations": _grid(height, width, count)}
+        for count in _MADE_UP_OBJECTS
     ]
 
 
@@ -62,110 +53,75 @@ def _grid(height: int, width: int, count: int) -> list[dict[str, Any]]:
     ]
 
 
-def pictures_of_dataset(description: Mapping[str, Any] | None) -> tuple[list[Picture], int]:
-    """Pictures of a config's dataset that have objects; drawn ones where it is not there.
+def records_of_dataset(
+    node: DictConfig | None, folder: str | os.PathLike
+) -> tuple[list[Record], int]:
+    """A few records of a config's dataset that have objects, and its number of classes.
 
     Args:
-        description: the node of the config that says which dataset; None: there is none.
-
-    Returns:
-        A few pictures, and the number of classes.
+        node: of the config that says which dataset; None: there is none.
+        folder: an empty one, where images are drawn for a demo set, which is not written whole,
+            and where there is no dataset.
     """
-    from aligndetr.config import instantiate
-
-    name = None if description is None else description.get("names")
-    if isinstance(name, str) and name in SPLITS and not description.get("json_file"):
-        return drawn_pictures(SPLITS[name], f"{name} "), len(SPLITS[name].style.categories)
-    try:
-        dataset = None if description is None else instantiate(description)
-    except DataError:
-        dataset = None
-    split = SPLITS["shapes_train"]
+    name = None if node is None or node.get("json_file") else node.get("names")
+    is_demo = isinstance(name, str) and name in SPLITS
+    dataset = None
+    if not is_demo:
+        with suppress(DataError):
+            dataset = instantiate(node)
     if not hasattr(dataset, "class_names"):
-        return drawn_pictures(split), len(split.style.categories)
-    found = list(
-        islice((record for record in dataset if len(_objects(record)) >= _ENOUGH_OBJECTS), _CHOICE)
-    )
-    pictures = [
-        Picture(Path(record["file_name"]).name, read_image(record["file_name"]), _objects(record))
-        for record in found
-    ]
-    return pictures or drawn_pictures(split), len(dataset.class_names)
+        dataset = drawn_dataset(name if is_demo else "shapes_train", folder)
+    found = _with_objects(dataset) or _with_objects(drawn_dataset("shapes_train", folder))
+    return found, len(dataset.class_names)
 
 
-def _objects(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [annotation for annotation in record["annotations"] if not annotation["iscrowd"]]
+def drawn_dataset(name: str, folder: str | os.PathLike) -> DetectionDataset:
+    """The first images of a demo set, drawn into an empty folder."""
+    write_split(folder, dataclasses.replace(SPLITS[name], num_images=_DRAWN))
+    return load_dataset(name, Path(folder) / "instances.json", Path(folder) / "images")
 
 
-def drawn_pictures(split: Split, origin: str = "a drawn demo image ") -> list[Picture]:
-    """Pictures of the demo set with some objects, in its order, without writing the set."""
-    return list(islice(_drawn(split, origin), _CHOICE))
+def _with_objects(records: Sequence[Record]) -> list[Record]:
+    return list(islice((r for r in records if _num_objects(r) >= _ENOUGH_OBJECTS), _CHOICE))
 
 
-def _drawn(split: Split, origin: str) -> Iterator[Picture]:
-    contiguous = {identity: index for index, identity in enumerate(split.style.categories.values())}
-    for index in range(10**6):
-        scene = draw_scene(split.style, np.random.default_rng([split.seed, index]))
-        objects = [
-            {**annotation, "category_id": contiguous[annotation["category_id"]]}
-            for annotation in _objects({"annotations": scene.annotations})
-        ]
-        if len(objects) >= _ENOUGH_OBJECTS:
-            yield Picture(f"{origin}{index + 1:06d}", scene.pixels, objects)
+def _num_objects(record: Record) -> int:
+    return sum(not annotation["iscrowd"] for annotation in record["annotations"])
 
 
-def choose(pictures: Sequence[Picture], count: int, num_classes: int) -> list[Picture]:
-    """Pictures whose object counts can be told from each other and from K; else the first ones."""
-    chosen: dict[int, Picture] = {}
-    for picture in pictures:
-        if len(picture.annotations) not in (num_classes, num_classes + 1):
-            chosen.setdefault(len(picture.annotations), picture)
-    found = list(chosen.values())
-    return (found if len(found) >= count else [*pictures] * count)[:count]
+def choose(records: Sequence[Record], count: int, num_classes: int) -> list[Record]:
+    """Records whose object counts can be told from each other and from K; else the first ones."""
+    chosen: dict[int, Record] = {}
+    for record in records:
+        if (number := _num_objects(record)) not in (num_classes, num_classes + 1):
+            chosen.setdefault(number, record)
+    return (list(chosen.values()) if len(chosen) >= count else [*records] * count)[:count]
 
 
 def size_for(num_queries: int, strides: Sequence[int]) -> int:
-    """Pixels of an image's longer side for which there are more tokens than queries.
-
-    Args:
-        num_queries: Q.
-        strides: of the feature maps.
-    """
+    """Pixels of the longer side for which maps of these strides have more tokens than queries."""
     tokens_a_pixel = sum(stride**-2 for stride in strides)
     needed = math.sqrt(1.6 * num_queries / tokens_a_pixel) if strides else 0
     return next((size for size in SIZES if size >= needed), SIZES[-1])
 
 
 def batch(
-    pictures: Sequence[Picture], size: int, image_format: str, num_classes: int
+    records: Sequence[Record], size: int, num_classes: int, **options: Any
 ) -> list[dict[str, Any]]:
     """Items in the detector's input format.
 
     Args:
-        pictures: of B images.
+        records: of B images.
         size: longer side of the first image in pixels; each further one is a fifth smaller.
-        image_format: "RGB" or "BGR".
         num_classes: classes beyond are counted from 0 again.
+        options: of `DetrMapper`, such as `is_train`.
     """
     items = []
-    for index, picture in enumerate(pictures):
-        height, width = picture.pixels.shape[:2]
-        scale = size * _SHRINK**index / max(height, width)
-        new_size = tuple(max(round(side * scale), 8) for side in (height, width))
-        transform = ResizeTransform(height, width, *new_size)
-        pixels = transform.apply_image(picture.pixels)
-        pixels = pixels[:, :, ::-1] if image_format == "BGR" else pixels
+    for index, record in enumerate(records):
         annotations = [
             {**each, "category_id": each["category_id"] % num_classes}
-            for each in picture.annotations
+            for each in record["annotations"]
         ]
-        items.append(
-            {
-                "file_name": picture.origin,
-                "image": torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))),
-                "height": height,
-                "width": width,
-                "instances": make_instances(annotations, transform, new_size),
-            }
-        )
+        mapper = DetrMapper([ResizeShortestEdge(size, max_size=size * _SHRINK**index)], **options)
+        items.append(mapper({**record, "annotations": annotations}))
     return items

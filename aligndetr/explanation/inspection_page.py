@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from aligndetr.explanation.inspection import Inspection
-from aligndetr.explanation.layer_view import LayerView
+from aligndetr.explanation.inspection import Inspection, LayerView
 from aligndetr.visualization.curves import COLORS
 from aligndetr.visualization.html_page import Markup, html_page
-from aligndetr.visualization.palette import class_color
+from aligndetr.visualization.palette import class_color, hex_color
 
 LONGEST_SIDE = 1000  # pixels of the embedded image
 
@@ -56,12 +55,8 @@ def page_content(inspection: Inspection, query: int | None) -> dict[str, Any]:
             for i, (h, w) in enumerate(inspection.shapes)
         ],
         "things": [
-            {
-                "name": thing.name,
-                "box": _rounded(thing.box),
-                "color": _hex(class_color(index)),
-            }
-            for index, thing in enumerate(inspection.things)
+            {"name": t.name, "box": _rounded(t.box), "color": hex_color(class_color(index))}
+            for index, t in enumerate(inspection.things)
         ],
         "layers": [_layer_content(layer, queries) for layer in inspection.layers],
     }
@@ -96,10 +91,6 @@ def _rows(values: np.ndarray | None, queries: set[int]) -> dict[int, Any] | None
 
 def _rounded(values: np.ndarray) -> list:
     return np.nan_to_num(values).round(4).tolist()
-
-
-def _hex(color: tuple[int, int, int]) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*color)
 
 
 def _data_uri(image: np.ndarray) -> str:

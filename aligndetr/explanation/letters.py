@@ -7,7 +7,6 @@ place; otherwise it stays a number.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from torch import nn
@@ -32,6 +31,8 @@ _RULED = re.compile(r"[BCLQSDIK]|[IKD]\+[1Q]|G(_\d+)?|B\*.+|H_\d+W_\d+")
 _STRIDES = (2, 4, 8, 16, 32, 64)
 _COORDINATES = (2, 4)  # of points and boxes; sizes up to this are too common to tell by size alone
 
+Maps = dict[tuple[str, str], tuple[int, int]]
+
 
 @dataclass
 class Letters:
@@ -47,7 +48,7 @@ class Letters:
     """
 
     sizes: dict[str, int] = field(default_factory=dict)
-    maps: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    maps: Maps = field(default_factory=dict)
     without_channels: tuple[str, ...] = ()
 
     def name(self, shape: tuple[int, ...], source: str = "") -> tuple[str, ...]:
@@ -63,7 +64,12 @@ class Letters:
             {n for n, size in known.items() if size == own > 1 and self._may_stand(n, place, shape)}
             for place, own in enumerate(shape)
         ]
-        places = list(self._map_places(shape))
+        places = [  # heights beside widths, behind another dimension
+            (names, place)
+            for place in range(1, len(shape) - 1)
+            for names, sizes in self.maps.items()
+            if shape[place : place + 2] == sizes and min(sizes) > 1
+        ]
         for names, place in places:
             candidates[place].add(names[0])
             candidates[place + 1].add(names[1])
@@ -76,13 +82,6 @@ class Letters:
             for found, size in zip(candidates, shape, strict=True)
         )
 
-    def _map_places(self, shape: tuple[int, ...]) -> Iterator[tuple[tuple[str, str], int]]:
-        """Heights beside widths, behind another dimension."""
-        for place in range(1, len(shape) - 1):
-            for names, sizes in self.maps.items():
-                if shape[place : place + 2] == sizes and min(sizes) > 1:
-                    yield names, place
-
     def _may_stand(self, letter: str, place: int, shape: tuple[int, ...]) -> bool:
         """Whether a letter may be what is meant in this place of a shape."""
         last = len(shape) - 1
@@ -91,15 +90,15 @@ class Letters:
         if last == 0 and shape[0] <= max(_COORDINATES):
             return False
         if letter == "B":
-            return place == 0 or (place == 1 and last >= 3 and self._counts_layers(shape[0]))
+            has_layers = shape[0] == 1 or self._is_any(shape[0], ("I", "I+1"))
+            return place == 0 or (place == 1 and last >= 3 and has_layers)
         if letter in ("I", "I+1"):
             has_layers = last == 0 or (last >= 2 and self._is_any(shape[1], ("B", *_SEQUENCES)))
             return place == 0 and has_layers
         if letter == "L":
             is_before_end = place == last - 1 and place > 0
-            return (is_before_end and shape[last] in _COORDINATES) or shape[1:] == (
-                self.sizes.get("C"),
-            )
+            is_embedding = last == 1 and self._is_any(shape[1], ("C",))
+            return is_embedding or (is_before_end and shape[last] in _COORDINATES)
         if letter.startswith("G"):
             is_cost = last >= 1 and place == last and self._is_any(shape[place - 1], _SEQUENCES)
             return is_cost or (place == 0 and last <= 1)
@@ -116,9 +115,6 @@ class Letters:
             return last == 1 and self._is_any(shape[1], _SEQUENCES)
         is_mask = place == last and (last < 2 or shape[place - 1] in (1, shape[place]))
         return place < last or is_mask
-
-    def _counts_layers(self, size: int) -> bool:
-        return size == 1 or self._is_any(size, ("I", "I+1"))
 
     def _is_any(self, size: int, letters: tuple[str, ...]) -> bool:
         return any(self.sizes.get(letter) == size for letter in letters)
@@ -150,7 +146,7 @@ def find_letters(model: nn.Module, root: Step) -> Letters:
     return Letters(sizes, maps, ("backbone",) if "backbone" in found else ())
 
 
-def _of_batch(sizes: dict[str, int], root: Step) -> dict[tuple[str, str], tuple[int, int]]:
+def _of_batch(sizes: dict[str, int], root: Step) -> Maps:
     """B and G; and heights and widths of the batch, of smaller images, and at usual strides."""
     inputs = [value for item in root.inputs for value in item.values]
     images = [v.shape[1:] for v in inputs if v.name.endswith("image") and len(v.shape) == 3]
@@ -172,14 +168,13 @@ def _of_batch(sizes: dict[str, int], root: Step) -> dict[tuple[str, str], tuple[
     return maps
 
 
-def _add_levels(
-    sizes: dict[str, int], maps: dict[tuple[str, str], tuple[int, int]], found: dict[str, Step]
-) -> None:
+def _add_levels(sizes: dict[str, int], maps: Maps, found: dict[str, Step]) -> None:
     """L, S and the levels: the maps that the neck gives, if a pyramid is made of them."""
     if "neck" not in found or "pyramid" not in found:
         return
     levels = [value.shape[-2:] for value in found["neck"].output.values]
-    for names in [names for names, size in maps.items() if size in levels and "/" in names[0]]:
+    strided = [names for names, size in maps.items() if size in levels and "/" in names[0]]
+    for names in strided:
         del maps[names]
     sizes["L"], sizes["S"] = len(levels), sum(height * width for height, width in levels)
     for level, (height, width) in enumerate(levels, start=1):

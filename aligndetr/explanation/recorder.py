@@ -107,7 +107,8 @@ class Recorder:
     def _begin(self, path: str, kind: str, arguments: Mapping[str, Any]) -> Step:
         self._calls[path] += 1
         around = self._open[-1] if self._open else None
-        step = Step(_relative(path, around), path, kind, self._calls[path])
+        outer = f"{around.path}." if around and around.path else ""
+        step = Step(path.removeprefix(outer), path, kind, self._calls[path])
         items = (self._describer.item(name, thing) for name, thing in arguments.items())
         step.inputs = [item for item in items if item.kind != "NoneType"]
         if self._is_kept(path):
@@ -145,17 +146,13 @@ def parts_of(model: nn.Module) -> Iterator[tuple[str, Any]]:
         The path of each, and the part; of one that several own, the first path.
     """
     seen: set[int] = set()
-    for path, module in model.named_modules():
-        yield from _parts(module, path, seen)
-
-
-def _parts(owner: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
-    for name, value in getattr(owner, "__dict__", {}).items():
-        if _is_part(value) and not name.startswith("_") and id(value) not in seen:
-            seen.add(id(value))
-            inner = f"{path}.{name}" if path else name
-            yield inner, value
-            yield from _parts(value, inner, seen)
+    owners: list[tuple[str, Any]] = list(model.named_modules())
+    for path, owner in owners:  # which grows: parts own parts
+        for name, value in getattr(owner, "__dict__", {}).items():
+            if _is_part(value) and not name.startswith("_") and id(value) not in seen:
+                seen.add(id(value))
+                owners.append((f"{path}.{name}" if path else name, value))
+                yield owners[-1]
 
 
 def _is_part(value: Any) -> bool:
@@ -164,13 +161,6 @@ def _is_part(value: Any) -> bool:
         return False
     is_foreign = type(value).__module__.split(".")[0] in ("torch", "builtins", "functools")
     return not is_foreign and isinstance(type(value).__call__, FunctionType)
-
-
-def _relative(path: str, around: Step | None) -> str:
-    """A path as seen from the step around it."""
-    if around is not None and around.path and path.startswith(f"{around.path}."):
-        return path[len(around.path) + 1 :]
-    return path
 
 
 def _arguments(function: Callable, args: tuple, kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from aligndetr.errors import UserError
-from aligndetr.explanation.inspection import Inspection
-from aligndetr.explanation.layer_view import LayerView
-from aligndetr.explanation.panels import INK, Sheet, frame, line, reference_mark, show_image
+from aligndetr.explanation import panels
+from aligndetr.explanation.inspection import Inspection, LayerView
+from aligndetr.explanation.panels import INK, frame, line
 from aligndetr.visualization.curves import COLORS
 
 _PANEL, _NARROW, _BAR = 3.4, 2.2, 0.2  # inches
@@ -38,17 +38,18 @@ def draw_sampling(
     """
     layers = [layer for layer in layers or inspection.layers if layer.sampling is not None]
     check_query(layers, query)
-    window = _window(inspection, layers, query)
-    aspect = (window[2] - window[0]) / (window[3] - window[1])
-    height = min(_PANEL, _PANEL / aspect) + _BAR
-    panel = (max(min(_PANEL, _PANEL * aspect), _NARROW), height)
-    title = f"where query {query} samples"
-    sheet = Sheet(title, 1, len(layers), panel, 0.5, _legend(inspection))
-    bar = _BAR / height
-    for number, layer in enumerate(layers):
-        _draw_points(sheet.axes(number, low=1.2 * bar), inspection, layer, query, window)
-        _draw_shares(sheet.axes(number, high=bar), layer, query)
-    sheet.save(path)
+    low, high = _window(inspection, layers, query)
+    pixels = (high - low) * inspection.image.shape[1::-1]
+    width, height = _PANEL * pixels / pixels.max()
+    figure, axes = panels.sheet(
+        f"where query {query} samples", len(layers), max(width, _NARROW), [height, _BAR], 0.04,
+        _legend(inspection),
+    )  # fmt: skip
+    for (picture, bar), layer in zip(axes.T, layers, strict=True):
+        _draw_points(picture, inspection, layer, query)
+        picture.set(xlim=(low[0], high[0]), ylim=(high[1], low[1]), facecolor="#e9edf1")
+        _draw_shares(bar, layer, query)
+    panels.save_sheet(figure, path)
 
 
 def check_query(layers: Sequence[LayerView], query: int) -> None:
@@ -71,42 +72,37 @@ def level_shares(layer: LayerView, query: int) -> np.ndarray:
 
 def _window(
     inspection: Inspection, layers: Sequence[LayerView], query: int
-) -> tuple[float, float, float, float]:
-    """What panels show, x0, y0, x1, y1 in pixels: all points that matter, and all boxes."""
-    height, width = inspection.image.shape[:2]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Corners of what panels show, normalised: all points that matter, and all boxes."""
     parts = []
     for layer in layers:
         matter = layer.sampling.weights[query] > 0.01
         parts += [layer.sampling.points[query][matter], layer.boxes[query].reshape(2, 2)]
         if layer.references is not None:
             parts.append(layer.references[query].reshape(-1, 2))
-    corners = np.concatenate(parts) * (width, height)
+    size = inspection.image.shape[1::-1]
+    corners = np.concatenate(parts) * size
     low, high = corners.min(0), corners.max(0)
     margin = 0.08 * (high - low).max() + 2
-    return (*(low - margin), *(high + margin))
+    return (low - margin) / size, (high + margin) / size
 
 
-def _draw_points(axes, inspection: Inspection, layer: LayerView, query: int, window) -> None:
-    size = inspection.image.shape[1::-1]
+def _draw_points(axes, inspection: Inspection, layer: LayerView, query: int) -> None:
     pair = layer.pair_of(query)
     state = "not matched" if inspection.has_truth else ""
     if pair is not None:
         name = inspection.things[pair.thing].name
         state = f"{name}, score {pair.score:.2f}, IoU {pair.iou:.2f}"
-    show_image(axes, inspection.image, f"{layer.name}\n{state}", fade=0.5)
-    axes.set_facecolor("#e9edf1")
-    axes.set_xlim(window[0], window[2])
-    axes.set_ylim(window[3], window[1])
-    frame(axes, layer.boxes[query], size, edgecolor="white", linewidth=3.2)
-    frame(axes, layer.boxes[query], size, edgecolor=INK, linewidth=1.6)
+    panels.show_image(axes, inspection.image, f"{layer.name}\n{state}", fade=0.5)
+    frame(axes, layer.boxes[query], edgecolor="white", linewidth=3.2)
+    frame(axes, layer.boxes[query], edgecolor=INK, linewidth=1.6)
     if layer.references is not None:
-        reference_mark(axes, layer.references[query], size, INK, 1.3)
+        panels.reference_mark(axes, layer.references[query], INK, 1.3)
     points, weights = layer.sampling.points[query], layer.sampling.weights[query]
     for level in range(points.shape[1]):
-        xy, weight = points[:, level].reshape(-1, 2) * size, weights[:, level].ravel()
         axes.scatter(
-            *xy.T, s=_LARGEST * weight, color=COLORS[level % len(COLORS)], alpha=0.8,
-            edgecolors="white", linewidths=0.6, zorder=3 + level,
+            *points[:, level].reshape(-1, 2).T, s=_LARGEST * weights[:, level].ravel(), alpha=0.8,
+            color=COLORS[level % len(COLORS)], edgecolors="white", linewidths=0.6, zorder=3 + level,
         )  # fmt: skip
 
 
@@ -114,13 +110,11 @@ def _draw_shares(axes, layer: LayerView, query: int) -> None:
     """A bar that the levels share as they share the weights."""
     start = 0.0
     for level, share in enumerate(level_shares(layer, query)):
-        axes.barh(0, share, left=start, color=COLORS[level % len(COLORS)], height=1)
+        bar = axes.barh(0, share, left=start, color=COLORS[level % len(COLORS)], height=1)
         if share > 0.13:
-            axes.text(start + share / 2, 0, f"{share:.0%}", ha="center", va="center",
-                      fontsize=8, color="white")  # fmt: skip
+            axes.bar_label(bar, [f"{share:.0%}"], label_type="center", fontsize=8, color="white")
         start += share
-    axes.set_xlim(0, start)
-    axes.set_ylim(-0.5, 0.5)
+    axes.set(xlim=(0, start), ylim=(-0.5, 0.5))
     axes.axis("off")
 
 
@@ -131,5 +125,5 @@ def _legend(inspection: Inspection) -> list[list]:
              linestyle="")
         for level, (height, width) in enumerate(inspection.shapes)
     ]  # fmt: skip
-    dashed = line("reference", linewidth=1.3, linestyle=(0, (3, 2)))
+    dashed = line("reference", linewidth=1.3, linestyle=panels.DASHED)
     return [levels, [line("predicted box", linewidth=1.6), dashed]]

@@ -96,15 +96,15 @@ class Step:
 
         Args:
             path: such as "decoder.layers.0.cross_attention".
-            call: which call of it, counting from 1; -1 is the last one.
+            call: which call of it, counting from 1.
 
         Raises:
             KeyError: it was not called, or not so often.
         """
         calls = [step for step in self.steps() if step.path == path]
-        if not calls or not -len(calls) <= call <= len(calls) or call == 0:
+        if not 1 <= call <= len(calls):
             raise KeyError(f"{path!r} has {len(calls)} calls here; call {call} is none of them")
-        return calls[call - 1 if call > 0 else call]
+        return calls[call - 1]
 
     def values(self) -> Iterator[Value]:
         """All tensors that it takes and gives."""

@@ -6,6 +6,9 @@ import sys
 import textwrap
 from collections.abc import Iterable, Iterator
 
+from rich.console import Console
+from rich.text import Text
+
 from aligndetr.explanation import wording
 from aligndetr.explanation.repeats import Group, Loop
 from aligndetr.explanation.step import Item, Step, Value
@@ -17,156 +20,125 @@ _LEFT = _WIDTH - sum(_COLUMNS.values())
 _MOST_VALUES, _FEW_VALUES = 12, 3
 _UNBREAKABLE = "\N{NO-BREAK SPACE}"
 
-Line = list[tuple[str, str]]  # pieces of text with their style
 
-
-def lines(walk: Walk, depth: int | None = 2) -> Iterator[Line]:
-    """A walk, line by line, as pieces of text with the styles of `rich`.
+def lines(walk: Walk, depth: int | None = 2) -> Iterator[Text]:
+    """A walk, line by line, with colours.
 
     Args:
         walk: what to tell.
         depth: levels of steps below the model's own; None tells all.
     """
     yield from _legend(walk)
-    yield []
+    yield Text()
     titles = "".join(f"{title:>{width}}" for title, width in _COLUMNS.items())
-    yield [(f"{'step':<{_LEFT}}{titles}", "bold")]
+    yield Text(f"{'step':<{_LEFT}}{titles}", "bold")
+    depth = sys.maxsize if depth is None else depth
     yield from _group(Group([walk.root]), "", "", depth, walk.root)
 
 
 def as_text(walk: Walk, depth: int | None = 2) -> str:
     """A walk as plain text, see `lines`."""
-    return "\n".join("".join(text for text, _ in line).rstrip() for line in lines(walk, depth))
+    return "\n".join(line.plain.rstrip() for line in lines(walk, depth))
 
 
-def _legend(walk: Walk) -> Iterator[Line]:
+def _legend(walk: Walk) -> Iterator[Text]:
     facts = wording.legend(walk.letters)
     column = max(map(len, facts), default=0) + 3
-    per_line = max(_WIDTH // column, 1)
-    rows = -(-len(facts) // per_line)
+    rows = -(-len(facts) // max(_WIDTH // column, 1))
     for row in range(rows):
-        yield [("".join(f"{fact:<{column}}" for fact in facts[row::rows]).rstrip(), "dim")]
+        yield Text("".join(f"{fact:<{column}}" for fact in facts[row::rows]), "dim")
 
 
-def _group(group: Group, head: str, tail: str, depth: int | None, whole: Step) -> Iterator[Line]:
-    """A step with what is in it.
-
-    Args:
-        group: the step, or several equal ones.
-        head: drawn before its first line.
-        tail: drawn before its other lines.
-        depth: levels to go down.
-        whole: the step of which shares are told.
-    """
-    loops = group.loops() if depth is None or depth > 0 else []
+def _group(group: Group, head: str, tail: str, depth: int, whole: Step) -> Iterator[Text]:
+    """A step with what is in it: `head` is drawn before its first line, `tail` before others."""
+    loops = group.loops() if depth > 0 else []
     yield _headline(group, head, whole)
-    inner = f"{tail}│ " if loops else f"{tail}  "
-    yield from _details(group, inner, bool(loops))
-    below = None if depth is None else depth - 1
+    yield from _details(group, f"{tail}│ " if loops else f"{tail}  ", bool(loops))
+    yield from _loops(loops, tail, depth - 1, whole)
+
+
+def _loops(loops: list[Loop], tail: str, depth: int, whole: Step) -> Iterator[Text]:
     for index, loop in enumerate(loops):
-        is_last = index == len(loops) - 1
-        yield from _loop(loop, tail, is_last, below, whole)
+        head, rest = ("└ ", "  ") if index == len(loops) - 1 else ("├ ", "│ ")
+        if len(loop.groups) == 1:
+            yield from _group(loop.groups[0], tail + head, tail + rest, depth, whole)
+        else:
+            yield Text.assemble((tail + head, "dim"), (f"{loop.times} times:", "bold"))
+            yield from _loops([Loop(1, [each]) for each in loop.groups], tail + rest, depth, whole)
 
 
-def _loop(loop: Loop, tail: str, is_last: bool, depth: int | None, whole: Step) -> Iterator[Line]:
-    head, rest = ("└ ", "  ") if is_last else ("├ ", "│ ")
-    if len(loop.groups) == 1:
-        yield from _group(loop.groups[0], tail + head, tail + rest, depth, whole)
-        return
-    yield [(tail + head, "dim"), (f"{loop.times} times:", "bold")]
-    for index, group in enumerate(loop.groups):
-        inner_head, inner_rest = ("└ ", "  ") if index == len(loop.groups) - 1 else ("├ ", "│ ")
-        yield from _group(group, tail + rest + inner_head, tail + rest + inner_rest, depth, whole)
-
-
-def _headline(group: Group, head: str, whole: Step) -> Line:
-    name = group.name or "model"
+def _headline(group: Group, head: str, whole: Step) -> Text:
+    name, kind = group.name or "model", group.first.kind
     times = f" x {len(group.steps)}" if len(group.steps) > 1 else ""
     room = _LEFT - len(head) - len(name) - len(times) - 2
-    kind = group.first.kind
     kind = kind if len(kind) <= room else f"{kind[: room - 2]}.."
-    left = len(head) + len(name) + len(kind) + len(times) + 1
-    cells = [
-        wording.count(group.num_parameters) if group.num_parameters else "",
-        wording.share(group.total("seconds"), whole.seconds),
-        wording.share(group.total("own_seconds"), whole.seconds),
-        wording.share(group.total("num_bytes"), whole.num_bytes),
-    ]
-    figures = "".join(
-        f"{cell:>{width}}" for cell, width in zip(cells, _COLUMNS.values(), strict=True)
-    )
-    return [
-        (head, "dim"),
-        (name, "bold"),
-        (f" {kind}", "cyan"),
-        (times, "bold"),
-        (" " * (_LEFT - left) + figures, ""),
-    ]
+    line = Text.assemble((head, "dim"), (name, "bold"), (f" {kind}", "cyan"), (times, "bold"))
+    line.truncate(_LEFT, pad=True)
+    cells = [wording.count(group.num_parameters) if group.num_parameters else ""]
+    for figure, total in (("seconds",) * 2, ("own_seconds", "seconds"), ("num_bytes",) * 2):
+        cells.append(wording.share(group.total(figure), getattr(whole, total)))
+    figures = zip(cells, _COLUMNS.values(), strict=True)
+    return line.append("".join(f"{cell:>{width}}" for cell, width in figures))
 
 
-def _details(group: Group, indent: str, is_open: bool) -> Iterator[Line]:
+def _details(group: Group, indent: str, is_open: bool) -> Iterator[Text]:
     """What a step takes and gives, and why it failed; `is_open` if its inner steps follow."""
     taken = [piece for item in group.first.inputs for piece in wording.argument(item)]
     yield from _wrapped(taken, indent, "  ", "dim")
     if (output := group.output) is not None:
         giver = _giver(group.first) if is_open else None
-        if giver is not None:
-            text = f"> the {len(output.values)} tensors of {giver.name}"
-            yield [(indent, "dim"), (text, "green")]
-        else:
+        if giver is None:
             yield from _output(output, indent)
+        else:
+            text = f"> the {len(output.values)} tensors of {giver.name}"
+            yield Text.assemble((indent, "dim"), (text, "green"))
     if group.first.error:
         yield from _wrapped(group.first.error.split(), indent, "! ", "bold red", " ")
 
 
 def _giver(step: Step) -> Step | None:
     """The inner step whose whole result, of many tensors, is that of a step."""
-    values = step.output.values if step.output else []
-    if len(values) > _FEW_VALUES and step.children and step.children[-1].output:
-        last = step.children[-1]
-        if len(last.output.values) == len(values) and {v.source for v in values} == {last.path}:
-            return last
-    return None
+    last = step.children[-1] if step.children else None
+    if last is None or not (step.output and last.output):
+        return None
+    values = step.output.values
+    is_its = {value.source for value in values} == {last.path}
+    return last if len(last.output.values) == len(values) > _FEW_VALUES and is_its else None
 
 
-def _output(output: Item, indent: str) -> Iterator[Line]:
+def _output(output: Item, indent: str) -> Iterator[Text]:
     tensors = [value for value in output.values if value.shape]
     scalars = [value for value in output.values if not value.shape]
     for value in tensors[:_MOST_VALUES]:
         yield _value(value, indent)
     if len(tensors) > _MOST_VALUES:
-        yield [(indent, "dim"), (f"  and {len(tensors) - _MOST_VALUES} more tensors", "")]
+        more = f"  and {len(tensors) - _MOST_VALUES} more tensors"
+        yield Text.assemble((indent, "dim"), more)
     told = [f"{value.name} {wording.span(value)}".strip() for value in scalars]
     yield from _wrapped(told, indent, "> ", "")
 
 
-def _value(value: Value, indent: str) -> Line:
-    text = f"> {value.name} {wording.shape(value)}" if value.name else f"> {wording.shape(value)}"
-    span = wording.span(value)
+def _value(value: Value, indent: str) -> Text:
+    text, span = f"> {f'{value.name} {wording.shape(value)}'.strip()}", wording.span(value)
     room = max(_WIDTH - len(indent) - len(text), len(span) + 1)
-    return [(indent, "dim"), (text, "green"), (f"{span:>{room}}", "red" * bool(value.not_finite))]
+    style = "red" if value.not_finite else ""
+    return Text.assemble((indent, "dim"), (text, "green"), (f"{span:>{room}}", style))
 
 
 def _wrapped(
     pieces: list[str], indent: str, mark: str, style: str, joint: str = ", "
-) -> Iterator[Line]:
+) -> Iterator[Text]:
     """Pieces in lines that break between them only."""
     text = joint.join(piece.replace(" ", _UNBREAKABLE) for piece in pieces)
     room = max(_WIDTH - len(indent) - len(mark), 30)
     for index, line in enumerate(textwrap.wrap(text, room, break_on_hyphens=False)):
         told = (mark if index == 0 else "  ") + line.replace(_UNBREAKABLE, " ")
-        yield [(indent, "dim"), (told, style)]
+        yield Text.assemble((indent, "dim"), (told, style))
 
 
-def print_lines(told: Iterable[Line]) -> None:
+def print_lines(told: Iterable[Text]) -> None:
     """Print lines, coloured on a terminal, plain elsewhere."""
-    if not sys.stdout.isatty():
-        for line in told:
-            print("".join(text for text, _ in line).rstrip())
-        return
-    from rich.console import Console
-    from rich.text import Text
-
     console = Console(highlight=False)
     for line in told:
-        console.print(Text.assemble(*line), soft_wrap=True)
+        line.rstrip()
+        console.print(line, soft_wrap=True)

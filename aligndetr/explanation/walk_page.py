@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from aligndetr.explanation import wording
 from aligndetr.explanation.step import Item, Step, Value
 from aligndetr.explanation.walking import Walk
 from aligndetr.visualization.html_page import Markup, element, html_page
 
-_STYLE = """
-.legend, .depths { display: flex; flex-wrap: wrap; gap: .1rem 1.6rem; }
-.depths { gap: .4rem; }
-details { border-left: 1px solid var(--line); margin-left: .35rem; padding-left: .8rem; }
-summary { display: flex; gap: .6rem; align-items: center; cursor: pointer; padding: .1rem 0; }
-summary::before { content: "\\25B8"; color: var(--soft); width: .8rem; flex: none; }
-details[open] > summary::before { content: "\\25BE"; }
-.name { font-weight: 600; } .shape { color: var(--good); font-family: ui-monospace, monospace; }
-.figures { margin-left: auto; display: flex; gap: .8rem; font-variant-numeric: tabular-nums; }
-.figures span { text-align: right; width: 4.6rem; white-space: nowrap; }
-.share { background: linear-gradient(to left, var(--bar) var(--part), transparent 0); }
-.time { --bar: var(--first); } .memory { --bar: var(--second); }
-table { margin: .2rem 0 .5rem 1.4rem; font-size: .92em; }
-td { padding: 0 1.2rem 0 0; vertical-align: top; }
-"""
-_SCRIPT = """
-for (const button of document.querySelectorAll("button")) button.onclick = () => {
-  const depth = Number(button.dataset.depth);
-  for (const step of document.querySelectorAll("details"))
-    step.open = Number(step.dataset.depth) < depth; };
-"""
 _NOTE = (
     "Each step shows its parameters, its share of the time and of the written memory, all with "
     "everything inside it. Opened, it lists the tensors that it takes and gives."
@@ -36,13 +17,8 @@ _BUTTONS = {"fold": 1, "parts": 2, "layers": 3, "everything": 99}
 
 
 def walk_page(walk: Walk, title: str) -> str:
-    """The page.
-
-    Args:
-        walk: what to tell.
-        title: of the page, such as the config's name.
-    """
-    root = walk.root
+    """The page of a walk."""
+    root, page = walk.root, Path(__file__)
     total = f"{wording.seconds(root.seconds)}, {wording.memory(root.num_bytes)} written"
     buttons = [
         element("button", label, type="button", data_depth=depth)
@@ -55,8 +31,8 @@ def walk_page(walk: Walk, title: str) -> str:
         element("p", f"{_NOTE} The whole: {total}.", class_="soft"),
         element("p", *buttons, class_="depths"),
         _step(root, root, 0),
-        style=_STYLE,
-        script=_SCRIPT,
+        style=page.with_suffix(".css").read_text(encoding="utf-8"),
+        script=page.with_suffix(".js").read_text(encoding="utf-8"),
     )  # fmt: skip
 
 

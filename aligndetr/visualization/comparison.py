@@ -28,12 +28,8 @@ def plot_methods(methods: Sequence[Method], metric: str, output_png: str | os.Pa
     for index, method in enumerate(methods):
         color = COLORS[index % len(COLORS)]
         label = f"{method.name} ({len(method.runs)} runs)" if len(method.runs) > 1 else method.name
-        _band(
-            left,
-            [run.metrics[metric] for run in method.runs if metric in run.metrics],
-            color,
-            label,
-        )
+        found = [run.metrics[metric] for run in method.runs if metric in run.metrics]
+        _band(left, found, color, label)
         losses = [run.metrics["total_loss"] for run in method.runs if "total_loss" in run.metrics]
         smooth = [(iterations, running_median(values)) for iterations, values in losses]
         _band(right, smooth, color, label)

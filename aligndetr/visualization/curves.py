@@ -11,6 +11,7 @@ from aligndetr.files import atomic_write
 
 # Colour-blind safe (Okabe and Ito); the order of the curves in a panel.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_TOTALS = {"total_loss": "training", "validation_loss": "validation"}
 _LOSSES = {"loss_class": "class", "loss_bbox": "L1", "loss_giou": "GIoU"}
 
 
@@ -29,11 +30,8 @@ def plot_metrics(metrics_json: str | os.PathLike, output_png: str | os.PathLike)
     metrics = read_metrics(metrics_json)
     figure = Figure(figsize=(11, 6.5), layout="constrained")
     (total, parts), (precision, rate) = figure.subplots(2, 2)
-    _plot_total(total, metrics)
-    for (name, label), color in zip(_LOSSES.items(), COLORS, strict=False):
-        if name in metrics:
-            _plot_smooth(parts, metrics[name], color, label)
-    finish_panel(parts, "loss of the last layer", log=True)
+    _plot_losses(total, metrics, _TOTALS, "total loss")
+    _plot_losses(parts, metrics, _LOSSES, "loss of the last layer")
     _plot_precision(precision, metrics)
     if "lr" in metrics:
         rate.plot(*metrics["lr"], color=COLORS[0])
@@ -45,14 +43,16 @@ def plot_metrics(metrics_json: str | os.PathLike, output_png: str | os.PathLike)
         figure.savefig(file, format="png", dpi=130)
 
 
-def _plot_total(axes, metrics: dict[str, Series]) -> None:
-    for name, color, label in (
-        ("total_loss", COLORS[0], "training"),
-        ("validation_loss", COLORS[1], "validation"),
-    ):
+def _plot_losses(axes, metrics: dict[str, Series], labels: dict[str, str], title: str) -> None:
+    """The values, faint, and their running median."""
+    for (name, label), color in zip(labels.items(), COLORS, strict=False):
         if name in metrics:
-            _plot_smooth(axes, metrics[name], color, label)
-    finish_panel(axes, "total loss", log=True)
+            iterations, values = metrics[name]
+            keep = np.isfinite(values)
+            iterations, values = iterations[keep], values[keep]
+            axes.plot(iterations, values, color=color, alpha=0.25, linewidth=0.8)
+            axes.plot(iterations, running_median(values), color=color, linewidth=1.8, label=label)
+    finish_panel(axes, title, log=True)
 
 
 def _plot_precision(axes, metrics: dict[str, Series]) -> None:
@@ -64,15 +64,6 @@ def _plot_precision(axes, metrics: dict[str, Series]) -> None:
     if names:
         axes.set_ylim(0, 100 if max(metrics[name][1].max() for name in names) > 60 else None)
     finish_panel(axes, "average precision, %")
-
-
-def _plot_smooth(axes, series: Series, color: str, label: str) -> None:
-    """The values, faint, and their running median."""
-    iterations, values = series
-    keep = np.isfinite(values)
-    iterations, values = iterations[keep], values[keep]
-    axes.plot(iterations, values, color=color, alpha=0.25, linewidth=0.8)
-    axes.plot(iterations, running_median(values), color=color, linewidth=1.8, label=label)
 
 
 def running_median(values: np.ndarray) -> np.ndarray:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from aligndetr.visualization.fonts import label_font, shorten, text_size
 from aligndetr.visualization.palette import Color, class_color, text_color
@@ -53,11 +54,8 @@ def draw_instances(
     image = np.asarray(image)
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(f"expected an (H, W, 3) uint8 image, got {image.shape} {image.dtype}")
-    picture = Image.fromarray(image)
-    factor = max(1, math.ceil(SMALLEST_SIDE / max(picture.size)))
-    if factor > 1:
-        size = (picture.width * factor, picture.height * factor)
-        picture = picture.resize(size, Image.Resampling.BICUBIC)
+    factor = max(1, math.ceil(SMALLEST_SIDE / max(image.shape[:2])))
+    picture = ImageOps.scale(Image.fromarray(image), factor, Image.Resampling.BICUBIC)
     objects = _objects(instances, class_names, threshold, factor, picture.size)
     stroke = max(2, math.ceil(math.sqrt(picture.width * picture.height) / 260))
     overlay = Image.new("RGBA", picture.size)
@@ -80,14 +78,14 @@ def _objects(
     classes = instances.get(f"{kind}_classes").tolist()
     scores = instances.get("scores").tolist() if instances.has("scores") else [None] * len(classes)
     objects = []
-    for box, index, score in zip(boxes, classes, scores, strict=True):
+    rows = zip(boxes, classes, scores, strict=True)
+    for box, index, score in sorted(rows, key=lambda row: row[2] or 0.0):
         if (score is None or score >= threshold) and np.isfinite(box).all():
             known = class_names is not None and index < len(class_names)
             name = str(class_names[index] if known else index)
             text = name if score is None else f"{name} {score:.2f}"
-            objects.append((score, _Object(_pixels(box, size), text, class_color(index))))
-    objects.sort(key=lambda pair: pair[0] or 0.0)
-    return [thing for _, thing in objects]
+            objects.append(_Object(_pixels(box, size), text, class_color(index)))
+    return objects
 
 
 def _pixels(box: np.ndarray, size: tuple[int, int]) -> Area:
@@ -126,9 +124,8 @@ def _draw_labels(
         placed.append((area, text, thing.color))
     for (x0, y0, x1, y1), text, color in reversed(placed):
         canvas.rectangle((x0, y0, x1 - 1, y1 - 1), fill=(*color, 230))
-        canvas.text(
-            (x0 + margin, (y0 + y1) / 2), text, font=font, fill=text_color(color), anchor="lm"
-        )
+        start = (x0 + margin, (y0 + y1) / 2)
+        canvas.text(start, text, font=font, fill=text_color(color), anchor="lm")
 
 
 def place_label(
@@ -140,26 +137,12 @@ def place_label(
     """
     width, height = label
     x0, y0, x1, y1 = box[0], box[1], box[2] + 1, box[3] + 1
-    above, below = y0 - height, y1
-    corners = (
-        (x0, above),
-        (x1 - width, above),
-        (x0, below),
-        (x1 - width, below),
-        (x0, y0),
-        (x1 - width, y0),
-        (x0, y1 - height),
-        (x1 - width, y1 - height),
-    )
-    best, least = None, math.inf
-    for x, y in corners:
-        inside_x = max(0, min(x, size[0] - width))
-        inside_y = max(0, min(y, size[1] - height))
-        area = (inside_x, inside_y, inside_x + width, inside_y + height)
-        covered = sum(_overlap(area, other) for other in taken)
-        if covered < least:
-            best, least = area, covered
-    return best
+    corners = product((y0 - height, y1, y0, y1 - height), (x0, x1 - width))
+    inside = [
+        (max(0, min(x, size[0] - width)), max(0, min(y, size[1] - height))) for y, x in corners
+    ]
+    areas = [(x, y, x + width, y + height) for x, y in inside]
+    return min(areas, key=lambda area: sum(_overlap(area, other) for other in taken))
 
 
 def _overlap(a: Area, b: Area) -> int:

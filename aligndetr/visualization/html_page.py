@@ -48,7 +48,8 @@ def element(name: str, /, *children: str, **attributes: Any) -> Markup:
             (`data_depth`); True stands alone, None and False leave it out.
     """
     told = "".join(
-        f" {_attribute(key)}" + ("" if value is True else f'="{escape(str(value))}"')
+        f" {key.rstrip('_').replace('_', '-')}"
+        + ("" if value is True else f'="{escape(str(value))}"')
         for key, value in attributes.items()
         if value is not None and value is not False
     )
@@ -87,7 +88,3 @@ def html_page(title: str, *body: str, style: str = "", script: str = "", data: A
     tail = [content] * (data is not None) + [element("script", Markup(script))] * bool(script)
     page = element("html", head, element("body", element("h1", title), *body, *tail), lang="en")
     return f"<!DOCTYPE html>\n{page}\n"
-
-
-def _attribute(key: str) -> str:
-    return key.rstrip("_").replace("_", "-")

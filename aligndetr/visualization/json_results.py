@@ -10,11 +10,8 @@ from typing import Any
 
 import torch
 
-from aligndetr.data.images import read_image
 from aligndetr.errors import DataError
-from aligndetr.structures import Boxes, Instances
-from aligndetr.visualization.draw import draw_instances
-from aligndetr.visualization.predictions import ground_truth, save_picture, side_by_side
+from aligndetr.visualization.predictions import instances_of, save_picture, truth_beside
 
 
 def draw_json_results(
@@ -41,19 +38,15 @@ def draw_json_results(
         DataError: the json is missing or broken, or does not belong to the dataset.
     """
     found = _by_image(read_results(results_json), dataset)
-    captions = ("ground truth", f"predictions, score ≥ {threshold:g}")
     paths = []
     for index in range(len(dataset) if count is None else min(count, len(dataset))):
         record = dataset[index]
-        size = (record["height"], record["width"])
-        image = read_image(record["file_name"], size)
-        instances = _instances(found.get(record["image_id"], []), size)
-        pictures = [
-            draw_instances(image, ground_truth(record), dataset.class_names),
-            draw_instances(image, instances, dataset.class_names, threshold),
-        ]
+        entries = found[record["image_id"]]
+        instances = instances_of(entries, (record["height"], record["width"]), "pred")
+        instances.scores = torch.tensor([entry["score"] for entry in entries])
+        picture = truth_beside(record, instances, dataset.class_names, threshold)
         paths.append(Path(output_dir) / f"{Path(record['file_name']).stem}.png")
-        save_picture(side_by_side(pictures, captions), paths[-1])
+        save_picture(picture, paths[-1])
     return paths
 
 
@@ -78,8 +71,8 @@ def read_results(path: str | os.PathLike) -> list[dict[str, Any]]:
     return results
 
 
-def _by_image(results: list[dict[str, Any]], dataset) -> dict[int, list[tuple]]:
-    """(box, score, class index) of each image id."""
+def _by_image(results: list[dict[str, Any]], dataset) -> dict[int, list[dict[str, Any]]]:
+    """Detections of each image id, their categories as class indices."""
     known = {dataset[index]["image_id"] for index in range(len(dataset))}
     class_of = {category: index for index, category in enumerate(dataset.category_ids)}
     found = defaultdict(list)
@@ -90,17 +83,6 @@ def _by_image(results: list[dict[str, Any]], dataset) -> dict[int, list[tuple]]:
                 f"{entry['category_id']} does not belong to the dataset {dataset.name!r}; "
                 "give the dataset that was evaluated"
             )
-        detection = (entry["bbox"], entry["score"], class_of[entry["category_id"]])
-        found[entry["image_id"]].append(detection)
+        known_class = {"category_id": class_of[entry["category_id"]]}
+        found[entry["image_id"]].append(entry | known_class)
     return found
-
-
-def _instances(detections: list[tuple], size: tuple[int, int]) -> Instances:
-    boxes = torch.tensor([box for box, _, _ in detections], dtype=torch.float32).reshape(-1, 4)
-    boxes[:, 2:] += boxes[:, :2]
-    return Instances(
-        size,
-        pred_boxes=Boxes(boxes),
-        scores=torch.tensor([score for _, score, _ in detections]),
-        pred_classes=torch.tensor([index for _, _, index in detections], dtype=torch.int64),
-    )

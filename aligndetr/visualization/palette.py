@@ -34,6 +34,11 @@ def class_color(index: int) -> Color:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
+def hex_color(color: Color) -> str:
+    """As HTML and matplotlib write it."""
+    return "#{:02x}{:02x}{:02x}".format(*color)
+
+
 def text_color(background: Color) -> Color:
     """Black or white, whichever reads better (ITU-R BT.601 luma)."""
     red, green, blue = background

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from aligndetr.data.images import read_image
 from aligndetr.evaluation.inference import evaluation_mode
@@ -47,16 +47,10 @@ def save_prediction_pictures(
     """
     output_dir, dataset = Path(output_dir), loader.dataset
     index_of = {dataset[index]["image_id"]: index for index in range(len(dataset))}
-    captions = ("ground truth", f"predictions, score ≥ {threshold:g}")
     panels = []
     for item, found in _predict(model, loader, count):
         record = dataset[index_of[item["image_id"]]]
-        image = read_image(record["file_name"], (record["height"], record["width"]))
-        pictures = [
-            draw_instances(image, ground_truth(record), dataset.class_names),
-            draw_instances(image, found, dataset.class_names, threshold),
-        ]
-        panels.append(side_by_side(pictures, captions))
+        panels.append(truth_beside(record, found, dataset.class_names, threshold))
         save_picture(panels[-1], output_dir / f"image_{item['image_id']}.png")
     if not panels:
         raise ValueError("the loader yields no images, so there is nothing to draw")
@@ -77,14 +71,30 @@ def _predict(model: Callable, loader: Iterable, count: int) -> list[tuple[dict, 
     return pairs[:count]
 
 
+def truth_beside(
+    record: dict[str, Any], found: Instances, class_names: Sequence[str], threshold: float
+) -> Image.Image:
+    """A dataset record's objects, and beside them those that were found with some score."""
+    image = read_image(record["file_name"], (record["height"], record["width"]))
+    pictures = [
+        draw_instances(image, ground_truth(record), class_names),
+        draw_instances(image, found, class_names, threshold),
+    ]
+    return side_by_side(pictures, ("ground truth", f"predictions, score ≥ {threshold:g}"))
+
+
 def ground_truth(record: dict[str, Any]) -> Instances:
     """A dataset record's objects without crowds, in pixels of the original image."""
     objects = [a for a in record["annotations"] if not a.get("iscrowd", 0)]
-    boxes = torch.tensor([a["bbox"] for a in objects], dtype=torch.float32).reshape(-1, 4)
+    return instances_of(objects, (record["height"], record["width"]), "gt")
+
+
+def instances_of(objects: Sequence[dict], size: tuple[int, int], kind: str) -> Instances:
+    """Entries with `bbox` XYWH and `category_id` as `kind`_boxes and `kind`_classes."""
+    boxes = torch.tensor([each["bbox"] for each in objects], dtype=torch.float32).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]
-    classes = torch.tensor([a["category_id"] for a in objects], dtype=torch.int64)
-    size = (record["height"], record["width"])
-    return Instances(size, gt_boxes=Boxes(boxes), gt_classes=classes)
+    classes = torch.tensor([each["category_id"] for each in objects], dtype=torch.int64)
+    return Instances(size, **{f"{kind}_boxes": Boxes(boxes), f"{kind}_classes": classes})
 
 
 def side_by_side(pictures: Sequence[Image.Image], captions: Sequence[str]) -> Image.Image:
@@ -107,27 +117,21 @@ def contact_sheet(
     pictures: Sequence[Image.Image], columns: int = 2, cell: tuple[int, int] = (960, 600)
 ) -> Image.Image:
     """All pictures on one sheet, each scaled to fit `cell` = (width, height)."""
-    cells = [_scaled(picture, cell) for picture in pictures]
+    cells = [ImageOps.contain(each, cell, Image.Resampling.LANCZOS) for each in pictures]
     rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
-    widths = [max(picture.width for picture in cells[column::columns]) for column in range(columns)
-              if column < len(cells)]  # fmt: skip
-    heights = [max(picture.height for picture in row) for row in rows]
-    margin = 2 * _GAP
-    lefts = [margin + sum(widths[:i]) + i * margin for i in range(len(widths) + 1)]
-    tops = [margin + sum(heights[:i]) + i * margin for i in range(len(heights) + 1)]
+    heights = (max(each.height for each in row) for row in rows)
+    widths = (max(each.width for each in cells[column::columns]) for column in range(len(rows[0])))
+    lefts, tops = (
+        list(accumulate(sides, lambda start, side: start + side + 2 * _GAP, initial=2 * _GAP))
+        for sides in (widths, heights)
+    )
     sheet = Image.new("RGB", (lefts[-1], tops[-1]), _PAPER)
     for index, picture in enumerate(cells):
         sheet.paste(picture, (lefts[index % columns], tops[index // columns]))
     return sheet
 
 
-def _scaled(picture: Image.Image, cell: tuple[int, int]) -> Image.Image:
-    factor = min(cell[0] / picture.width, cell[1] / picture.height)
-    size = (max(1, int(picture.width * factor)), max(1, int(picture.height * factor)))
-    return picture.resize(size, Image.Resampling.LANCZOS)
-
-
-def save_picture(picture: Image.Image | np.ndarray, path: str | os.PathLike) -> None:
+def save_picture(picture: Image.Image, path: str | os.PathLike) -> None:
     """Write a picture whole or not at all; the suffix of `path` says the format."""
     path = Path(path)
     kind = {".jpg": "JPEG", ".jpeg": "JPEG"}.get(path.suffix.lower(), "PNG")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
-
-from PIL import Image
 
 from aligndetr.data.images import read_image
 from aligndetr.visualization.draw import draw_instances
@@ -31,34 +29,29 @@ def draw_as_loaded(
         The pictures' paths.
     """
     items = islice(chain.from_iterable(loader), count)
-    return _save(_pictures_of_items(items, loader.dataset.class_names, image_format), folder)
+    order = -1 if image_format == "BGR" else 1
+    drawable = (
+        (item["file_name"], item["image"].permute(1, 2, 0).numpy()[..., ::order], item["instances"])
+        for item in items
+    )
+    return _draw(drawable, loader.dataset.class_names, folder)
 
 
 def draw_as_annotated(dataset: Any, folder: str | os.PathLike, count: int) -> list[Path]:
     """Draw the first images of a dataset as they are; see `draw_as_loaded`."""
-    return _save(_pictures_of_records(islice(dataset, count), dataset.class_names), folder)
+    drawable = (
+        (record["file_name"], read_image(record["file_name"]), ground_truth(record))
+        for record in islice(dataset, count)
+    )
+    return _draw(drawable, dataset.class_names, folder)
 
 
-def _pictures_of_items(
-    items: Iterable[Mapping[str, Any]], names: list[str], image_format: str
-) -> Iterator[tuple[str, Image.Image]]:
-    for item in items:
-        pixels = item["image"].permute(1, 2, 0).numpy()
-        pixels = pixels[:, :, ::-1] if image_format == "BGR" else pixels
-        yield item["file_name"], draw_instances(pixels, item["instances"], names)
-
-
-def _pictures_of_records(
-    records: Iterable[Mapping[str, Any]], names: list[str]
-) -> Iterator[tuple[str, Image.Image]]:
-    for record in records:
-        pixels = read_image(record["file_name"])
-        yield record["file_name"], draw_instances(pixels, ground_truth(record), names)
-
-
-def _save(pictures: Iterable[tuple[str, Image.Image]], folder: str | os.PathLike) -> list[Path]:
+def _draw(
+    drawable: Iterable[tuple], class_names: list[str], folder: str | os.PathLike
+) -> list[Path]:
+    """Of (file name, image, instances)."""
     paths = []
-    for number, (name, picture) in enumerate(pictures):
+    for number, (name, image, instances) in enumerate(drawable):
         paths.append(Path(folder) / f"{number:04d}_{Path(name).stem}.png")
-        save_picture(picture, paths[-1])
+        save_picture(draw_instances(image, instances, class_names), paths[-1])
     return paths

@@ -12,18 +12,21 @@ from aligndetr.data.dataset import load_dataset
 from aligndetr.explanation import example_images
 
 
-def picture(height, width, count):
-    annotations = [
-        {"bbox": [10, 20, 30, 40], "category_id": index, "iscrowd": 0} for index in range(count)
-    ]
-    pixels = np.full((height, width, 3), (10, 20, 30), np.uint8)
-    return example_images.Picture("made up", pixels, annotations)
+@pytest.fixture
+def record(tmp_path):
+    def make(height, width, count):
+        path = tmp_path / f"{height}x{width}.png"
+        Image.new("RGB", (width, height), (10, 20, 30)).save(path)
+        annotations = [
+            {"bbox": [10, 20, 30, 40], "category_id": index, "iscrowd": 0} for index in range(count)
+        ]
+        return {"file_name": str(path), "annotations": annotations}
+
+    return make
 
 
-def test_images_shrink_and_boxes_with_them():
-    first, second = example_images.batch(
-        [picture(100, 200, 2), picture(100, 200, 1)], 50, "RGB", 80
-    )
+def test_images_shrink_and_boxes_with_them(record):
+    first, second = example_images.batch([record(100, 200, 2), record(100, 200, 1)], 50, 80)
     assert first["image"].shape == (3, 25, 50)
     assert second["image"].shape == (3, 20, 40)  # a fifth smaller
     assert (first["height"], first["width"]) == (100, 200)
@@ -33,34 +36,31 @@ def test_images_shrink_and_boxes_with_them():
     assert first["instances"].gt_classes.tolist() == [0, 1]
 
 
-def test_colours_come_in_the_models_order_and_classes_fit():
-    [item] = example_images.batch([picture(64, 64, 5)], 64, "BGR", 3)
+def test_colours_come_in_the_models_order_and_classes_fit(record):
+    [item] = example_images.batch([record(64, 64, 5)], 64, 3, image_format="BGR")
     assert item["image"][:, 0, 0].tolist() == [30, 20, 10]
     assert item["instances"].gt_classes.tolist() == [0, 1, 2, 0, 1]
 
 
-def test_object_counts_differ_from_each_other_and_from_the_classes():
-    pictures = [picture(9, 9, count) for count in (6, 5, 5, 7, 8)]
-    assert [len(p.annotations) for p in example_images.choose(pictures, 2, 6)] == [5, 8]
-    assert len(example_images.choose(pictures[:1], 2, 80)) == 2  # too few to choose from
+def test_object_counts_differ_from_each_other_and_from_the_classes(record):
+    records = [record(9, 9, count) for count in (6, 5, 5, 7, 8)]
+    assert [len(r["annotations"]) for r in example_images.choose(records, 2, 6)] == [5, 8]
+    assert len(example_images.choose(records[:1], 2, 80)) == 2  # too few to choose from
 
 
-def test_pictures_of_the_demo_set_are_those_that_it_would_write(tmp_path, monkeypatch):
-    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
-    drawn, num_classes = example_images.pictures_of_dataset(
-        L(load_dataset)(names="shapes_mini_val")
+def test_records_of_the_demo_set_are_those_that_it_would_write(tmp_path, monkeypatch):
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path / "sets"))
+    drawn, num_classes = example_images.records_of_dataset(
+        L(load_dataset)(names="shapes_mini_val"), tmp_path / "drawn"
     )
-    assert list(tmp_path.iterdir()) == []
-    written = load_dataset("shapes_mini_val")
+    assert not (tmp_path / "sets").exists()
+    written = {record["image_id"]: record for record in load_dataset("shapes_mini_val")}
     for each in drawn[:3]:
-        index = int(each.origin.split()[-1]) - 1
-        if index >= len(written):
-            continue
-        record = written[index]
-        assert np.array_equal(np.asarray(Image.open(record["file_name"])), each.pixels)
-        crowdless = [a for a in record["annotations"] if not a["iscrowd"]]
-        assert [a["category_id"] for a in crowdless] == [a["category_id"] for a in each.annotations]
-    assert num_classes == written.num_classes
+        record = written[each["image_id"]]
+        pixels = [np.asarray(Image.open(r["file_name"])) for r in (record, each)]
+        assert np.array_equal(*pixels)
+        assert record["annotations"] == each["annotations"]
+    assert num_classes == 6
 
 
 @pytest.fixture
@@ -81,10 +81,10 @@ def own_dataset(tmp_path):
     )
 
 
-def test_pictures_of_a_dataset_of_ones_own(own_dataset):
-    [found], num_classes = example_images.pictures_of_dataset(own_dataset)
-    assert (found.origin, found.pixels.shape) == ("one.png", (40, 60, 3))
-    assert [a["category_id"] for a in found.annotations] == [0] * 5
+def test_records_of_a_dataset_of_ones_own(own_dataset, tmp_path):
+    [found], num_classes = example_images.records_of_dataset(own_dataset, tmp_path / "drawn")
+    assert found["file_name"].endswith("one.png")
+    assert [a["category_id"] for a in found["annotations"]] == [0] * 5
     assert num_classes == 1
 
 
@@ -92,10 +92,10 @@ def test_pictures_of_a_dataset_of_ones_own(own_dataset):
 def test_without_a_dataset_images_are_drawn(tmp_path, monkeypatch, names):
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
     node = None if names is None else L(load_dataset)(names=names)
-    found, num_classes = example_images.pictures_of_dataset(node)
-    assert all(each.origin.startswith("a drawn demo image") for each in found)
+    found, num_classes = example_images.records_of_dataset(node, tmp_path / "drawn")
+    assert all(each["file_name"].startswith(str(tmp_path / "drawn")) for each in found)
     assert num_classes == 6  # kinds of shapes
-    assert all(len(each.annotations) >= 5 for each in found)
+    assert all(len(each["annotations"]) >= 5 for each in found)
 
 
 @pytest.mark.parametrize(
