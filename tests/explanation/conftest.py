@@ -99,4 +99,4 @@ def item(image):
 
 @pytest.fixture
 def without_truth(item):
-    return {key: value for key, value in item.items if key != "instances"}
+    return {key: value for key, value in item.items() if key != "instances"}
