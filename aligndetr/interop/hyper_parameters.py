@@ -11,6 +11,7 @@ from aligndetr.interop.names import count
 from aligndetr.interop.sources.source import Traits
 
 STEM = "backbone.stem.conv1.weight"
+COMPARED = ("stride_in_1x1", "position_temperature", "position_offset", "inverse_sigmoid_eps")
 TOLERANCE = 1e-3
 # What a size is called -> the parameter that shows it, and along which dimension.
 SHOWN_BY = {
@@ -23,8 +24,8 @@ SHOWN_BY = {
     "feature levels": ("pyramid.level_embedding", 0),
     "queries": ("query_source.content.weight", 0),
     "queries with learned positions": ("query_source.embedding.weight", 0),
-    "input channels": ("backbone.stem.conv1.weight", 1),
-    "backbone width": ("backbone.stem.conv1.weight", 0),
+    "input channels": (STEM, 1),
+    "backbone width": (STEM, 0),
 }
 COUNTED_BY = {
     "encoder layers": "encoder.layers.{i}.norm1.weight",
@@ -50,11 +51,11 @@ def sizes(state: Mapping[str, Tensor]) -> dict[str, int]:
 
 def contradictions(checkpoint: Mapping[str, Tensor], model: Mapping[str, Tensor]) -> list[str]:
     """Say which sizes differ: "queries: 900 in the checkpoint, 300 in the model"."""
-    theirs, ours = sizes(checkpoint), sizes(model)
+    ours = sizes(model)
     return [
-        f"{size}: {theirs[size]} in the checkpoint, {ours[size]} in the model"
-        for size in theirs
-        if size in ours and theirs[size] != ours[size]
+        f"{size}: {theirs} in the checkpoint, {ours[size]} in the model"
+        for size, theirs in sizes(checkpoint).items()
+        if theirs != ours.get(size, theirs)
     ]
 
 
@@ -79,12 +80,7 @@ def differing_traits(checkpoint: Traits, model: Traits) -> list[str]:
     """
     return [
         f"{name}: the checkpoint was trained with {theirs}, the model has {ours}"
-        for name in (
-            "stride_in_1x1",
-            "position_temperature",
-            "position_offset",
-            "inverse_sigmoid_eps",
-        )
+        for name in COMPARED
         if (theirs := getattr(checkpoint, name)) is not None
         and (ours := getattr(model, name)) is not None
         and abs(theirs - ours) > 1e-9

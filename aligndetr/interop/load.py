@@ -61,7 +61,9 @@ def load_state(model: nn.Module, checkpoint: RawCheckpoint, strict: bool = False
     if imported.ignored:
         report.notes.append(f"{len(imported.ignored)} tensors that a detector does not need")
     tensors = target.select(imported.tensors, report)
-    _check_sizes(tensors, target, checkpoint)
+    if differing := contradictions(tensors, target.state):
+        text = f"{checkpoint.path} is of another architecture than the model:"
+        raise CheckpointError("\n  ".join([text, *differing]))
     tensors = _reconcile_traits(tensors, imported, model, report)
     names = row_names(tensors, checkpoint.class_names, source.name != OURS.name)
     updates = place(tensors, names, target, report)
@@ -99,15 +101,6 @@ def checkpoint_classes(path: str | Path, weights: str = "model") -> int | None:
     return num_classes(import_checkpoint(read_checkpoint(path, weights)).tensors)
 
 
-def _check_sizes(tensors: dict[str, Tensor], target: Target, checkpoint: RawCheckpoint) -> None:
-    differing = contradictions(tensors, target.state)
-    if differing:
-        raise CheckpointError(
-            f"{checkpoint.path} is of another architecture than the model:\n  "
-            + "\n  ".join(differing)
-        )
-
-
 def _reconcile_traits(
     tensors: dict[str, Tensor], imported: Imported, model: nn.Module, report: Report
 ) -> dict[str, Tensor]:
@@ -121,9 +114,7 @@ def _reconcile_traits(
     except ValueError as error:
         differing.append(str(error))
     if differing and traits.binding:
-        raise CheckpointError(
-            f"{report.path} ({report.source}) needs other hyper-parameters than the model's:\n  "
-            + "\n  ".join(differing)
-        )
+        text = f"{report.path} ({report.source}) needs other hyper-parameters than the model's:"
+        raise CheckpointError("\n  ".join([text, *differing]))
     report.notes += [f"{text} (the usual value there; check the config)" for text in differing]
     return tensors

@@ -41,14 +41,12 @@ def translate(name: str, template: str, into: str) -> str | None:
 
 def to_ours(name: str, table: Sequence[Pair]) -> str | None:
     """Translate their name to ours, or None if the table does not know it."""
-    candidates = (translate(name, theirs, ours) for theirs, ours in table)
-    return next((found for found in candidates if found is not None), None)
+    return next((into for pair in table if (into := translate(name, *pair)) is not None), None)
 
 
 def to_theirs(name: str, table: Sequence[Pair]) -> str | None:
     """Translate our name to theirs, or None if the table does not know it."""
-    candidates = (translate(name, ours, theirs) for theirs, ours in table)
-    return next((found for found in candidates if found is not None), None)
+    return to_ours(name, [(ours, theirs) for theirs, ours in table])
 
 
 def count(names: Iterable[str], *templates: str) -> int:
@@ -60,3 +58,11 @@ def count(names: Iterable[str], *templates: str) -> int:
 def with_prefix(table: Sequence[Pair], theirs: str, ours: str) -> list[Pair]:
     """Return the table with a text put before every template of each side."""
     return [(theirs + left, ours + right) for left, right in table]
+
+
+def layers(
+    encoder: Sequence[Pair], decoder: Sequence[Pair], theirs: str = "transformer."
+) -> list[Pair]:
+    """Return the tables of an encoder's and a decoder's layer under the names of the whole."""
+    places = ((encoder, "encoder.layers.{i}."), (decoder, "decoder.layers.{i}."))
+    return [pair for table, ours in places for pair in with_prefix(table, theirs + ours, ours)]

@@ -67,16 +67,13 @@ class Target:
 def place(
     tensors: dict[str, Tensor], class_names: list[str] | None, target: Target, report: Report
 ) -> dict[str, Tensor]:
-    """Decide what to load, and write all of it down in the report.
+    """Decide what to load, by the model's names, and write all of it down in the report.
 
     Args:
         tensors: under our names.
         class_names: of their class rows, if known.
         target: the model.
         report: filled.
-
-    Returns:
-        Values by the model's names.
     """
     ours = getattr(target.model, "class_names", None)
     same_classes = num_classes(tensors) == num_classes(target.state) and (

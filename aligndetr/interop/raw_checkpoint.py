@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +114,6 @@ def _some(names: Mapping, limit: int = 6) -> str:
     return shown + (", ..." if len(names) > limit else "")
 
 
-@lru_cache(maxsize=1)
 def _path_manager():
     from iopath.common.file_io import HTTPURLHandler, PathManager
 
@@ -133,16 +131,12 @@ def local_checkpoint(path: str | Path) -> Path:
     name = str(path)
     if name.startswith(DETECTRON2_PREFIX):
         name = DETECTRON2_URL + name.removeprefix(DETECTRON2_PREFIX)
-    if name.startswith(("http://", "https://")):
-        return _fetch(name, str(path))
-    return Path(name)
-
-
-def _fetch(url: str, name: str) -> Path:
+    if not name.startswith(("http://", "https://")):
+        return Path(name)
     try:
-        return Path(_path_manager().get_local_path(url))
+        return Path(_path_manager().get_local_path(name))
     except Exception as error:  # whatever the network library raises
         raise CheckpointError(
-            f"cannot fetch {name}: {error}. Download {url} where there is a connection and give "
+            f"cannot fetch {path}: {error}. Download {name} where there is a connection and give "
             "the local file instead"
         ) from error

@@ -14,8 +14,8 @@ from aligndetr.interop.class_rows import drop_extra_label
 from aligndetr.interop.names import fits_any, to_ours, to_theirs, translate
 from aligndetr.interop.raw_checkpoint import RawCheckpoint
 from aligndetr.interop.sources import OURS, SOURCES
+from aligndetr.interop.sources.backbones import TORCHVISION
 from aligndetr.interop.sources.source import Source, Traits
-from aligndetr.interop.sources.torchvision_resnet import SOURCE as TORCHVISION
 
 Value = TypeVar("Value")
 
@@ -38,11 +38,7 @@ class Imported:
 
 
 def identify(checkpoint: RawCheckpoint, model_names: Collection[str] = ()) -> Source:
-    """Recognise the source of a checkpoint by its names.
-
-    Args:
-        checkpoint: the file's content.
-        model_names: of the model to load into; a file that shares most of them is our own.
+    """Recognise the source of a checkpoint by its names; our own shares most of the model's.
 
     Raises:
         CheckpointError: no source has such names.
@@ -124,22 +120,6 @@ def export_state(state: Mapping[str, Value], source: Source) -> dict[str, Value]
             same one.
     """
     names = export_names(state, source)
-    _check_shared(state, names, source)
-    renamed = source.finish({names[name]: value for name, value in state.items()})
-    for alias, repeated in source.aliases(renamed):
-        for name in list(renamed):
-            extra = translate(name, repeated, alias)
-            if extra:
-                renamed[extra] = renamed[name]
-    return {name: renamed[name] for name in sorted(renamed)}
-
-
-def _check_shared(state: Mapping[str, Value], names: Mapping[str, str], source: Source) -> None:
-    """Parameters that get the same name must be one.
-
-    Raises:
-        CheckpointError: they differ.
-    """
     first: dict[str, str] = {}
     for name, theirs in names.items():
         twin = first.setdefault(theirs, name)
@@ -148,6 +128,13 @@ def _check_shared(state: Mapping[str, Value], names: Mapping[str, str], source: 
                 f"{twin} and {name} are one parameter ({theirs}) in {source.name}, "
                 "but differ in this model"
             )
+    renamed = source.finish({names[name]: value for name, value in state.items()})
+    for alias, repeated in source.aliases(renamed):
+        for name in list(renamed):
+            extra = translate(name, repeated, alias)
+            if extra:
+                renamed[extra] = renamed[name]
+    return {name: renamed[name] for name in sorted(renamed)}
 
 
 def _is_equal(left: Value, right: Value) -> bool:

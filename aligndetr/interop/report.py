@@ -45,8 +45,7 @@ class Report:
 
     def __str__(self) -> str:
         lines = [f"checkpoint  {self.path}", f"source      {self.source}", *self._table()]
-        if self.copied_classes:
-            lines += _listing("class rows copied by name", self.copied_classes)
+        lines += _listing("class rows copied by name", self.copied_classes)
         lines += _listing("re-initialised", self.reinitialised)
         lines += _listing("missing", self.missing)
         lines += _listing("unexpected", self.unexpected)

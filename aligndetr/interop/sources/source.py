@@ -8,10 +8,11 @@ from typing import Any
 
 from torch import Tensor
 
-from aligndetr.interop.names import Pair, fits_any
+from aligndetr.interop.names import Pair, fits, with_prefix
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
+IMAGENET = {"pixel_mean": IMAGENET_MEAN, "pixel_std": IMAGENET_STD}  # of `Traits`
 
 
 @dataclass(frozen=True)
@@ -39,16 +40,6 @@ class Traits:
     binding: bool = True
 
 
-def no_aliases(state: Mapping[str, Any]) -> Sequence[Pair]:
-    """Tell that no tensor is stored twice."""
-    return ()
-
-
-def unchanged(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors as they are."""
-    return tensors
-
-
 @dataclass(frozen=True)
 class Source:
     """A checkpoint layout: how to recognise it and what its names mean.
@@ -68,13 +59,33 @@ class Source:
     name: str
     markers: tuple[str, ...]
     table: Callable[[Collection[str]], Sequence[Pair]]
-    aliases: Callable[[Mapping[str, Any]], Sequence[Pair]] = no_aliases
+    aliases: Callable[[Mapping[str, Any]], Sequence[Pair]] = lambda state: ()
     ignored: tuple[str, ...] = ()
     traits: Traits = field(default_factory=Traits)
-    prepare: Callable[[dict[str, Tensor]], dict[str, Tensor]] = unchanged
-    finish: Callable[[dict[str, Tensor]], dict[str, Tensor]] = unchanged
+    prepare: Callable[[dict[str, Tensor]], dict[str, Tensor]] = lambda tensors: tensors
+    finish: Callable[[dict[str, Tensor]], dict[str, Tensor]] = lambda tensors: tensors
     backbone_only: bool = False
 
     def recognises(self, names: Mapping | Collection[str]) -> bool:
         """Tell whether a checkpoint with these names is of this source."""
-        return all(any(fits_any(name, (marker,)) for name in names) for marker in self.markers)
+        return all(any(fits(name, marker) for name in names) for marker in self.markers)
+
+
+def residual_stages(
+    convolution: Sequence[Pair], block: str, convs: Sequence[str], shortcuts: Sequence[str]
+) -> list[Pair]:
+    """Names of a ResNet's four stages.
+
+    Args:
+        convolution: the table of a convolution and its norm.
+        block: prefix of a block with number `{{b}}`, for `str.format` with the stage from 0.
+        convs: prefixes of a block's convolutions.
+        shortcuts: of each stage; where one pools, its convolution is the second part of a sequence.
+    """
+    pairs: list[Pair] = []
+    for stage, shortcut in enumerate(shortcuts):
+        theirs, ours = block.format(stage), f"res{stage + 2}.{{b}}."
+        pairs += with_prefix(convolution, theirs + shortcut, ours + "shortcut.")
+        for number, conv in enumerate(convs, start=1):
+            pairs += with_prefix(convolution, theirs + conv, f"{ours}conv{number}.")
+    return pairs

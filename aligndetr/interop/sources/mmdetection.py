@@ -7,29 +7,25 @@ from collections.abc import Collection, Sequence
 import torch
 from torch import Tensor
 
-from aligndetr.interop.names import Pair, count, fits, with_prefix
-from aligndetr.interop.sources.source import IMAGENET_MEAN, IMAGENET_STD, Source, Traits
-from aligndetr.interop.sources.torchvision_resnet import RESNET
+from aligndetr.interop.names import Pair, count, fits, layers, with_prefix
+from aligndetr.interop.sources.backbones import RESNET
+from aligndetr.interop.sources.source import IMAGENET, Source, Traits
 
-FEED_FORWARD: list[Pair] = [
-    ("ffn.layers.0.0.{rest}", "ffn.linear1.{rest}"),
-    ("ffn.layers.1.{rest}", "ffn.linear2.{rest}"),
-]
-ENCODER_LAYER: list[Pair] = [
-    ("self_attn.{rest}", "self_attention.{rest}"),
-    ("norms.0.{rest}", "norm1.{rest}"),
-    ("norms.1.{rest}", "norm2.{rest}"),
-    *FEED_FORWARD,
-]
-DECODER_LAYER: list[Pair] = [
-    ("self_attn.attn.{rest}", "self_attention.{rest}"),
-    ("cross_attn.{rest}", "cross_attention.{rest}"),
+_LAYER: list[Pair] = [
     ("norms.0.{rest}", "norm1.{rest}"),
     ("norms.1.{rest}", "norm2.{rest}"),
     ("norms.2.{rest}", "norm3.{rest}"),
-    *FEED_FORWARD,
+    ("ffn.layers.0.0.{rest}", "ffn.linear1.{rest}"),
+    ("ffn.layers.1.{rest}", "ffn.linear2.{rest}"),
 ]
-AROUND_LAYERS: list[Pair] = [
+_ENCODER_LAYER: list[Pair] = [("self_attn.{rest}", "self_attention.{rest}"), *_LAYER]
+_DECODER_LAYER: list[Pair] = [
+    ("self_attn.attn.{rest}", "self_attention.{rest}"),
+    ("cross_attn.{rest}", "cross_attention.{rest}"),
+    *_LAYER,
+]
+_AROUND_HEADS: list[Pair] = [
+    *with_prefix(RESNET, "backbone.", "backbone."),
     ("neck.convs.{i}.conv.{rest}", "neck.convs.{i}.conv.{rest}"),
     ("neck.convs.{i}.gn.{rest}", "neck.convs.{i}.norm.{rest}"),
     ("neck.extra_convs.{i}.conv.{rest}", "neck.extra_convs.{i}.conv.{rest}"),
@@ -41,37 +37,21 @@ AROUND_LAYERS: list[Pair] = [
     ("decoder.norm.{rest}", "decoder.norm.{rest}"),
     ("decoder.ref_point_head.{rest}", "decoder.position_mlp.{rest}"),
     ("dn_query_generator.label_embedding.weight", "denoiser.label_embedding.weight"),
+    *layers(_ENCODER_LAYER, _DECODER_LAYER, ""),
 ]
 # The box head is a sequence in which every other entry is an activation.
-BOX_LAYERS = ((0, 0), (2, 1), (4, 2))
-
-
-def _heads(last: int) -> list[Pair]:
-    pairs = [(f"bbox_head.cls_branches.{last}.{{rest}}", "query_source.class_head.{rest}")]
-    pairs += [
-        (
-            f"bbox_head.reg_branches.{last}.{m}.{{rest}}",
-            f"query_source.box_head.layers.{n}.{{rest}}",
-        )
-        for m, n in BOX_LAYERS
-    ]
-    pairs += [("bbox_head.cls_branches.{i}.{rest}", "decoder.class_heads.{i}.{rest}")]
-    return pairs + [
-        (
-            f"bbox_head.reg_branches.{{i}}.{m}.{{rest}}",
-            f"decoder.box_heads.{{i}}.layers.{n}.{{rest}}",
-        )
-        for m, n in BOX_LAYERS
-    ]
+_BOX_LAYERS: list[Pair] = [(f"{2 * n}.{{rest}}", f"layers.{n}.{{rest}}") for n in range(3)]
 
 
 def _table(names: Collection[str]) -> Sequence[Pair]:
+    last = count(names, "decoder.layers.{i}.{rest}")
+    boxes = "bbox_head.reg_branches."
     return [
-        *with_prefix(RESNET, "backbone.", "backbone."),
-        *AROUND_LAYERS,
-        *with_prefix(ENCODER_LAYER, "encoder.layers.{i}.", "encoder.layers.{i}."),
-        *with_prefix(DECODER_LAYER, "decoder.layers.{i}.", "decoder.layers.{i}."),
-        *_heads(last=count(names, "decoder.layers.{i}.{rest}")),
+        *_AROUND_HEADS,
+        (f"bbox_head.cls_branches.{last}.{{rest}}", "query_source.class_head.{rest}"),
+        *with_prefix(_BOX_LAYERS, f"{boxes}{last}.", "query_source.box_head."),
+        ("bbox_head.cls_branches.{i}.{rest}", "decoder.class_heads.{i}.{rest}"),
+        *with_prefix(_BOX_LAYERS, f"{boxes}{{i}}.", "decoder.box_heads.{i}."),
     ]
 
 
@@ -84,7 +64,7 @@ def _zero_neck_biases(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return completed
 
 
-SOURCE = Source(
+DINO = Source(
     name="mmdetection DINO or AlignDETR",
     markers=(
         "bbox_head.cls_branches.0.weight",
@@ -93,8 +73,7 @@ SOURCE = Source(
     table=_table,
     ignored=("data_preprocessor.{rest}",),
     traits=Traits(
-        pixel_mean=IMAGENET_MEAN,
-        pixel_std=IMAGENET_STD,
+        **IMAGENET,
         stride_in_1x1=False,
         position_temperature=20.0,
         position_offset=0.0,
