@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from omegaconf import DictConfig
 
 from aligndetr.config import get_config
 from aligndetr.errors import ConfigError
-from aligndetr.interop.configs.names import is_foreign, renamed_target
+from aligndetr.interop.configs.names import renamed
 from aligndetr.interop.configs.section import Section
 
 
@@ -42,23 +40,13 @@ def _loader(source: Section, loader: DictConfig, filter_empty: bool) -> None:
 
 def _mapper(source: Section, mapper: DictConfig) -> None:
     steps = source.take("augmentation", None) or source.take("augmentations", [])
-    mapper.augmentation = _augmentations(steps)
+    mapper.augmentation = renamed(steps)
     with_crop = source.take("augmentation_with_crop", None)
-    mapper.augmentation_with_crop = with_crop and _augmentations(with_crop)
+    mapper.augmentation_with_crop = with_crop and renamed(with_crop)
     mapper.is_train = source.take("is_train", True)
     mapper.image_format = source.take("img_format", None) or source.take("image_format", "RGB")
     source.drop("mask_on", "boxes only")
     source.finish()
-
-
-def _augmentations(steps: list[Any]) -> list[Any]:
-    """The same steps with our classes; those of an installed package stay."""
-    return [
-        {**step, "_target_": renamed_target(step["_target_"])}
-        if isinstance(step, dict) and is_foreign(step.get("_target_"))
-        else step
-        for step in steps
-    ]
 
 
 def _evaluator(source: Section, data: DictConfig) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import yaml
 from omegaconf import DictConfig
 
-from aligndetr.config import Dialect
+from aligndetr.config import Dialect, locate
 from aligndetr.interop.configs.names import (
     PACKAGES,
     RENAMED,
@@ -52,18 +51,15 @@ class DetrexDialect(Dialect):
         ours = RENAMED.get(path.rpartition(".")[2])
         if ours is None or path.partition(".")[0] not in PACKAGES or is_installed(path):
             return None
-        module, _, name = ours.rpartition(".")
-        return getattr(importlib.import_module(module), name)
+        return locate(ours)
 
     def construct_tag(self, loader: yaml.Loader, tag: str, node: yaml.Node) -> object:
-        """Turn shapes and tuples into plain data, and names of functions into text."""
+        """Turn shapes into plain data, and names of functions into text."""
         kind, _, name = tag.removeprefix(_TAG).partition(":")
         if not tag.startswith(_TAG):
             return NotImplemented
         if kind == "name":
             return f"{LOST}{name}"
-        if kind == "tuple" and isinstance(node, yaml.SequenceNode):
-            return loader.construct_sequence(node, deep=True)
         if kind == "object" and name.endswith(".ShapeSpec") and isinstance(node, yaml.MappingNode):
             return loader.construct_mapping(node, deep=True)
         return NotImplemented

@@ -27,74 +27,46 @@ RENAMED = {
     "WarmupParamScheduler": "aligndetr.engine.lr_schedule.WarmupParamScheduler",
 }
 
-# Names that are only ever targets of lazy calls.
-TARGETS: dict[str, tuple[str, ...]] = {
-    "aligndetr.criterions": ("AlignDETRCriterion",),
-    "aligndetr.matchers": ("MixedMatcher",),
-    "detectron2.data": (
-        "DatasetMapper",
-        "build_detection_test_loader",
-        "build_detection_train_loader",
-        "get_detection_dataset_dicts",
-    ),
-    "detectron2.data.transforms": ("RandomCrop", "RandomFlip", "Resize", "ResizeShortestEdge"),
-    "detectron2.evaluation": ("COCOEvaluator",),
-    "detectron2.modeling": ("BasicStem", "ResNet", "SwinTransformer"),
-    "detectron2.modeling.backbone": ("BasicStem", "ResNet", "SwinTransformer"),
-    "detectron2.modeling.backbone.resnet": ("BasicStem", "ResNet"),
-    "detectron2.solver": ("WarmupParamScheduler", "get_default_optimizer_params"),
-    "detectron2.solver.build": ("get_default_optimizer_params",),
-    "detectron2.solver.lr_scheduler": ("WarmupParamScheduler",),
-    "detrex.data": ("DetrDatasetMapper",),
-    "detrex.data.dataset_mappers": ("DetrDatasetMapper",),
-    "detrex.layers": ("PositionEmbeddingLearned", "PositionEmbeddingSine"),
-    "detrex.layers.position_embedding": ("PositionEmbeddingLearned", "PositionEmbeddingSine"),
-    "detrex.modeling": ("ChannelMapper", "HungarianMatcher"),
-    "detrex.modeling.backbone": ("BasicStem", "ConvNeXt", "ResNet"),
-    "detrex.modeling.matcher": ("HungarianMatcher",),
-    "detrex.modeling.neck": ("ChannelMapper",),
-    "projects.align_detr.modeling": (
-        "AlignDETR",
-        "AlignDETRCriterion",
-        "MixedMatcher",
-        "Transformer",
-        "TransformerDecoder",
-        "TransformerEncoder",
-    ),
-    "projects.aligndetr.modeling": (
-        "AlignDETR",
-        "Transformer",
-        "TransformerDecoder",
-        "TransformerEncoder",
-    ),
-    "projects.dab_deformable_detr.modeling": (
-        "DabDeformableDETR",
-        "DabDeformableDetrTransformer",
-        "DabDeformableDetrTransformerDecoder",
-        "DabDeformableDetrTransformerEncoder",
-        "TwoStageCriterion",
-    ),
-    "projects.deformable_detr.modeling": (
-        "DeformableCriterion",
-        "DeformableDETR",
-        "DeformableDetrTransformer",
-        "DeformableDetrTransformerDecoder",
-        "DeformableDetrTransformerEncoder",
-    ),
-    "projects.h_deformable_detr.modeling": (
-        "DeformableCriterion",
-        "HDeformableDETR",
-        "HDeformableDetrTransformer",
-        "HDeformableDetrTransformerDecoder",
-        "HDeformableDetrTransformerEncoder",
-    ),
-    "projects.dino.modeling": (
-        "DINO",
-        "DINOCriterion",
-        "DINOTransformer",
-        "DINOTransformerDecoder",
-        "DINOTransformerEncoder",
-    ),
+_RESNET = "BasicStem ResNet"
+_POSITIONS = "PositionEmbeddingLearned PositionEmbeddingSine"
+_CRITERION = "AlignDETRCriterion MixedMatcher"
+
+
+def _model(name: str, transformer: str) -> str:
+    return f"{name} {transformer} {transformer}Decoder {transformer}Encoder"
+
+
+# Names that are only ever targets of lazy calls, by module.
+TARGETS: dict[str, str] = {
+    "aligndetr.criterions": "AlignDETRCriterion",
+    "aligndetr.matchers": "MixedMatcher",
+    "detectron2.data": "DatasetMapper build_detection_test_loader build_detection_train_loader"
+    " get_detection_dataset_dicts",
+    "detectron2.data.transforms": "RandomCrop RandomFlip Resize ResizeShortestEdge",
+    "detectron2.evaluation": "COCOEvaluator",
+    "detectron2.modeling": f"{_RESNET} SwinTransformer",
+    "detectron2.modeling.backbone": f"{_RESNET} SwinTransformer",
+    "detectron2.modeling.backbone.resnet": _RESNET,
+    "detectron2.solver": "WarmupParamScheduler get_default_optimizer_params",
+    "detectron2.solver.build": "get_default_optimizer_params",
+    "detectron2.solver.lr_scheduler": "WarmupParamScheduler",
+    "detrex.data": "DetrDatasetMapper",
+    "detrex.data.dataset_mappers": "DetrDatasetMapper",
+    "detrex.layers": _POSITIONS,
+    "detrex.layers.position_embedding": _POSITIONS,
+    "detrex.modeling": "ChannelMapper HungarianMatcher",
+    "detrex.modeling.backbone": f"{_RESNET} ConvNeXt",
+    "detrex.modeling.matcher": "HungarianMatcher",
+    "detrex.modeling.neck": "ChannelMapper",
+    "projects.align_detr.modeling": f"{_model('AlignDETR', 'Transformer')} {_CRITERION}",
+    "projects.aligndetr.modeling": _model("AlignDETR", "Transformer"),
+    "projects.dab_deformable_detr.modeling": "TwoStageCriterion "
+    + _model("DabDeformableDETR", "DabDeformableDetrTransformer"),
+    "projects.deformable_detr.modeling": "DeformableCriterion "
+    + _model("DeformableDETR", "DeformableDetrTransformer"),
+    "projects.h_deformable_detr.modeling": "DeformableCriterion "
+    + _model("HDeformableDETR", "HDeformableDetrTransformer"),
+    "projects.dino.modeling": "DINOCriterion " + _model("DINO", "DINOTransformer"),
 }
 
 
@@ -171,7 +143,7 @@ class ForeignModule:
         full = f"{self.__name__}.{attribute}"
         if attribute in FUNCTIONS.get(self.__name__, ()):
             return FUNCTIONS[self.__name__][attribute]
-        if attribute in TARGETS.get(self.__name__, ()):
+        if attribute in TARGETS.get(self.__name__, "").split():
             return Name(full)
         if is_known_module(full):
             return ForeignModule(full)
@@ -189,12 +161,21 @@ def unknown(name: str) -> ConfigError:
     )
 
 
-def renamed_target(target: str) -> str:
-    """Our counterpart of a foreign target that takes the same arguments.
+def renamed(value: Any) -> Any:
+    """The same with foreign targets replaced by ours, which take the same arguments.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: a target has no such counterpart.
     """
+    if isinstance(value, dict):
+        return {
+            key: _renamed_target(item) if key == "_target_" and is_foreign(item) else renamed(item)
+            for key, item in value.items()
+        }
+    return [renamed(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _renamed_target(target: str) -> str:
     name = target.rpartition(".")[2]
     if name not in RENAMED:
         raise unknown(target)
@@ -221,5 +202,5 @@ def is_foreign(target: object) -> bool:
         return False
     module, _, name = target.rpartition(".")
     if module in ("aligndetr.criterions", "aligndetr.matchers"):
-        return name in TARGETS["aligndetr.criterions"]
+        return name == TARGETS["aligndetr.criterions"]
     return target.partition(".")[0] in PACKAGES and not is_installed(target)

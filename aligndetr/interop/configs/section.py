@@ -13,12 +13,7 @@ REQUIRED = object()
 
 @dataclass
 class Report:
-    """What a translated config does not take over, or takes over differently.
-
-    Attributes:
-        source: the file.
-        lines: one a key.
-    """
+    """What a translated config (the file `source`) does not take over, or takes over otherwise."""
 
     source: str
     lines: list[str] = field(default_factory=list)

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from aligndetr.errors import ConfigError
 from aligndetr.interop.configs.data import translate_data
 from aligndetr.interop.configs.model import translate_model
-from aligndetr.interop.configs.names import is_foreign, renamed_target
+from aligndetr.interop.configs.names import is_foreign, renamed
 from aligndetr.interop.configs.run import (
     translate_optimizer,
     translate_schedule,
@@ -28,17 +28,13 @@ SECTIONS = {
 }
 
 
-def is_foreign_config(config: DictConfig) -> bool:
+def is_foreign_config(config: Any) -> bool:
     """Whether a target in it can only be built by a package that is not installed."""
-    return any(is_foreign(target) for target in _targets(OmegaConf.to_container(config)))
+    return any(map(is_foreign, _targets(_unresolved(config))))
 
 
 def translate_config(config: DictConfig, source: Path) -> tuple[DictConfig, Report]:
-    """Translate all sections; a section that names nothing foreign stays as it is.
-
-    Args:
-        config: as loaded.
-        source: its file, for messages.
+    """Translate all sections of a file; a section that names nothing foreign stays as it is.
 
     Returns:
         A config in our layout, and what it does not take over.
@@ -55,8 +51,8 @@ def translate_config(config: DictConfig, source: Path) -> tuple[DictConfig, Repo
         if name in theirs:
             values = _resolved(config[name])
             result[name] = SECTIONS[name](Section(values, name, report))
-        elif any(is_foreign(target) for target in _targets(_unresolved(config[name]))):
-            result[name] = _renamed(_resolved(config[name]))
+        elif is_foreign_config(config[name]):
+            result[name] = renamed(_resolved(config[name]))
         else:
             result[name] = config._get_node(name)
     return result, report
@@ -84,26 +80,9 @@ def _resolved(section: DictConfig) -> Any:
 
 def _targets(value: Any) -> Iterator[Any]:
     if isinstance(value, dict):
-        if "_target_" in value:
-            yield value["_target_"]
-        for item in value.values():
-            yield from _targets(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _targets(item)
-
-
-def _renamed(value: Any) -> Any:
-    """The same with foreign targets replaced by ours, which take the same arguments.
-
-    Raises:
-        ConfigError: a target has no such counterpart.
-    """
-    if isinstance(value, dict):
-        return {
-            key: renamed_target(item) if key == "_target_" and is_foreign(item) else _renamed(item)
-            for key, item in value.items()
-        }
-    if isinstance(value, (list, tuple)):
-        return [_renamed(item) for item in value]
-    return value
+        yield value.get("_target_")
+        value = value.values()
+    elif not isinstance(value, (list, tuple)):
+        return
+    for item in value:
+        yield from _targets(item)
