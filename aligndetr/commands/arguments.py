@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,12 +64,7 @@ def add_checkpoint_arguments(parser: argparse.ArgumentParser, default: str | Non
 
 
 def add_weights_argument(parser: argparse.ArgumentParser, default: str) -> None:
-    """Add `--weights`: which of the two that a checkpoint may hold.
-
-    Args:
-        parser: the command's parser.
-        default: which they are without it, for the help.
-    """
+    """Add `--weights`: which of the two that a checkpoint may hold; `default` is for the help."""
     parser.add_argument(
         "--weights",
         choices=("model", "ema"),
@@ -113,15 +107,12 @@ def is_override(word: str) -> bool:
     return bool(_OVERRIDE.match(word)) and not os.path.exists(word)
 
 
-def split_words(
-    args: argparse.Namespace, is_other: Callable[[str], bool] | None = None
-) -> ConfigChoice:
+def split_words(args: argparse.Namespace) -> ConfigChoice:
     """Tell config, overrides and other words apart.
 
     Args:
-        args: parsed arguments of a parser with `add_config_arguments`.
-        is_other: whether a word belongs to the command itself; by default whatever is no override,
-            if the parser was told of other words, and nothing otherwise.
+        args: parsed arguments of a parser with `add_config_arguments`; if that was told of other
+            words, whatever is no override is one.
     """
     words = list(args.words)
     config = args.config_file
@@ -129,29 +120,20 @@ def split_words(
         config = words.pop(0)  # file names may hold a "=" as well
     choice = ConfigChoice(config)
     for word in words:
-        other = is_other(word) if is_other else args.takes_others and not is_override(word)
+        other = args.takes_others and not is_override(word)
         (choice.others if other else choice.overrides).append(word)
     return choice
 
 
-def load_config(
-    args: argparse.Namespace, is_other: Callable[[str], bool] | None = None
-) -> DictConfig:
+def load_config(args: argparse.Namespace) -> DictConfig:
     """Find, load and override the config that the command line names.
-
-    Args:
-        args: parsed arguments of a parser with `add_config_arguments`.
-        is_other: see `split_words`.
-
-    Returns:
-        the config, overrides applied.
 
     Raises:
         ConfigError: no config is given or found, it is broken, or an override does not apply.
     """
     from aligndetr.config import LazyConfig
 
-    choice = split_words(args, is_other)
+    choice = split_words(args)
     config = LazyConfig.load(config_path(choice))
     return LazyConfig.apply_overrides(config, choice.overrides)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,34 +54,28 @@ def config_lines(
         names: how to call each file.
     """
     for row in _rows(config, "", {key: _comment(origins[key], names) for key in origins}):
-        yield from _laid_out(row)
+        yield from _laid_out(*row)
 
 
-@dataclass(frozen=True)
-class _Row:
-    """A line of YAML before it is laid out."""
-
-    indent: int
-    text: str
-    comment: str = ""
-
-
-def _rows(node: DictConfig | ListConfig, path: str, comments: dict[str, str]) -> Iterator[_Row]:
+def _rows(
+    node: DictConfig | ListConfig, path: str, comments: dict[str, str]
+) -> Iterator[tuple[int, str, str]]:
+    """Indent, text and comment of each line of YAML."""
     from aligndetr.config.nodes import entries, is_mapping
 
     for key, value in entries(node):
         label, inner = (f"{key}:" if is_mapping(node) else "-"), f"{path}{key}"
         if not _has_rows(value):
             text, note = _value(node, key, value)
-            yield _Row(0, f"{label} {text}", f"{note}{_origin_of(inner, comments)}")
+            yield 0, f"{label} {text}", f"{note}{_origin_of(inner, comments)}"
             continue
         children = list(_rows(value, f"{inner}.", comments))
         if label == "-":  # the first child stands on the line of the dash
-            first_child = children.pop(0)
-            yield replace(first_child, text=f"- {first_child.text}")
+            indent, text, comment = children.pop(0)
+            yield indent, f"- {text}", comment
         else:
-            yield _Row(0, label)
-        yield from (replace(child, indent=child.indent + 2) for child in children)
+            yield 0, label, ""
+        yield from ((indent + 2, text, comment) for indent, text, comment in children)
 
 
 def _origin_of(path: str, comments: dict[str, str]) -> str:
@@ -134,19 +127,16 @@ def _text(value: object) -> str:
     return text if is_sequence(plain) else text[1:-1]
 
 
-def _laid_out(row: _Row) -> list[str]:
+def _laid_out(indent: int, text: str, comment: str) -> list[str]:
     """The lines of a row within 80 columns: its comment beside it, or below where that is full."""
-    line = " " * row.indent + row.text
-    comment = f"# {row.comment}" if row.comment else ""
+    line = " " * indent + text
     if not comment:
         return [line]
-    beside = f"{line:<{_COMMENT_COLUMN - 2}}  {comment}"
-    if len(beside) <= _WIDTH:
-        return [beside]
-    beside = f"{line}  {comment}"
-    if len(beside) <= _WIDTH:
-        return [f"{line}{comment:>{_WIDTH - len(line)}}"]
-    pad = " " * (row.indent + 4)
+    comment = f"# {comment}"
+    start = min(max(_COMMENT_COLUMN, len(line) + 2), _WIDTH - len(comment))
+    if start >= len(line) + 2:
+        return [f"{line:<{start}}{comment}"]
+    pad = " " * (indent + 4)
     wrapped = textwrap.wrap(
         line, _WIDTH, subsequent_indent=pad, break_long_words=False, break_on_hyphens=False
     )

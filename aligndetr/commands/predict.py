@@ -21,7 +21,6 @@ from aligndetr.commands.arguments import (
     add_config_arguments,
     add_output_argument,
     add_threshold_argument,
-    is_override,
     load_config,
     split_words,
 )
@@ -51,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     from aligndetr.predictor import Predictor
     from aligndetr.visualization.predictions import save_picture
 
-    inputs, output = split_words(args, _is_input).others, Path(args.output)
+    inputs, output = split_words(args).others, Path(args.output)
     jobs, skipped = find_images(map(Path, inputs), output)
     if skipped:
         names = ", ".join(path.name for path in skipped[:5]) + ", ..." * (len(skipped) > 5)
@@ -59,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     if not jobs:
         known = " ".join(sorted(SUFFIXES))
         raise UserError(f"no images in {', '.join(inputs) or 'the command'}; known: {known}")
-    config = load_config(args, _is_input)
+    config = load_config(args)
     predictor = Predictor(config, args.checkpoint, weights=args.weights)
     content = CocoPredictions(predictor.class_names, predictor.model.num_classes)
     broken = 0
@@ -76,10 +75,6 @@ def run(args: argparse.Namespace) -> int:
     content.write(output / JSON_FILE)
     print(f"{len(jobs) - broken} images, {broken} unreadable, boxes in {output / JSON_FILE}")
     return 1 if broken else 0
-
-
-def _is_input(word: str) -> bool:
-    return not is_override(word)
 
 
 def _predict(predictor: Any, source: Path, threshold: float) -> tuple[Any, Any]:

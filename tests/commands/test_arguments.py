@@ -57,8 +57,6 @@ def test_commands_with_inputs(config_file, tmp_path):
     assert load_config(parsed(words, others="images")).train == {"max_iter": 9, "seed": 3}
     choice = split_words(parsed(["images/", "--config-file", "run_k=2.py"], others="images"))
     assert (choice.config, choice.others) == ("run_k=2.py", ["images/"])
-    choice = split_words(parsed(["c", "x", "y=1"]), is_other=lambda word: word == "y=1")
-    assert (choice.others, choice.overrides) == (["y=1"], ["x"])
 
 
 def parser_of(command):
