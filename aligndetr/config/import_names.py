@@ -9,6 +9,7 @@ import importlib
 import re
 import sys
 from enum import Enum
+from itertools import accumulate
 
 from aligndetr.config.foreign import find_foreign_target, how_to_translate
 from aligndetr.config.moved import MOVED
@@ -85,12 +86,9 @@ def import_path(item: object) -> str | None:
     module, name = getattr(item, "__module__", None), getattr(item, "__qualname__", None)
     if not (isinstance(module, str) and isinstance(name, str)):
         return _same_object(repr(item), item)  # torch.float16 and its like print their own path
-    parts = module.split(".")
-    for count in range(1, len(parts) + 1):
-        prefix = ".".join(parts[:count])
-        if prefix in sys.modules and (path := _same_object(f"{prefix}.{name}", item)):
-            return path
-    return None
+    prefixes = accumulate(module.split("."), "{}.{}".format)
+    paths = (_same_object(f"{prefix}.{name}", item) for prefix in prefixes if prefix in sys.modules)
+    return next(filter(None, paths), None)
 
 
 def _same_object(name: str, item: object) -> str | None:

@@ -7,7 +7,6 @@ import inspect
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -31,8 +30,6 @@ from aligndetr.errors import (
     UserError,
     config_error,
 )
-
-_NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
 def instantiate(config: object, **given: object) -> object:
@@ -75,12 +72,13 @@ def _build(value: object, path: str) -> object:
     return value
 
 
-def _call(node: Mapping, path: str, given: Mapping = _NOTHING) -> object:
+def _call(node: Mapping, path: str, given: Mapping | None = None) -> object:
     if TARGET not in node:
         return OmegaConf.to_object(node)  # a dataclass given as a value
     if is_name(node):
         return _named(_item(node, "name", path), path)
     target = _target(node, path)
+    given = given or {}
     arguments = {**_arguments(node, path, target, given), **given}
     try:
         return target(**arguments)
@@ -135,13 +133,10 @@ def _item(container: object, key: object, path: str) -> object:
 
 def _argument_hint(target: Callable, arguments: Mapping) -> str:
     """Names that the target does not take, with the closest ones it does."""
-    names = parameter_names(target)
-    hints = []
-    for key in arguments if names is not None else ():
-        close = difflib.get_close_matches(str(key), names, n=1)
-        if key not in names and close:
-            hints.append(f"; did you mean {close[0]} instead of {key}?")
-    return "".join(hints)
+    names = parameter_names(target) or []
+    close = {key: difflib.get_close_matches(str(key), names, n=1) for key in arguments}
+    unknown = {key: found[0] for key, found in close.items() if found and key not in names}
+    return "".join(f"; did you mean {name} instead of {key}?" for key, name in unknown.items())
 
 
 def parameter_names(target: Callable) -> list[str] | None:

@@ -20,24 +20,17 @@ from aligndetr.errors import ConfigError, config_error
 from aligndetr.files import atomic_write
 
 _PYTHON, _SHOWN = "tag:yaml.org,2002:python/", "!!python/"
-_FLOAT = re.compile(
-    r"""[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?
+_FLOAT = r"""[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?
     |[0-9][0-9_]*[eE][-+]?[0-9]+
     |\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?
     |\.(?:inf|Inf|INF))$
-    |\.(?:nan|NaN|NAN)$""",
-    re.VERBOSE,
-)
-_INT = re.compile(r"[-+]?(?:0|[1-9][0-9_]*)$")
-_BOOL = re.compile(r"(?:true|True|TRUE|false|False|FALSE)$")
-_NULL = re.compile(r"(?:~|null|Null|NULL|)$")
-_MERGE = re.compile(r"<<$")
-_RULES = {
-    "float": (_FLOAT, list("-+.0123456789")),
-    "int": (_INT, list("-+0123456789")),
-    "bool": (_BOOL, list("tTfF")),
-    "null": (_NULL, ["~", "n", "N", ""]),
-    "merge": (_MERGE, ["<"]),
+    |\.(?:nan|NaN|NAN)$"""
+_RULES = {  # what plain text means, and how such a text begins
+    "float": (_FLOAT, "-+.0123456789"),
+    "int": (r"[-+]?(?:0|[1-9][0-9_]*)$", "-+0123456789"),
+    "bool": (r"(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    "null": (r"(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+    "merge": (r"<<$", "<"),
 }
 
 
@@ -71,7 +64,8 @@ def _represent_list(dumper: yaml.Dumper, items: list) -> yaml.Node:
 def _install_rules(cls: type) -> None:
     cls.yaml_implicit_resolvers = {}
     for name, (pattern, first) in _RULES.items():
-        cls.add_implicit_resolver(f"tag:yaml.org,2002:{name}", pattern, first)
+        rule = re.compile(pattern, re.VERBOSE)
+        cls.add_implicit_resolver(f"tag:yaml.org,2002:{name}", rule, list(first))
 
 
 def _construct_int(loader: yaml.Loader, node: yaml.Node) -> int:
