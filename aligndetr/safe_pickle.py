@@ -60,11 +60,7 @@ class RestrictedUnpickler(pickle.Unpickler):
     """An unpickler that builds only what `ADMITTED` names."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return the admitted object of that name.
-
-        Raises:
-            CheckpointError: it is not admitted.
-        """
+        """Return the admitted object of that name; any other is refused."""
         try:
             return ADMITTED[f"{module}.{name}"]
         except KeyError:

@@ -230,12 +230,7 @@ def _module(path: Path, exported: dict[str, object]) -> ModuleType:
 def python_text(config: Mapping, prefix: str = "cfg.") -> str:
     """One assignment a line: `cfg.train.max_iter = 50`, calls with their arguments.
 
-    Args:
-        config: a config node.
-        prefix: put before every path.
-
-    Returns:
-        text for people to read and compare; not every value can be executed again.
+    For people to read and compare: not every value can be executed again.
     """
     return "".join(f"{line}\n" for line in _assignments(to_plain(config), prefix))
 
