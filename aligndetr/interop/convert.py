@@ -18,14 +18,20 @@ from aligndetr.interop.placement import BACKBONE, Target
 from aligndetr.interop.raw_checkpoint import RawCheckpoint, read_checkpoint
 from aligndetr.interop.renaming import export_state
 from aligndetr.interop.report import Report
-from aligndetr.interop.sources import DETREX, OURS, detrex_source, huggingface, rtdetr
+from aligndetr.interop.sources import (
+    DETREX,
+    OURS,
+    detrex_source,
+    huggingface_rtdetr,
+    lyuwenyu_rtdetr,
+)
 from aligndetr.interop.sources.source import Traits
 
 LAYOUTS = {
     "ours": OURS,
     "detrex": DETREX,
-    "rtdetr": rtdetr.RTDETR,
-    "huggingface-rtdetr": huggingface.RTDETR,
+    "rtdetr": lyuwenyu_rtdetr.SOURCE,
+    "huggingface-rtdetr": huggingface_rtdetr.SOURCE,
 }
 
 

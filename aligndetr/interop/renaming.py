@@ -14,8 +14,8 @@ from aligndetr.interop.class_rows import drop_extra_label
 from aligndetr.interop.names import fits_any, to_ours, to_theirs, translate
 from aligndetr.interop.raw_checkpoint import RawCheckpoint
 from aligndetr.interop.sources import OURS, SOURCES
-from aligndetr.interop.sources.backbones import TORCHVISION
 from aligndetr.interop.sources.source import Source, Traits
+from aligndetr.interop.sources.torchvision_resnet import SOURCE as TORCHVISION
 
 Value = TypeVar("Value")
 

@@ -7,7 +7,7 @@ from aligndetr.errors import CheckpointError
 from aligndetr.interop import convert_checkpoint, load_checkpoint
 from aligndetr.interop.renaming import export_state
 from aligndetr.interop.sources import DETREX
-from aligndetr.interop.sources.research import DEFORMABLE_DETR as AUTHORS
+from aligndetr.interop.sources.fundamentalvision_deformable_detr import SOURCE as AUTHORS
 
 CLASSES, BOXES = "transformer.decoder.class_embed.", "transformer.decoder.bbox_embed."
 VARIANTS = {  # config -> heads that detrex stores again below its decoder

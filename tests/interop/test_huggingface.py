@@ -7,7 +7,7 @@ from aligndetr.errors import CheckpointError
 from aligndetr.interop import load_checkpoint
 from aligndetr.interop.load import load_state
 from aligndetr.interop.raw_checkpoint import RawCheckpoint
-from aligndetr.interop.sources.huggingface import DEFORMABLE_DETR as HUGGING_FACE
+from aligndetr.interop.sources.huggingface_deformable_detr import SOURCE as HUGGING_FACE
 
 PLAIN = "deformable_detr_r50_50ep"
 BOX_REFINEMENT = "deformable_detr_r50_with_box_refinement_50ep"

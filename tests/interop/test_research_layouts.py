@@ -10,8 +10,8 @@ from aligndetr.interop.class_rows import COCO_IDS
 from aligndetr.interop.names import to_theirs
 from aligndetr.interop.raw_checkpoint import RawCheckpoint
 from aligndetr.interop.renaming import export_state, identify, import_state
-from aligndetr.interop.sources import mmdetection, research
-from aligndetr.interop.sources.huggingface import DEFORMABLE_DETR as HUGGING_FACE
+from aligndetr.interop.sources import idea_dino, mmdetection_dino
+from aligndetr.interop.sources.huggingface_deformable_detr import SOURCE as HUGGING_FACE
 
 # What IDEA's and mmdetection's DINO need besides the weights.
 DINO_TRAITS = {
@@ -24,7 +24,7 @@ DINO_TRAITS = {
 def idea_file(model, path):
     """Save our weights as IDEA's DINO: 91 slots, a label row more, one list of projections."""
     state = {}
-    for name, value in export_state(model.state_dict(), research.DINO).items():
+    for name, value in export_state(model.state_dict(), idea_dino.SOURCE).items():
         slots = 92 if name == "label_enc.weight" else 91
         if (value.shape[0] == 80 and "class_embed" in name) or name == "label_enc.weight":
             padded = torch.full((slots, *value.shape[1:]), -9.0)
@@ -82,7 +82,7 @@ def test_mmdetection(make_tiny, tmp_path):
     for convs in (theirs.neck.convs, theirs.neck.extra_convs):
         for conv in convs:
             nn.init.zeros_(conv.conv.bias)
-    state = export_state(theirs.state_dict(), mmdetection.DINO)
+    state = export_state(theirs.state_dict(), mmdetection_dino.SOURCE)
     state = {k: v for k, v in state.items() if not (".conv.bias" in k and k.startswith("neck"))}
     expected = {
         "backbone.layer4.1.bn2.running_var",

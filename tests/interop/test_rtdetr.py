@@ -8,7 +8,7 @@ from aligndetr.config.find_file import resolve_config
 from aligndetr.interop import convert_checkpoint, load_checkpoint
 from aligndetr.interop.raw_checkpoint import RawCheckpoint
 from aligndetr.interop.renaming import export_names, export_state, identify, import_state
-from aligndetr.interop.sources import huggingface, rtdetr
+from aligndetr.interop.sources import huggingface_rtdetr, lyuwenyu_rtdetr
 from aligndetr.structures import ImageBatch
 
 CLASSES, QUERIES, LAYERS = 5, 20, 3
@@ -142,7 +142,7 @@ def test_there_and_back_through_transformers(tmp_path):
 
 def test_names_of_the_authors_repository():
     model = ours(50, 0.5)
-    state = export_state(model.state_dict(), rtdetr.RTDETR)
+    state = export_state(model.state_dict(), lyuwenyu_rtdetr.SOURCE)
     expected = {  # the public names
         "backbone.conv1.conv1_3.norm.running_mean",
         "backbone.res_layers.0.blocks.0.short.conv.weight",
@@ -169,7 +169,7 @@ def test_names_of_the_authors_repository():
     assert labels.shape == (CLASSES + 1, 16)
     assert not labels[-1].any()
     source = identify(RawCheckpoint("x", state))
-    assert source is rtdetr.RTDETR
+    assert source is lyuwenyu_rtdetr.SOURCE
     imported = import_state(state, source)
     assert not imported.unknown
     torch.testing.assert_close(imported.tensors, dict(model.state_dict()), rtol=0, atol=0)
@@ -178,7 +178,7 @@ def test_names_of_the_authors_repository():
 def test_backbone_of_the_authors_repository(tmp_path):
     """A classifier's file fills the backbone, whatever the pixel statistics."""
     model = randomised(ours(50, 1.0))
-    names = export_names(model.state_dict(), rtdetr.RTDETR)
+    names = export_names(model.state_dict(), lyuwenyu_rtdetr.SOURCE)
     backbone = {
         names[name].removeprefix("backbone."): value
         for name, value in model.state_dict().items()
@@ -203,8 +203,8 @@ def test_files_of_older_versions():
         name = name.replace("o_proj", "out_proj").replace(".mlp.fc", ".fc")
         name = name.replace("encoder.aifi.", "encoder.encoder.")
         old[name.replace("model.decoder.class_embed", "class_embed")] = value
-    first = import_state(new, huggingface.RTDETR)
-    second = import_state(old, huggingface.RTDETR)
+    first = import_state(new, huggingface_rtdetr.SOURCE)
+    second = import_state(old, huggingface_rtdetr.SOURCE)
     assert not first.unknown
     assert not second.unknown
     torch.testing.assert_close(second.tensors, first.tensors, rtol=0, atol=0)

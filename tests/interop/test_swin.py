@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from aligndetr.interop import load_checkpoint
 from aligndetr.interop.renaming import export_state
-from aligndetr.interop.sources import DETREX, backbones
+from aligndetr.interop.sources import DETREX, microsoft_swin
 from aligndetr.interop.sources.source import Source
 from aligndetr.modeling.backbone import TransformersBackbone
 
@@ -128,7 +128,7 @@ def test_a_published_backbone_computes_the_same(backbone, tmp_path):
             torch.testing.assert_close(level, expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("source, prefix", [(backbones.MICROSOFT_SWIN, ""), (DETREX, "backbone.")])
+@pytest.mark.parametrize("source, prefix", [(microsoft_swin.SOURCE, ""), (DETREX, "backbone.")])
 def test_there_and_back(source: Source, prefix, backbone, tmp_path):
     tensors = {prefix + name: tensor for name, tensor in checkpoint().items()}
     ours = {f"{prefix}{name}": tensor for name, tensor in backbone.state_dict().items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from aligndetr.interop.names import Pair, with_prefix
-from aligndetr.interop.sources.research import ENCODER_LAYER
+from aligndetr.interop.sources.facebook_detr import ENCODER_LAYER
 from aligndetr.interop.sources.source import Source, Traits, residual_stages
 
 _CONVOLUTION: list[Pair] = [("conv.weight", "weight"), ("norm.{rest}", "norm.{rest}")]
@@ -53,12 +53,6 @@ _TABLE: list[Pair] = [
     *with_prefix(CROSS_SCALE, "encoder.", "encoder."),
     *with_prefix(_DECODER, "decoder.", ""),
 ]
-TRAITS = Traits(
-    pixel_mean=(0.0, 0.0, 0.0),
-    pixel_std=(255.0, 255.0, 255.0),
-    stride_in_1x1=False,
-    inverse_sigmoid_eps=1e-5,
-)
 
 
 def add_padding_label(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -71,12 +65,17 @@ def add_padding_label(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return padded
 
 
-RTDETR = Source(
+SOURCE = Source(
     name="lyuwenyu/RT-DETR",
     markers=("encoder.fpn_blocks.{i}.{rest}", "decoder.dec_score_head.{i}.weight"),
     table=lambda names: _TABLE,
     ignored=("decoder.anchors", "decoder.valid_mask", "encoder.pos_embed{i}"),
-    traits=TRAITS,
+    traits=Traits(
+        pixel_mean=(0.0, 0.0, 0.0),
+        pixel_std=(255.0, 255.0, 255.0),
+        stride_in_1x1=False,
+        inverse_sigmoid_eps=1e-5,
+    ),
     finish=add_padding_label,
 )
 # Trained with ImageNet's pixel statistics, but used with pixels in [0, 1] by all of RT-DETR.

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from aligndetr.interop.names import Pair, count, fits, layers, with_prefix
-from aligndetr.interop.sources.backbones import RESNET
 from aligndetr.interop.sources.source import IMAGENET, Source, Traits
+from aligndetr.interop.sources.torchvision_resnet import RESNET
 
 _LAYER: list[Pair] = [
     ("norms.0.{rest}", "norm1.{rest}"),
@@ -64,7 +64,7 @@ def _zero_neck_biases(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return completed
 
 
-DINO = Source(
+SOURCE = Source(
     name="mmdetection DINO or AlignDETR",
     markers=(
         "bbox_head.cls_branches.0.weight",
