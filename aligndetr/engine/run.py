@@ -202,8 +202,9 @@ def _resume(config: DictConfig, checkpointer: Checkpointer, path: Path, trainer:
     """Restore everything; the iteration to go on with."""
     with settings_kept(trainer.optimizer):
         content = checkpointer.load(path, bool(OmegaConf.select(config, "train.trust_checkpoint")))
-    logger.info("resuming from %s at iteration %d", path, content["iteration"] + 1)
-    return content["iteration"] + 1
+    start_iter = content["iteration"] + (0 if trainer.owed else 1)
+    logger.info("resuming from %s at iteration %d", path, start_iter)
+    return start_iter
 
 
 def _raise_if_interrupted(trainer: Trainer, by: hooks.Interruption, folder: Path) -> None:

@@ -235,8 +235,8 @@ def test_a_signal_cuts_an_evaluation_short(trainer, tmp_path):
     trainer.register_hooks([EvalHook(2, evaluate), saving, Interruption()])
     trainer.train(0, 100)
     assert trainer.storage.last("bbox/AP") == (None, None)
-    assert trainer.completed == 3
-    assert names(tmp_path) == ["model_0000002.pth"]
+    assert trainer.completed == 2
+    assert names(tmp_path) == ["model_0000001.pth"]
 
 
 def test_the_average_is_updated_with_each_step(trainer):

@@ -78,9 +78,17 @@ class BestCheckpointer(Hook):
         """Compare, if this step was evaluated."""
         value = self.metric.recorded(self.trainer.storage)
         if value is not None and self.metric.is_better(value, self.best):
-            self.best, self.best_iteration = value, self.trainer.iter
-            path = self.checkpointer.save("model_best", self.best_iteration, is_last=False)
-            logger.info("%s %.2f is the best so far -> %s", self.metric.name, value, path)
+            self._save(value, self.trainer.iter)
+
+    def _save(self, value: float, iteration: int) -> None:
+        before = self.best, self.best_iteration
+        self.best, self.best_iteration = value, iteration
+        try:
+            path = self.checkpointer.save("model_best", iteration=iteration, is_last=False)
+        except BaseException:
+            self.best, self.best_iteration = before  # no file has the new one
+            raise
+        logger.info("%s %.2f is the best so far -> %s", self.metric.name, value, path)
 
     def state_dict(self) -> dict[str, Any]:
         """Best value and its iteration."""

@@ -7,9 +7,8 @@ import signal
 import threading
 from types import FrameType
 
-from aligndetr.distributed import world_size
 from aligndetr.engine.hooks.base import Hook
-from aligndetr.engine.hooks.evaluation import EvalHook, EvaluationSkipped
+from aligndetr.evaluation.cut import cut
 
 logger = logging.getLogger(__name__)
 
@@ -17,8 +16,8 @@ logger = logging.getLogger(__name__)
 class Interruption(Hook):
     """On SIGINT or SIGTERM lets the present step finish, after which training stops.
 
-    A single process cuts a running evaluation short; several finish it together. A second Ctrl-C
-    aborts at once. Outside the main thread signals are left alone.
+    Evaluations are cut short, and made up by a resumed training. A second Ctrl-C aborts at once.
+    Outside the main thread signals are left alone.
 
     Attributes:
         signal: the signal that came, or None.
@@ -30,6 +29,7 @@ class Interruption(Hook):
 
     def before_train(self) -> None:
         """Take over the signals."""
+        cut.forget()
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._previous[number] = signal.signal(number, self._handle)
@@ -39,6 +39,7 @@ class Interruption(Hook):
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous.clear()
+        cut.forget()
 
     @property
     def exit_code(self) -> int | None:
@@ -53,6 +54,4 @@ class Interruption(Hook):
         self.trainer.stop(f"interrupted by {name}")
         again = " (once more to abort at once)" if number == signal.SIGINT else ""
         logger.warning("%s: finishing this step, then writing a checkpoint%s", name, again)
-        hooks = self.trainer.hooks
-        if world_size() == 1 and any(isinstance(h, EvalHook) and h.running for h in hooks):
-            raise EvaluationSkipped
+        cut.ask()
