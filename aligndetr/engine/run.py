@@ -97,8 +97,9 @@ def train(config: DictConfig, resume: bool = False) -> Results:
                 *([evaluating] if evaluation else []),
                 *instantiate(OmegaConf.select(config, "train.hooks") or []),
                 *_by_metric(config, checkpointer),
-                hooks.PeriodicCheckpointer(checkpointer, plan.checkpoint_period),
+                # a kill after the checkpoint finds the line of its step written
                 hooks.PeriodicWriter(build_writers(config, folder, plan), plan.log_period),
+                hooks.PeriodicCheckpointer(checkpointer, plan.checkpoint_period),
                 interruption := hooks.Interruption(),
             ]
         )
