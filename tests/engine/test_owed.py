@@ -21,8 +21,10 @@ from aligndetr.engine.hooks import (
     ValidationLoss,
 )
 from aligndetr.engine.random_state import RandomState, seed_everything
+from aligndetr.engine.run import TrainingInterrupted, train
 from aligndetr.engine.trainer import Trainer
 from aligndetr.engine.writers.jsonl import JSONLinesWriter
+from aligndetr.evaluation import COCOEvaluator
 from tests.engine.test_resume import assert_same
 
 STEPS, PERIOD = 8, 3
@@ -173,3 +175,19 @@ def test_a_hook_that_is_new_is_not_owed_what_came_before_it(make, tmp_path):
     resumed.trainer.register_hooks([new])
     resumed.trainer.train(resumed.resume(tmp_path / "part"), STEPS)
     assert new.ema.updates == STEPS - 3
+
+
+def test_a_run_that_is_cut_in_its_last_evaluation_ends_like_any_other(
+    tiny_config, tmp_path, monkeypatch
+):
+    config = tiny_config("train.max_iter=2")
+    monkeypatch.setattr(COCOEvaluator, "process", lambda *arguments: terminated())
+    with pytest.raises(TrainingInterrupted, match="after 2 of 2 iterations"):
+        train(config)
+    assert not (tmp_path / "run" / "results.json").exists()
+    monkeypatch.undo()
+    results = train(config, resume=True)
+    assert "AP" in results["bbox"]
+    lines = (tmp_path / "run" / "metrics.json").read_text().splitlines()
+    assert [("bbox/AP" in json.loads(line)) for line in lines] == [False, True]
+    assert torch.load(tmp_path / "run" / "model_final.pth")["hooks"].keys() == {"BestCheckpointer"}
