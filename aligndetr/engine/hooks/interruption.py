@@ -7,6 +7,7 @@ import signal
 import threading
 from types import FrameType
 
+from aligndetr.distributed import all_gather_object
 from aligndetr.engine.hooks.base import Hook
 from aligndetr.evaluation.cut import cut
 
@@ -20,7 +21,7 @@ class Interruption(Hook):
     Outside the main thread signals are left alone.
 
     Attributes:
-        signal: the signal that came, or None.
+        signal: the signal that came, or None; after the training, that of any process.
     """
 
     def __init__(self) -> None:
@@ -35,11 +36,13 @@ class Interruption(Hook):
                 self._previous[number] = signal.signal(number, self._handle)
 
     def after_train(self) -> None:
-        """Give them back."""
+        """Give them back, and tell the other processes, which stopped as well, what came."""
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous.clear()
         cut.forget()
+        if self.trainer.failure is None:
+            self.signal = next(filter(None, all_gather_object(self.signal)), None)
 
     @property
     def exit_code(self) -> int | None:
