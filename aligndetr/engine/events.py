@@ -90,9 +90,9 @@ class EventStorage:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take the numbers of another storage in place of those here."""
         self._pending.clear()
-        self._smoothed = dict(state["smoothed"])
+        self._smoothed = {name: bool(state["smoothed"][name]) for name in state["histories"]}
         self._histories = {
-            name: deque(map(tuple, values), maxlen=self.window)
+            name: deque(((float(value), int(at)) for value, at in values), maxlen=self.window)
             for name, values in state["histories"].items()
         }
 

@@ -173,11 +173,15 @@ class Trainer:
         return {name: state for name, state in states.items() if state}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Give hooks back what they remembered."""
+        """Give hooks back what they remembered.
+
+        Raises:
+            Exception: of any kind, what is owed was not written by `state_dict`.
+        """
         for name, hook in self._named_hooks():
             if name in state_dict:
                 hook.load_state_dict(state_dict[name])
-        self.owed = dict(state_dict.get(OWED, {}))
+        self.owed = _read_owed(state_dict[OWED]) if OWED in state_dict else {}
 
     def _named_hooks(self) -> Iterator[tuple[str, Hook]]:
         """Hooks by their class, the second of a class as `Class.2`."""
@@ -274,3 +278,9 @@ class Trainer:
         self.storage.put_scalars(losses)
         folder = self.dump_folder
         return nonfinite_error(losses, unwrap(self.model), batches, self.iter, folder)
+
+
+def _read_owed(state: Mapping[str, Any]) -> dict[str, Any]:
+    EventStorage().load_state_dict(state["events"])  # fails now rather than when it is taken up
+    iteration, hooks = int(state["iteration"]), [str(name) for name in state["hooks"]]
+    return {"iteration": iteration, "hooks": hooks, "events": state["events"]}

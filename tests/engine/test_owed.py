@@ -24,6 +24,7 @@ from aligndetr.engine.random_state import RandomState, seed_everything
 from aligndetr.engine.run import TrainingInterrupted, train
 from aligndetr.engine.trainer import Trainer
 from aligndetr.engine.writers.jsonl import JSONLinesWriter
+from aligndetr.errors import CheckpointError
 from aligndetr.evaluation import COCOEvaluator
 from tests.engine.test_resume import assert_same
 
@@ -166,6 +167,22 @@ def test_a_signal_before_an_evaluation_cuts_it_too(make, tmp_path):
     assert cut.trainer.completed == 6
 
 
+@pytest.mark.parametrize(
+    "owed",
+    [
+        None,
+        {"iteration": 2, "hooks": ["EvalHook"]},
+        {"iteration": "x", "hooks": [], "events": {"histories": {}, "smoothed": {}}},
+        {"iteration": 2, "hooks": 7, "events": {"histories": {}, "smoothed": {}}},
+        {"iteration": 2, "hooks": [], "events": {"histories": {"a": [1]}, "smoothed": {"a": 1}}},
+        {"iteration": 2, "hooks": [], "events": {"histories": {"a": [[1, 2]]}, "smoothed": {}}},
+    ],
+)
+def test_what_is_owed_is_read_before_anything_is_done(make, owed):
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        make("part").trainer.load_state_dict({"owed": owed})
+
+
 def test_a_hook_that_is_new_is_not_owed_what_came_before_it(make, tmp_path):
     cut = make("part")
     cut.disturbances["evaluation", 2] = terminated
@@ -175,6 +192,17 @@ def test_a_hook_that_is_new_is_not_owed_what_came_before_it(make, tmp_path):
     resumed.trainer.register_hooks([new])
     resumed.trainer.train(resumed.resume(tmp_path / "part"), STEPS)
     assert new.ema.updates == STEPS - 3
+
+
+def test_a_checkpoint_that_owes_something_to_another_step_is_refused(tiny_config, tmp_path):
+    train(tiny_config("train.max_iter=1"))
+    path = tmp_path / "run" / "model_final.pth"
+    content = torch.load(path)
+    events = {"histories": {}, "smoothed": {}}
+    content["hooks"]["owed"] = {"iteration": 10**30, "hooks": [], "events": events}
+    torch.save(content, path)
+    with pytest.raises(CheckpointError, match=r"model_final\.pth: what it owes .* another step"):
+        train(tiny_config("train.max_iter=2"), resume=True)
 
 
 def test_a_run_that_is_cut_in_its_last_evaluation_ends_like_any_other(
