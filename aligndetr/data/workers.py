@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from aligndetr.data.dataset import DetectionDataset
 from aligndetr.data.records import Record
 from aligndetr.data.samplers import Sample
+from aligndetr.data.worker_signals import obey_only_main, signals_held
 from aligndetr.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -124,9 +125,12 @@ def read_batches(
         collate_fn=_unchanged,
         num_workers=num_workers,
         pin_memory=torch.cuda.is_available(),
+        worker_init_fn=obey_only_main,
         generator=generator,
     )
-    for batch in loader:
+    with signals_held():
+        loaded = iter(loader)
+    for batch in loaded:
         _note_skipped(batch, skipped)
         yield batch.items
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -79,6 +80,21 @@ class EventStorage:
             for name in names:
                 self._append(name, next(numbers), iteration)
         self._pending.clear()
+
+    def state_dict(self) -> dict[str, Any]:
+        """All numbers, for `load_state_dict`; all processes must call it."""
+        self.flush()
+        histories = {name: list(map(list, values)) for name, values in self._histories.items()}
+        return {"histories": histories, "smoothed": dict(self._smoothed)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take the numbers of another storage in place of those here."""
+        self._pending.clear()
+        self._smoothed = {name: bool(state["smoothed"][name]) for name in state["histories"]}
+        self._histories = {
+            name: deque(((float(value), int(at)) for value, at in values), maxlen=self.window)
+            for name, values in state["histories"].items()
+        }
 
     def latest(self) -> dict[str, tuple[float, int]]:
         """(last value, its iteration) by name."""

@@ -14,10 +14,10 @@ import torch.distributed as dist
 from torch import multiprocessing
 
 from aligndetr.distributed import backend_for, rank
+from aligndetr.engine.watch import LOST_CONTACT, Watch
 from aligndetr.errors import ConfigError, UserError
 
 Main = Callable[..., int | None]
-GRACE_S = 5.0  # for processes to end by themselves after one has failed
 
 
 def launch(
@@ -44,7 +44,8 @@ def launch(
         args: picklable when processes are started.
 
     Returns:
-        The exit code: that of the first process that failed, else 0.
+        The exit code: of the process that failed first on its own, or 128 + the number of a signal
+        that ended this process and with it the others, else 0.
 
     Raises:
         ConfigError: there are not so many GPUs, or no address for several machines.
@@ -65,7 +66,9 @@ def launch(
             )
         dist_url = f"tcp://127.0.0.1:{_free_port()}"
     settings = (main, num_gpus, world_size, machine_rank * num_gpus, dist_url, device, tuple(args))
-    return _wait(multiprocessing.spawn(_process, settings, nprocs=num_gpus, join=False))
+    return Watch(first_rank=machine_rank * num_gpus).run(
+        lambda: multiprocessing.spawn(_process, settings, nprocs=num_gpus, join=False)
+    )
 
 
 def resolve_device(name: str) -> torch.device:
@@ -102,6 +105,11 @@ def _free_port() -> int:
         return probe.getsockname()[1]
 
 
+def _is_lost_contact(error: RuntimeError) -> bool:
+    """Whether what processes talk through gave up; gloo has no class for that."""
+    return isinstance(error, dist.DistError) or "gloo" in str(error)
+
+
 def _process(local_rank: int, *settings: Any) -> None:
     """What a started process does."""
     main, num_local, world_size, first_rank, dist_url, device, args = settings
@@ -110,7 +118,10 @@ def _process(local_rank: int, *settings: Any) -> None:
     )
     if resolve_device(device).type == "cpu":
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // num_local))
-    sys.exit(_joined(main, args, dist_url, device))
+    try:
+        sys.exit(_joined(main, args, dist_url, device))
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
 
 
 def _joined(main: Main, args: Sequence[Any], url: str, device: str) -> int:
@@ -127,36 +138,11 @@ def _joined(main: Main, args: Sequence[Any], url: str, device: str) -> int:
         where = f"[process {rank()}] " if rank() else ""
         print(f"{where}error: {error}", file=sys.stderr)
         return 2
+    except RuntimeError as error:
+        if not _is_lost_contact(error):
+            raise
+        reason = str(error).splitlines()[0][:200]
+        print(f"[process {rank()}] error: another process is lost: {reason}", file=sys.stderr)
+        return LOST_CONTACT
     dist.destroy_process_group()
     return code
-
-
-def _exit_code(first: int, others: Sequence[int | None]) -> int:
-    """The code of a failure; -n stands for signal n.
-
-    A process whose peer went away aborts, and may be gone before the one that failed.
-    """
-    reasons = [code for code in others if code and code > 0]
-    if first == -signal.SIGABRT and reasons:
-        return reasons[0]
-    return first if first > 0 else 128 - first
-
-
-def _wait(context: multiprocessing.SpawnContext) -> int:
-    """Wait for started processes; what ends this process ends them in good order."""
-
-    def forward(number: int, frame: object) -> None:
-        for process in context.processes:
-            if process.is_alive():
-                process.terminate()
-
-    handlers = {n: signal.signal(n, forward) for n in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        while not context.join(grace_period=GRACE_S):
-            pass
-    except multiprocessing.ProcessExitedException as failure:
-        return _exit_code(failure.exit_code, [process.exitcode for process in context.processes])
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    return 0

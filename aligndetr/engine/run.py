@@ -29,7 +29,7 @@ from aligndetr.engine.recomputation import KEY as RECOMPUTED
 from aligndetr.engine.run_folder import CONFIG_FILE, logging_to, make_run_folder
 from aligndetr.engine.trainer import Trainer
 from aligndetr.engine.writers import build_writers
-from aligndetr.errors import ConfigError, UserError
+from aligndetr.errors import CheckpointError, ConfigError, UserError
 from aligndetr.evaluation import Results
 
 logger = logging.getLogger(__name__)
@@ -97,8 +97,9 @@ def train(config: DictConfig, resume: bool = False) -> Results:
                 *([evaluating] if evaluation else []),
                 *instantiate(OmegaConf.select(config, "train.hooks") or []),
                 *_by_metric(config, checkpointer),
-                hooks.PeriodicCheckpointer(checkpointer, plan.checkpoint_period),
+                # a kill after the checkpoint finds the line of its step written
                 hooks.PeriodicWriter(build_writers(config, folder, plan), plan.log_period),
+                hooks.PeriodicCheckpointer(checkpointer, plan.checkpoint_period),
                 interruption := hooks.Interruption(),
             ]
         )
@@ -202,8 +203,13 @@ def _resume(config: DictConfig, checkpointer: Checkpointer, path: Path, trainer:
     """Restore everything; the iteration to go on with."""
     with settings_kept(trainer.optimizer):
         content = checkpointer.load(path, bool(OmegaConf.select(config, "train.trust_checkpoint")))
-    logger.info("resuming from %s at iteration %d", path, content["iteration"] + 1)
-    return content["iteration"] + 1
+    start_iter = trainer.owed.get("iteration", content["iteration"] + 1)
+    if start_iter not in (content["iteration"], content["iteration"] + 1):
+        raise CheckpointError(
+            f"{path}: what it owes to hooks belongs to another step, {start_iter}"
+        )
+    logger.info("resuming from %s at iteration %d", path, start_iter)
+    return start_iter
 
 
 def _raise_if_interrupted(trainer: Trainer, by: hooks.Interruption, folder: Path) -> None:

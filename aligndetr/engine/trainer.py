@@ -1,4 +1,4 @@
-"""The training loop: eight lines, and hooks for everything else."""
+"""The training loop: nine lines, and hooks for everything else."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ from aligndetr.engine.hooks.base import Hook
 from aligndetr.engine.nonfinite import nonfinite_error
 from aligndetr.engine.precision import Precision, precision_of
 from aligndetr.errors import DataError, TrainingError
+from aligndetr.evaluation.cut import EvaluationCut
 
 logger = logging.getLogger(__name__)
 
+OWED = "owed"  # in a checkpoint beside the names of hooks
 Batch = list[dict[str, Any]]
 
 
@@ -61,6 +63,8 @@ class Trainer:
         iter: index of the present iteration; `max_iter` once training has finished.
         completed: steps whose optimizer step is done.
         storage: the EventStorage of the running training.
+        owed: `iteration` of a step, and the names of `hooks` whose `after_step` is still to be
+            called for it, as one was cut short or failed; empty: none.
         stop_reason: set by `stop`; every process ends after the same step.
         failure: the exception that ended the training, or None.
     """
@@ -86,6 +90,7 @@ class Trainer:
         self.hooks: list[Hook] = []
         self.iter = self.start_iter = self.completed = self.max_iter = 0
         self.storage = EventStorage()
+        self.owed: dict[str, Any] = {}
         self.stop_reason: str | None = None
         self.failure: BaseException | None = None
         self._stop_wanted: str | None = None
@@ -101,9 +106,12 @@ class Trainer:
     def train(self, start_iter: int, max_iter: int) -> None:
         """Run the iterations from `start_iter` up to, without, `max_iter`.
 
+        If hooks of the step before are `owed`, these come first.
+
         Raises:
             TrainingError: a loss or gradient is not finite.
         """
+        start_iter = self._first(start_iter)
         self.iter = self.start_iter = self.completed = start_iter
         self.max_iter = max_iter
         with EventStorage(start_iter) as self.storage:
@@ -113,16 +121,23 @@ class Trainer:
                 self._call_hooks("before_train")
                 while self.iter < max_iter and not self.stop_reason:
                     self.storage.iter = self.iter
-                    self._call_hooks("before_step")
-                    self.run_step()
+                    if not self.owed:
+                        self._call_hooks("before_step")
+                        self.run_step()
                     self.completed = self.iter + 1
-                    self._call_hooks("after_step")
+                    self._after_step()
                     self.iter += 1
             except BaseException as error:
                 self.failure = error
                 raise
             finally:
                 self._call_hooks("after_train")
+
+    def _first(self, start_iter: int) -> int:
+        """The iteration to begin with: that before `start_iter` if something is owed for it."""
+        if self.owed.get("iteration") not in (start_iter - 1, start_iter):
+            self.owed = {}
+        return self.owed.get("iteration", start_iter)
 
     def stop(self, reason: str) -> None:
         """End the training after the step in which every process knows of it."""
@@ -151,15 +166,22 @@ class Trainer:
         self.storage.put_scalar("data_time", data_time)
 
     def state_dict(self) -> dict[str, Any]:
-        """What hooks remember, by their names."""
+        """What hooks remember, by their names, and what is owed to them."""
         states = {name: hook.state_dict() for name, hook in self._named_hooks()}
+        if self.owed:
+            states[OWED] = {**self.owed, "events": self.storage.state_dict()}
         return {name: state for name, state in states.items() if state}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Give hooks back what they remembered."""
+        """Give hooks back what they remembered.
+
+        Raises:
+            Exception: of any kind, what is owed was not written by `state_dict`.
+        """
         for name, hook in self._named_hooks():
             if name in state_dict:
                 hook.load_state_dict(state_dict[name])
+        self.owed = _read_owed(state_dict[OWED]) if OWED in state_dict else {}
 
     def _named_hooks(self) -> Iterator[tuple[str, Hook]]:
         """Hooks by their class, the second of a class as `Class.2`."""
@@ -172,6 +194,26 @@ class Trainer:
     def _call_hooks(self, moment: str) -> None:
         for hook in self.hooks:
             getattr(hook, moment)()
+
+    def _after_step(self) -> None:
+        """Let the hooks do what follows a step; those that it is owed to, if there are such."""
+        owed, self.owed = self.owed, {}
+        if "events" in owed:
+            self.storage.load_state_dict(owed["events"])
+        hooks = [(n, hook) for n, hook in self._named_hooks() if not owed or n in owed["hooks"]]
+        for index, (name, hook) in enumerate(hooks):
+            try:
+                hook.after_step()
+            except BaseException as error:
+                self.owed = {"iteration": self.iter, "hooks": [name for name, _ in hooks[index:]]}
+                if not isinstance(error, EvaluationCut):
+                    raise
+                logger.warning("%s is cut short; a resumed training makes it up", name)
+                self._stop_now()
+                return
+
+    def _stop_now(self) -> None:
+        self.stop_reason = self._stop_wanted or "another process was asked to stop"
 
     def _fetch(self) -> list[Batch]:
         try:
@@ -230,9 +272,15 @@ class Trainer:
         if not finite:
             raise self._nonfinite(losses, batches)
         if stop_wanted:
-            self.stop_reason = self._stop_wanted or "another process was asked to stop"
+            self._stop_now()
 
     def _nonfinite(self, losses: dict[str, Tensor], batches: Sequence[Batch]) -> TrainingError:
         self.storage.put_scalars(losses)
         folder = self.dump_folder
         return nonfinite_error(losses, unwrap(self.model), batches, self.iter, folder)
+
+
+def _read_owed(state: Mapping[str, Any]) -> dict[str, Any]:
+    EventStorage().load_state_dict(state["events"])  # fails now rather than when it is taken up
+    iteration, hooks = int(state["iteration"]), [str(name) for name in state["hooks"]]
+    return {"iteration": iteration, "hooks": hooks, "events": state["events"]}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from aligndetr.evaluation.cut import cut
 from aligndetr.evaluation.evaluator import DatasetEvaluator, DatasetEvaluators, Results
 
 logger = logging.getLogger(__name__)
@@ -51,6 +52,9 @@ def inference_on_dataset(
 
     Returns:
         Results by task and metric in the main process, `{}` in the others.
+
+    Raises:
+        EvaluationCut: a signal asked a training to end.
     """
     if not hasattr(evaluator, "process"):
         evaluator = DatasetEvaluators(evaluator)
@@ -58,7 +62,7 @@ def inference_on_dataset(
     clock, start = _Clock(), time.perf_counter()
     with evaluation_mode(model), torch.inference_mode(), _progress(loader) as advance:
         mark = time.perf_counter()
-        for inputs in loader:
+        for inputs in cut.until_asked(loader):
             fetched = time.perf_counter()
             outputs = model(inputs)
             _synchronise()

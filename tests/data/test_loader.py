@@ -1,5 +1,8 @@
 import logging
+import multiprocessing
 import random
+import signal
+import subprocess
 from itertools import islice
 
 import numpy as np
@@ -56,6 +59,22 @@ def test_a_restored_loader_goes_on_with_the_next_batch(dataset, before, after):
     fresh.load_state_dict(state)
     assert take(fresh, 10) == expected[7:]
     assert fresh.state_dict()["consumed"] == 17
+
+
+def test_workers_obey_the_main_process_alone(dataset):
+    expected = take(train_loader(dataset), 40)
+    batches = iter(train_loader(dataset, 2))
+    got = [content(next(batches))]
+    workers = multiprocessing.active_children()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        for worker in workers:  # from another process, as those of a terminal or batch system
+            subprocess.run(["kill", f"-{number}", str(worker.pid)], check=True)
+    got += [content(batch) for batch in islice(batches, 39)]
+    assert got == expected
+    for worker in workers:
+        worker.terminate()  # this process ends them
+        worker.join(10)
+        assert worker.exitcode == 0
 
 
 def test_iterating_again_goes_on(dataset):

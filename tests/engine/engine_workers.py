@@ -1,5 +1,8 @@
 """What the started processes of test_distributed.py do; importable by them."""
 
+import os
+import signal
+
 import numpy as np
 import torch
 
@@ -7,10 +10,17 @@ from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.find_file import resolve_config
 from aligndetr.distributed import all_gather_object, rank, world_size
 from aligndetr.engine.checkpoint import Checkpointer
-from aligndetr.engine.hooks import EvalHook, Hook, PeriodicCheckpointer, ValidationLoss
+from aligndetr.engine.hooks import (
+    EvalHook,
+    Hook,
+    Interruption,
+    PeriodicCheckpointer,
+    ValidationLoss,
+)
 from aligndetr.engine.random_state import RandomState
 from aligndetr.engine.trainer import Trainer
 from aligndetr.errors import DataError
+from aligndetr.evaluation.cut import cut
 from aligndetr.structures import Boxes, Instances
 
 
@@ -118,14 +128,42 @@ def stopped_together(folder):
     return [trainer.completed, trainer.storage.last("bbox/AP"), loss]
 
 
+def cut_together(folder):
+    """A signal to one process in the middle of an evaluation, of which the others see all."""
+    model = torch.nn.parallel.DistributedDataParallel(tiny_model(*WITHOUT))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    trainer = Trainer(model, iter([[item(rank(), 1)]] * 9), optimizer)
+
+    def evaluate(last):
+        for seen in cut.until_asked(range(3)):
+            if rank() == 1 and seen == 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+        return {"bbox": {"AP": 1.0}}
+
+    saver = Checkpointer(model, folder, random_state=RandomState(), hooks=trainer)
+    interruption = Interruption()
+    hooks = [EvalHook(2, evaluate), PeriodicCheckpointer(saver, 0), interruption]
+    trainer.register_hooks(hooks)
+    trainer.train(0, 9)
+    return [trainer.completed, interruption.exit_code]
+
+
 def main(folder):
     assert world_size() == 2
     results = {name: distributed_gradients(*case) for name, case in CASES.items()}
     results["accumulated"] = accumulated()
     results["same_set"] = same_set_of_gradients()
     results["stopped"] = all_gather_object(stopped_together(folder))
+    results["cut"] = all_gather_object(cut_together(folder / "cut"))
     if rank() == 0:
         torch.save(results, folder / "results.pth")
     torch.distributed.barrier()
     if rank() == 1:
         raise DataError("only this process has a broken image")
+
+
+def killed():
+    """One process is gone, another waits for it."""
+    if rank() == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    torch.distributed.barrier()

@@ -45,5 +45,19 @@ def test_processes_stop_together_and_share_results(together):
     assert len(saved["random_state"]["ranks"]) == 2
 
 
+def test_a_signal_to_one_process_cuts_the_evaluation_of_all(together):
+    _, results, folder = together
+    assert results["cut"] == [[2, 143], [2, 143]]
+    saved = torch.load(folder / "cut" / "model_0000001.pth", weights_only=True)
+    assert saved["hooks"]["owed"]["hooks"] == ["EvalHook", "PeriodicCheckpointer", "Interruption"]
+
+
+def test_a_killed_process_is_named_and_the_others_end(capfd):
+    assert launch(workers.killed, num_gpus=2, device="cpu") == 137
+    error = capfd.readouterr().err
+    assert "error: process 1 was ended by SIGKILL" in error
+    assert "Traceback" not in error
+
+
 def test_the_error_of_one_process_is_the_exit_code(together):
     assert together[0] == 2

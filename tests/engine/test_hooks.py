@@ -126,6 +126,29 @@ def test_training_stops_when_nothing_gets_better(trainer):
     assert "bbox/AP has not been better than 5 for 2 evaluations" in trainer.stop_reason
 
 
+def test_what_is_no_number_is_neither_the_best_nor_waited_for(trainer, tmp_path):
+    nan = float("nan")
+    stopping = EarlyStopping("bbox/AP", patience=2)
+    best = BestCheckpointer(Checkpointer(trainer.model, tmp_path), "bbox/AP")
+    values = [nan, nan, nan, 1.0, nan, 2.0, nan, nan, 1.0]
+    trainer.register_hooks([EvalHook(1, Scripted(*values)), best, stopping])
+    trainer.train(0, len(values))
+    assert trainer.stop_reason is None
+    assert (stopping.best, stopping.waited) == (2.0, 1)
+    assert (best.best, best.best_iteration) == (2.0, 5)
+
+
+@pytest.mark.parametrize("make", [BestCheckpointer, EarlyStopping])
+def test_a_best_value_that_is_no_number_gives_way_to_the_first(trainer, tmp_path, make):
+    first = Checkpointer(trainer.model, tmp_path), "bbox/AP"
+    hook = make(*first) if make is BestCheckpointer else make("bbox/AP", patience=1)
+    # version 0.1 saved this after a first evaluation without objects
+    hook.load_state_dict({"best": float("nan"), "best_iteration": 0, "waited": 0})
+    trainer.register_hooks([EvalHook(1, Scripted(3.0)), hook])
+    trainer.train(1, 2)
+    assert hook.best == 3.0
+
+
 def test_small_is_good_for_losses(trainer):
     stopping = EarlyStopping("bbox/AP", 1, larger_is_better=False)
     trainer.register_hooks([EvalHook(1, Scripted(3.0, 2.0, 2.5, 0.0)), stopping])
@@ -212,8 +235,8 @@ def test_a_signal_cuts_an_evaluation_short(trainer, tmp_path):
     trainer.register_hooks([EvalHook(2, evaluate), saving, Interruption()])
     trainer.train(0, 100)
     assert trainer.storage.last("bbox/AP") == (None, None)
-    assert trainer.completed == 3
-    assert names(tmp_path) == ["model_0000002.pth"]
+    assert trainer.completed == 2
+    assert names(tmp_path) == ["model_0000001.pth"]
 
 
 def test_the_average_is_updated_with_each_step(trainer):

@@ -1,4 +1,12 @@
+import faulthandler
+import multiprocessing
+import os
+import pickle
+import signal
 import socket
+import threading
+import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,6 +21,7 @@ from aligndetr.distributed import (
     world_size,
 )
 from aligndetr.engine import launch as module
+from aligndetr.engine import watch
 from aligndetr.engine.launch import launch, resolve_device
 from aligndetr.errors import ConfigError, DataError
 
@@ -104,14 +113,86 @@ def test_numbers_of_processes_make_sense(numbers):
         launch(print, **numbers)
 
 
+def end(action):
+    """What a process does that is to end in one of several ways."""
+    faulthandler.disable()  # pytest's would report SIGABRT
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if action == "hang":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        time.sleep(60)
+    elif action == "obey":
+        time.sleep(60)
+    elif action < 0:
+        os.kill(os.getpid(), -action)
+    os._exit(action)
+
+
+@pytest.fixture
+def watched(tmp_path, monkeypatch):
+    """The exit code for processes that do something each; those that end do so in this order."""
+    monkeypatch.setattr(watch, "FAILURE_S", 0.3)
+    monkeypatch.setattr(watch, "STOP_S", 0.5)
+    processes = []
+
+    def run(*actions, traceback_of=(), then=lambda: None):
+        for action in actions:
+            process = multiprocessing.get_context("fork").Process(target=end, args=(action,))
+            process.start()
+            processes.append(process)
+            if action not in ("hang", "obey"):
+                process.join()
+        files = [tmp_path / f"{index}.pickle" for index in range(len(actions))]
+        for index in traceback_of:
+            files[index].write_bytes(pickle.dumps("ZeroDivisionError"))
+        then()
+        context = SimpleNamespace(processes=processes, error_files=files)
+        code = watch.Watch(first_rank=4).run(lambda: context)
+        assert all(process.exitcode is not None for process in processes)
+        return code
+
+    return run
+
+
 @pytest.mark.parametrize(
-    "first, all_codes, expected",
+    "actions, expected",
     [
-        (2, [2, -6], 2),
-        (-6, [-6, 2], 2),  # SIGABRT is 6: gloo gave up on a process that was ending with 2
-        (-6, [-6, -15], 134),  # 128 + 6: nobody says why
-        (-9, [-9, 1], 137),  # killed, for want of memory perhaps; its peers only report the loss
+        ([0, 0], 0),
+        ([2, -6], 2),
+        ([-6, 2], 2),  # SIGABRT is 6: NCCL gave up on a process that was ending with 2
+        ([75, 2], 2),  # the same, of gloo
+        ([-6, "obey"], 134),  # 128 + 6: nobody says why
+        ([0, "hang", 3], 3),
     ],
 )
-def test_the_exit_code_is_that_of_the_process_that_failed_on_its_own(first, all_codes, expected):
-    assert module._exit_code(first, all_codes) == expected
+def test_the_exit_code_is_that_of_the_process_that_failed_on_its_own(watched, actions, expected):
+    assert watched(*actions) == expected
+
+
+def test_a_process_that_was_killed_is_named(watched, capsys):
+    assert watched(75, -9, "hang") == 137
+    message = "process 5 was ended by SIGKILL, perhaps for want of memory; so were all others"
+    assert capsys.readouterr().err == f"error: {message}\n"
+
+
+def test_a_traceback_is_shown_unless_another_process_is_to_blame(watched):
+    assert watched(1, 2, traceback_of=[0]) == 2
+
+
+def test_a_bug_keeps_its_traceback(watched):
+    with pytest.raises(RuntimeError, match="process 5 failed:\nZeroDivisionError"):
+        watched(75, 1, traceback_of=[1])
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_those_that_do_not_listen_too(watched, capsys, number, code):
+    before = signal.getsignal(number)
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), number))
+    assert watched("obey", "hang", then=timer.start) == code
+    assert "without having saved: process 5" in capsys.readouterr().err
+    assert signal.getsignal(number) is before
+
+
+def test_a_signal_that_is_obeyed_has_its_code(watched, capsys):
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM))
+    assert watched("obey", "obey", then=timer.start) == 143
+    assert capsys.readouterr().err == ""

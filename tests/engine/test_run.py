@@ -8,6 +8,7 @@ import torch
 from omegaconf import OmegaConf
 
 from aligndetr.config import LazyConfig
+from aligndetr.engine.checkpoint import Checkpointer
 from aligndetr.engine.hooks import Hook
 from aligndetr.engine.plan import make_plan
 from aligndetr.engine.run import TrainingInterrupted, evaluate, train
@@ -162,6 +163,21 @@ def test_a_signal_ends_a_run_with_its_exit_code(tiny_config, tmp_path, monkeypat
     ) as e:
         train(tiny_config())
     assert e.value.exit_code == 143
+    assert (tmp_path / "run" / "last_checkpoint").read_text() == "model_0000000.pth"
+
+
+def test_a_checkpoint_has_its_line_in_the_metrics(tiny_config, tmp_path, monkeypatch):
+    save = Checkpointer.save
+
+    def killed(*arguments, **options):
+        save(*arguments, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpointer, "save", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_config("train.checkpointer.period=1"))
+    [line] = (tmp_path / "run" / "metrics.json").read_text().splitlines()
+    assert json.loads(line)["iteration"] == 0
     assert (tmp_path / "run" / "last_checkpoint").read_text() == "model_0000000.pth"
 
 

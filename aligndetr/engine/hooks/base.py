@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 class Hook:
     """Called by the trainer at five moments; the names are detectron2's.
 
-    In `after_step`, `trainer.iter` is the index of the step just done. In `after_train` it is
+    In `after_step`, `trainer.iter` is the index of the step just done. If it fails, or is cut short
+    by an `EvaluationCut`, a training that is resumed from there calls it again before the next
+    step, and that of the hooks behind it. In `after_train` it is
     `trainer.max_iter` if the training finished; `after_train` is also called after a failure.
 
     Attributes:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import math
 from typing import Any
 
 from aligndetr.distributed import world_size
 from aligndetr.engine.checkpoint import Checkpointer
 from aligndetr.engine.hooks.base import Hook, is_due
+from aligndetr.engine.hooks.metric import Metric
 
 logger = logging.getLogger(__name__)
 
@@ -70,21 +70,25 @@ class BestCheckpointer(Hook):
         self, checkpointer: Checkpointer, metric: str = "bbox/AP", larger_is_better: bool = True
     ) -> None:
         self.checkpointer = checkpointer
-        self.metric = metric
-        self.sign = 1.0 if larger_is_better else -1.0
+        self.metric = Metric(metric, larger_is_better)
         self.best: float | None = None
         self.best_iteration: int | None = None
 
     def after_step(self) -> None:
         """Compare, if this step was evaluated."""
-        iteration = self.trainer.iter
-        value, recorded = self.trainer.storage.last(self.metric)
-        if recorded != iteration or math.isnan(value):  # NaN: nothing to find in the dataset
-            return
-        if self.best is None or self.sign * value > self.sign * self.best:
-            self.best, self.best_iteration = value, iteration
+        value = self.metric.recorded(self.trainer.storage)
+        if value is not None and self.metric.is_better(value, self.best):
+            self._save(value, self.trainer.iter)
+
+    def _save(self, value: float, iteration: int) -> None:
+        before = self.best, self.best_iteration
+        self.best, self.best_iteration = value, iteration
+        try:
             path = self.checkpointer.save("model_best", iteration=iteration, is_last=False)
-            logger.info("%s %.2f is the best so far -> %s", self.metric, value, path)
+        except BaseException:
+            self.best, self.best_iteration = before  # no file has the new one
+            raise
+        logger.info("%s %.2f is the best so far -> %s", self.metric.name, value, path)
 
     def state_dict(self) -> dict[str, Any]:
         """Best value and its iteration."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
@@ -14,12 +13,7 @@ from aligndetr.engine.hooks.base import Hook, is_due
 from aligndetr.engine.hooks.writing import paused_writers
 from aligndetr.engine.random_state import undisturbed
 from aligndetr.evaluation import Results
-
-logger = logging.getLogger(__name__)
-
-
-class EvaluationSkipped(BaseException):
-    """Raised by a signal handler in the middle of an evaluation, which then has no result."""
+from aligndetr.evaluation.cut import cut
 
 
 class EvalHook(Hook):
@@ -31,14 +25,12 @@ class EvalHook(Hook):
             argument says whether this is the evaluation at the end of training.
 
     Attributes:
-        running: whether an evaluation is going on.
         results: those of the last evaluation.
     """
 
     def __init__(self, period: int, evaluate: Callable[[bool], Results]) -> None:
         self.period = period
         self.evaluate = evaluate
-        self.running = False
         self.results: Results = {}
 
     def after_step(self) -> None:
@@ -49,17 +41,10 @@ class EvalHook(Hook):
             self.trainer.storage.put_scalars(flatten_results(self.results), smoothing=False)
 
     def _evaluate(self, last: bool) -> Results:
-        self.running = True
-        try:
-            # how often it is evaluated must not change a training; some imports draw numbers too
-            with undisturbed(), paused_writers(self.trainer.hooks):
-                results = self.evaluate(last)
-            return broadcast_object(results)  # only the main process has any, but all act on them
-        except EvaluationSkipped:
-            logger.warning("evaluation cut short: it has no result")
-            return {}
-        finally:
-            self.running = False
+        # how often it is evaluated must not change a training; some imports draw numbers too
+        with undisturbed(), paused_writers(self.trainer.hooks), cut.at_once():
+            results = self.evaluate(last)
+        return broadcast_object(results)  # only the main process has any, but all act on them
 
 
 def flatten_results(results: Results) -> dict[str, float]:
@@ -107,7 +92,7 @@ class ValidationLoss(Hook):
         batches = 0
         with losses_without_training(model), undisturbed():
             torch.manual_seed(self.seed)
-            for batch in self.loader:
+            for batch in cut.until_asked(self.loader):
                 batches += 1
                 objects = sum(len(item["instances"]) for item in batch)
                 with self.trainer.precision.autocast():

@@ -7,9 +7,9 @@ import signal
 import threading
 from types import FrameType
 
-from aligndetr.distributed import world_size
+from aligndetr.distributed import all_gather_object
 from aligndetr.engine.hooks.base import Hook
-from aligndetr.engine.hooks.evaluation import EvalHook, EvaluationSkipped
+from aligndetr.evaluation.cut import cut
 
 logger = logging.getLogger(__name__)
 
@@ -17,11 +17,11 @@ logger = logging.getLogger(__name__)
 class Interruption(Hook):
     """On SIGINT or SIGTERM lets the present step finish, after which training stops.
 
-    A single process cuts a running evaluation short; several finish it together. A second Ctrl-C
-    aborts at once. Outside the main thread signals are left alone.
+    Evaluations are cut short, and made up by a resumed training. A second Ctrl-C aborts at once.
+    Outside the main thread signals are left alone.
 
     Attributes:
-        signal: the signal that came, or None.
+        signal: the signal that came, or None; after the training, that of any process.
     """
 
     def __init__(self) -> None:
@@ -30,15 +30,19 @@ class Interruption(Hook):
 
     def before_train(self) -> None:
         """Take over the signals."""
+        cut.forget()
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._previous[number] = signal.signal(number, self._handle)
 
     def after_train(self) -> None:
-        """Give them back."""
+        """Give them back, and tell the other processes, which stopped as well, what came."""
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous.clear()
+        cut.forget()
+        if self.trainer.failure is None:
+            self.signal = next(filter(None, all_gather_object(self.signal)), None)
 
     @property
     def exit_code(self) -> int | None:
@@ -53,6 +57,4 @@ class Interruption(Hook):
         self.trainer.stop(f"interrupted by {name}")
         again = " (once more to abort at once)" if number == signal.SIGINT else ""
         logger.warning("%s: finishing this step, then writing a checkpoint%s", name, again)
-        hooks = self.trainer.hooks
-        if world_size() == 1 and any(isinstance(h, EvalHook) and h.running for h in hooks):
-            raise EvaluationSkipped
+        cut.ask()

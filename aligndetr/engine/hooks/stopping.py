@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from aligndetr.engine.hooks.base import Hook
+from aligndetr.engine.hooks.metric import Metric
 
 
 class EarlyStopping(Hook):
-    """Stops when a metric has not risen for a number of evaluations.
+    """Stops when a metric has not become better for a number of evaluations.
 
-    Register it after the hook that records the metric.
+    Register it after the hook that records the metric. Evaluations without a value do not count.
 
     Args:
         metric: name in the event storage, such as "bbox/AP".
@@ -19,24 +20,23 @@ class EarlyStopping(Hook):
     """
 
     def __init__(self, metric: str, patience: int, larger_is_better: bool = True) -> None:
-        self.metric = metric
+        self.metric = Metric(metric, larger_is_better)
         self.patience = patience
-        self.sign = 1.0 if larger_is_better else -1.0
         self.best: float | None = None
         self.waited = 0
 
     def after_step(self) -> None:
         """Compare, if this step was evaluated."""
-        value, iteration = self.trainer.storage.last(self.metric)
-        if value is None or iteration != self.trainer.iter:
+        value = self.metric.recorded(self.trainer.storage)
+        if value is None:
             return
-        if self.best is None or self.sign * value > self.sign * self.best:
+        if self.metric.is_better(value, self.best):
             self.best, self.waited = value, 0
             return
         self.waited += 1
         if self.waited >= self.patience:
             self.trainer.stop(
-                f"{self.metric} has not been better than {self.best:.4g} for {self.waited} "
+                f"{self.metric.name} has not been better than {self.best:.4g} for {self.waited} "
                 "evaluations (train.early_stopping.patience)"
             )
 

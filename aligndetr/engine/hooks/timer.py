@@ -25,7 +25,7 @@ class IterationTimer(Hook):
 
     def before_train(self) -> None:
         """Start the clock."""
-        self._start = time.perf_counter()
+        self._start = self._step_start = time.perf_counter()
         self._steps: list[float] = []
 
     def before_step(self) -> None:

@@ -13,7 +13,7 @@ from aligndetr.engine.writers.base import Writer
 class PeriodicWriter(Hook):
     """Lets writers write every `period` steps, after the last one, and after an evaluation.
 
-    Register it last, so that everything of a step has been recorded.
+    Register it behind all that record something, and before the checkpoints.
 
     Args:
         writers: only those of the main process write.

@@ -1,0 +1,35 @@
+"""The metric that a run is judged by, and its best value."""
+
+from __future__ import annotations
+
+import math
+
+from aligndetr.engine.events import EventStorage
+
+
+class Metric:
+    """A number that evaluations record. NaN (nothing to find in the dataset) is no value.
+
+    Args:
+        name: in the event storage, such as "bbox/AP".
+        larger_is_better: False for losses.
+    """
+
+    def __init__(self, name: str, larger_is_better: bool) -> None:
+        self.name = name
+        self.larger_is_better = larger_is_better
+
+    def recorded(self, storage: EventStorage) -> float | None:
+        """The value of the present iteration, if it has one."""
+        value, iteration = storage.last(self.name)
+        return None if iteration != storage.iter or _is_none(value) else value
+
+    def is_better(self, value: float, best: float | None) -> bool:
+        """Whether a value is a new best one; anything is better than none."""
+        if _is_none(best):
+            return True
+        return value > best if self.larger_is_better else value < best
+
+
+def _is_none(value: float | None) -> bool:
+    return value is None or math.isnan(value)
