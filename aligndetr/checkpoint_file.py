@@ -31,7 +31,8 @@ def read_checkpoint_file(path: str | os.PathLike, trust: bool = False) -> Any:
         trust: allow any object in a file of `torch.save`, whose reading can then run any code.
 
     Raises:
-        CheckpointError: the file is missing, broken, damaged, or holds objects that are refused.
+        CheckpointError: the file is missing, broken or damaged.
+        UntrustedError: it holds objects that are refused.
     """
     path = Path(path)
     if not path.is_file():
@@ -39,7 +40,7 @@ def read_checkpoint_file(path: str | os.PathLike, trust: bool = False) -> Any:
     try:
         return _read(path, trust)
     except CheckpointError as error:
-        raise CheckpointError(f"cannot load {path}: {error}") from error
+        raise type(error)(f"cannot load {path}: {error}") from error
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
     except Exception as error:  # a broken stream can make the readers raise nearly anything

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,6 +10,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+
+from aligndetr.errors import UserError
 
 
 def _active() -> bool:
@@ -66,6 +68,30 @@ def barrier() -> None:
     """Wait until every process is here."""
     if world_size() > 1:
         dist.barrier()
+
+
+def on_main(action: Callable[[], Any]) -> Any:
+    """Let the main process do something; every process must call it, and knows how it went.
+
+    Args:
+        action: called in the main process; returns something picklable.
+
+    Returns:
+        What `action` returned, on every process.
+
+    Raises:
+        UserError: that of `action`, on every process.
+    """
+    outcome = None
+    if is_main():
+        try:
+            outcome = action()
+        except UserError as error:
+            outcome = error
+    outcome = broadcast_object(outcome)
+    if isinstance(outcome, UserError):
+        raise outcome
+    return outcome
 
 
 def unwrap(model: nn.Module) -> nn.Module:

@@ -73,6 +73,10 @@ class CheckpointError(UserError):
     """A checkpoint is missing, broken or of another architecture."""
 
 
+class UntrustedError(CheckpointError):
+    """A checkpoint asks for objects whose reading could run foreign code."""
+
+
 class TrainingError(UserError):
     """Training cannot go on, for example because a loss is not finite."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import IO
 
 from aligndetr.errors import UserError
+
+UNFINISHED = ".part"  # ends the names of files that are being written, which begin with a dot
 
 
 @contextmanager
@@ -23,25 +26,71 @@ def atomic_write(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
         mode: "w" for text (UTF-8) or "wb" for bytes.
 
     Raises:
-        UserError: the folder cannot be made or written to.
+        UserError: the file cannot be written, for example because the disk is full.
     """
     path = Path(path)
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
-        reason = error.strerror or error
-        raise UserError(f"cannot write {path}: {reason}; choose another output folder") from error
+        descriptor, temporary = tempfile.mkstemp(UNFINISHED, f".{path.name}.", path.parent)
+        try:
+            with os.fdopen(descriptor, mode, encoding=None if "b" in mode else "utf-8") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+def append_line(path: str | os.PathLike, line: str) -> None:
+    """Add a line to a text file (UTF-8); file and folder are made when missing.
+
+    Raises:
+        UserError: the file cannot be written, for example because the disk is full.
+    """
+    path = Path(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+
+@contextmanager
+def writing(path: str | os.PathLike) -> Iterator[None]:
+    """Inside of it `path` is written; a refusal of the system becomes a sentence.
+
+    Raises:
+        UserError: instead of an OSError.
+    """
     try:
-        with os.fdopen(descriptor, mode, encoding=None if "b" in mode else "utf-8") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        yield
+    except UserError:
         raise
+    except (OSError, RuntimeError) as error:
+        # when writing fails, torch.save raises an error of its own in the course of the true one
+        refusal = error if isinstance(error, OSError) else error.__context__
+        if not isinstance(refusal, OSError):
+            raise
+        raise UserError(f"cannot write {path}: {reason_and_remedy(refusal)}") from error
+
+
+def reason_and_remedy(error: OSError) -> str:
+    """Why the system refused to write, and what helps."""
+    space = "free some space or " if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+    return f"{error.strerror or error}; {space}choose another output folder"
+
+
+def remove_unfinished(folder: Path) -> list[Path]:
+    """Remove what killed processes had begun to write there, and return it.
+
+    Only for a folder that nobody else writes to now.
+    """
+    left = [path for path in folder.rglob(f".*{UNFINISHED}") if path.is_file()]
+    for path in left:
+        path.unlink(missing_ok=True)
+    return left
 
 
 def _umask() -> int:

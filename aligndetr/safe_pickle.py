@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from aligndetr.errors import CheckpointError
+from aligndetr.errors import UntrustedError
 
 # What torch.save wrote first into its files before torch 1.6.
 LEGACY_TORCH_MAGIC = 0x1950A86A20F9469CFC6C
@@ -67,9 +67,9 @@ class RestrictedUnpickler(pickle.Unpickler):
             raise refusal(f"{module}.{name}") from None
 
 
-def refusal(name: str) -> CheckpointError:
+def refusal(name: str) -> UntrustedError:
     """The error for a pickle that asks for the object `name`."""
-    return CheckpointError(
+    return UntrustedError(
         f"it contains {name}, refused because reading it could run foreign code; admitted are "
         "tensors, numpy arrays and plain containers. If you trust its author: "
         "train.trust_checkpoint=true for a training to go on, else read it with the library that "
@@ -81,7 +81,7 @@ def load_pickle(file: IO[bytes]) -> Any:
     """Read one pickled object, of Python 2 or 3.
 
     Raises:
-        CheckpointError: it contains an object that is not admitted.
+        UntrustedError: it contains an object that is not admitted.
         pickle.UnpicklingError, EOFError, ...: the stream is broken.
     """
     return RestrictedUnpickler(file, encoding="latin1").load()

@@ -20,7 +20,7 @@ from aligndetr.data.samplers import (
 )
 from aligndetr.data.workers import BatchReader, BatchTransform, Mapper, read_batches
 from aligndetr.distributed import broadcast_object, rank, world_size
-from aligndetr.errors import DataError
+from aligndetr.errors import CheckpointError, DataError
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,13 @@ class TrainLoader:
 
         With another dataset size, batch size or number of processes the same batches cannot
         come; then a warning is logged and as many images are passed over as were consumed.
+
+        Raises:
+            CheckpointError: a value counts nothing.
         """
+        for name, value in state.items():
+            if type(value) is not int or not 0 <= value < 2**63:
+                raise CheckpointError(f"its {name} is {repr(value)[:40]}, which counts nothing")
         self._reader.seed = state["seed"]
         self.consumed = state["consumed"]
         changed = {

@@ -19,6 +19,9 @@ def signals_held() -> Iterator[None]:
 
     Those that reach this process meanwhile come after the block.
     """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows has no such signals to hold
+        yield
+        return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         yield
@@ -40,7 +43,8 @@ def obey_only_main(worker: int) -> None:
         threading.Thread(target=_wait_for_main, args=(main,), daemon=True).start()
     else:  # only Linux tells who sent a signal
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
 
 def _wait_for_main(main: int) -> None:

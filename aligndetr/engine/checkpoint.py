@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +16,13 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from aligndetr.checkpoint_file import read_checkpoint_file
-from aligndetr.distributed import barrier, is_main, unwrap
+from aligndetr.distributed import on_main, unwrap
+from aligndetr.engine.finite import describe_nonfinite, infinite_buffers
+from aligndetr.engine.optimizer import check_moments
 from aligndetr.engine.plan import whole_number
 from aligndetr.engine.random_state import RandomState
 from aligndetr.engine.run_folder import CONFIG_FILE
-from aligndetr.errors import CheckpointError
+from aligndetr.errors import CheckpointError, TrainingError, UserError
 from aligndetr.files import atomic_write
 
 if TYPE_CHECKING:
@@ -28,6 +32,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LAST_FILE = "last_checkpoint"
+FILE_NAME = re.compile(r"[\w.-]{1,100}\.pth")
+MOST_STEPS = 2**31
+TENSORS = ("model", "ema", "optimizer")  # parts of a file that must be finite
 MOST_NAMES = 5
 
 
@@ -66,18 +73,25 @@ class Checkpointer:
             name: of the file.
             iteration: index of the last finished step.
             is_last: whether `--resume` should go on from this file.
+
+        Raises:
+            TrainingError: weights, buffers, their average or the optimizer's state are not finite.
+            UserError: the file cannot be written. Earlier files stay as they are.
         """
         states = {key: value.state_dict() for key, value in self.checkpointables.items()}
         path = self.save_dir / f"{name}.pth"
-        if is_main():
+
+        def write() -> None:
             content = {"model": self.model.state_dict(), **states, "iteration": iteration}
+            self._refuse_nonfinite(path, content)
             with atomic_write(path, "wb") as file:
                 torch.save({**self.extra, **content}, file)
             if is_last:
                 with atomic_write(self.save_dir / LAST_FILE) as file:
                     file.write(path.name)
             self._remove_old()
-        barrier()
+
+        on_main(write)
         return path
 
     def load(self, path: str | os.PathLike, trust: bool = False) -> dict[str, Any]:
@@ -103,18 +117,25 @@ class Checkpointer:
             )
         load_weights(self.model, content["model"], path)
         for name, value in self.checkpointables.items():
-            try:
+            with _named(f"the {name} state in {path}"):
                 value.load_state_dict(content[name])
-            except (ValueError, KeyError, RuntimeError) as error:
-                raise CheckpointError(
-                    f"the {name} state in {path} does not fit this config: {error}"
-                ) from error
+                if isinstance(value, torch.optim.Optimizer):
+                    check_moments(value)
+        with _named(path):
+            stored_count(content, "iteration")
         return content
+
+    def _refuse_nonfinite(self, path: Path, content: Mapping[str, Any]) -> None:
+        problem = describe_nonfinite_parts(content, self.model)
+        if problem:
+            last = last_checkpoint(self.save_dir)
+            resumed = f"--resume goes on from {last}" if last else "there is none to resume from"
+            raise TrainingError(f"{path} is not written: {problem}; {resumed}")
 
     def _remove_old(self) -> None:
         if self.max_to_keep:
-            for path in _periodic_files(self.save_dir)[: -self.max_to_keep]:
-                path.unlink()
+            for path in periodic_files(self.save_dir)[: -self.max_to_keep]:
+                path.unlink(missing_ok=True)
 
 
 def build_checkpointer(
@@ -143,28 +164,55 @@ def build_checkpointer(
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """The file of a run's folder that `--resume` goes on from, or None.
+    """The file that `last_checkpoint` in a run's folder names; None if there is no such file.
 
-    Raises:
-        CheckpointError: `last_checkpoint` names a file that is not there.
+    Only a name counts, never a path. Whether a training can go on from the file is for
+    `aligndetr.engine.resume_point` to say.
     """
     pointer = folder / LAST_FILE
     if not pointer.is_file():
         return None
-    path = folder / pointer.read_text(encoding="utf-8").strip()
-    if not path.is_file():
-        raise CheckpointError(
-            f"{pointer} names {path.name}, which is not there; write the name of one that is "
-            f"({_some([file.name for file in _periodic_files(folder)]) or 'there is none'}) into "
-            "it, or delete it to start anew"
-        )
-    return path
+    with open(pointer, "rb") as file:
+        name = file.read(1000).decode("utf-8", errors="replace").strip()
+    path = folder / name if FILE_NAME.fullmatch(name) else None
+    return path if path and path.is_file() else None
 
 
-def _periodic_files(folder: Path) -> list[Path]:
+def periodic_files(folder: Path) -> list[Path]:
     """Oldest first; an earlier run may have left some of later iterations."""
-    files = folder.glob("model_[0-9]*.pth")
-    return sorted(files, key=lambda path: (path.stat().st_mtime_ns, path.name))
+    return by_age(folder.glob("model_[0-9]*.pth"))
+
+
+def by_age(paths: Iterable[Path]) -> list[Path]:
+    """Oldest first."""
+    return sorted(
+        (path for path in paths if path.is_file()),
+        key=lambda path: (path.stat().st_mtime_ns, path.name),
+    )
+
+
+def describe_nonfinite_parts(content: Mapping[str, Any], model: nn.Module) -> str | None:
+    """What of a checkpoint's tensors is not finite; None if no training would suffer.
+
+    Args:
+        content: see `load_model_file`; hooks may remember NaN.
+        model: says which buffers may hold infinities, see `infinite_buffers`.
+    """
+    parts = {name: content[name] for name in TENSORS if name in content}
+    infinite = {f"{part}.{name}" for part in parts for name in infinite_buffers(model)}
+    return describe_nonfinite(parts, infinite)
+
+
+def stored_count(state: Mapping[str, Any], name: str) -> int:
+    """A number of steps or the like that a checkpoint holds.
+
+    Raises:
+        CheckpointError: it is no whole number, or one that nothing here reaches.
+    """
+    value = state[name]
+    if type(value) is not int or not 0 <= value < MOST_STEPS:
+        raise CheckpointError(f"its {name} is {repr(value)[:40]}, which counts nothing")
+    return value
 
 
 def load_model_file(path: str | os.PathLike, trust: bool = False) -> dict[str, Any]:
@@ -183,7 +231,10 @@ def load_model_file(path: str | os.PathLike, trust: bool = False) -> dict[str, A
     content = read_checkpoint_file(path, trust)
     if not isinstance(content, Mapping):
         raise CheckpointError(f"{path} holds a {type(content).__name__}, not a dict of weights")
-    return dict(content) if isinstance(content.get("model"), Mapping) else {"model": content}
+    model = content.get("model")
+    if not isinstance(model, Mapping | Tensor | None):
+        raise CheckpointError(f"{path} holds a {type(model).__name__} as model, not weights")
+    return dict(content) if isinstance(model, Mapping) else {"model": content}
 
 
 def load_weights(
@@ -192,9 +243,13 @@ def load_weights(
     """Load weights that must fit exactly.
 
     Raises:
-        CheckpointError: names or shapes differ; the message lists which. The model is unchanged.
+        CheckpointError: names, shapes or kinds of numbers differ; the message lists which. The
+            model is unchanged.
     """
     own = model.state_dict()
+    if not isinstance(state_dict, Mapping):
+        raise CheckpointError(f"{source} holds a {type(state_dict).__name__}, not weights by name")
+    _check_kinds(own, state_dict, source)
     missing = [name for name in own if name not in state_dict]
     unexpected = [name for name in state_dict if name not in own]
     shapes = [
@@ -225,12 +280,37 @@ def choose_weights(
     Raises:
         CheckpointError: the file has no moving average, but it is wanted.
     """
-    which = wanted or ("ema" if content.get("ema") else "model")
-    if not content.get(which):
+    there = [name for name in ("ema", "model") if content.get(name) not in (None, {})]
+    which = wanted or (there or ["model"])[0]
+    if which not in there:
         raise CheckpointError(f"{source} has no {which!r} weights; use train.best.weights=model")
     return which, content[which]
 
 
 def _some(names: list[str]) -> str:
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return ", ".join(names[:MOST_NAMES]) + more
+    return ", ".join(str(name) for name in names[:MOST_NAMES]) + more
+
+
+def _check_kinds(
+    own: Mapping[str, Tensor], stored: Mapping[str, Tensor], source: str | os.PathLike
+) -> None:
+    for name, value in stored.items():
+        if not isinstance(value, Tensor):
+            raise CheckpointError(
+                f"{source} holds a {type(value).__name__} as {name}, which must be a tensor"
+            )
+        if name in own and value.is_floating_point() != own[name].is_floating_point():
+            raise CheckpointError(
+                f"{source} holds {name} as {value.dtype}, which must be {own[name].dtype}"
+            )
+
+
+@contextmanager
+def _named(part: Any) -> Iterator[None]:
+    """A file can hold anything, and hooks of whatever origin read it: say what did not fit."""
+    try:
+        yield
+    except Exception as error:
+        kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+        raise CheckpointError(f"{part} does not fit this config: {kind}{error}") from error

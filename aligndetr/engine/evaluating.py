@@ -11,10 +11,12 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from aligndetr.distributed import on_main
+from aligndetr.engine.finite import describe_nonfinite, infinite_buffers
 from aligndetr.engine.hooks import ModelEMA
 from aligndetr.engine.loaders import build_evaluator, build_test_loader, load_dataset
 from aligndetr.engine.plan import FAST_DEV_ITERS
-from aligndetr.errors import ConfigError
+from aligndetr.errors import ConfigError, TrainingError
 from aligndetr.evaluation import Results, inference_on_dataset
 
 logger = logging.getLogger(__name__)
@@ -54,6 +56,9 @@ class Evaluation:
         Returns:
             Results by task and metric, those of other weights as `<weights>/<task>`; empty in all
             processes but the main one.
+
+        Raises:
+            TrainingError: the weights are not finite.
         """
         others = {}
         for name in self.models.keys() - {self.chosen} if last else ():
@@ -77,10 +82,17 @@ class Evaluation:
     def _evaluate(self, name: str) -> Results:
         if len(self.models) > 1:
             logger.info("evaluating the %s weights", name)
+        on_main(lambda: self._refuse_nonfinite(name))
         loader = self.loader
         if self.most_batches is not None:
             loader = list(islice(loader, self.most_batches))
         return inference_on_dataset(self.models[name], loader, self.evaluator)
+
+    def _refuse_nonfinite(self, name: str) -> None:
+        model = self.models[name]
+        problem = describe_nonfinite(model.state_dict(), infinite_buffers(model))
+        if problem:
+            raise TrainingError(f"the {name} weights can detect nothing: {problem}")
 
 
 def build_evaluation(

@@ -13,6 +13,7 @@ from torch import nn
 
 from aligndetr.distributed import main_first
 from aligndetr.engine.checkpoint import choose_weights, load_model_file, load_weights
+from aligndetr.engine.finite import describe_nonfinite, infinite_buffers
 from aligndetr.engine.num_classes import check_class_names
 from aligndetr.errors import CheckpointError
 from aligndetr.interop import load_checkpoint
@@ -32,16 +33,21 @@ def read_stored(path: str | os.PathLike) -> Mapping[str, Any]:
     """Content of a checkpoint; empty if only `load_checkpoint` may be able to read it.
 
     Raises:
-        CheckpointError: there is no such file.
+        CheckpointError: there is no such file, or its class names are none.
     """
     if "://" in str(path):
         return {}
     if not Path(path).exists():
         raise CheckpointError(f"no checkpoint at {path}: there is no such file")
     try:
-        return load_model_file(path) if Path(path).suffix == ".pth" else {}
+        stored = load_model_file(path) if Path(path).suffix == ".pth" else {}
     except CheckpointError:
         return {}  # it knows more formats, or says what is wrong
+    names = stored.get("class_names")
+    named = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+    if names is not None and not named:
+        raise CheckpointError(f"{path} holds class_names that are no list of names")
+    return stored
 
 
 def load_trained(
@@ -62,13 +68,16 @@ def load_trained(
         preferred: "ema", "model", or None for the moving average if there is one.
 
     Raises:
-        CheckpointError: the file cannot be read or used.
+        CheckpointError: the file cannot be read or used, or its weights are not finite.
     """
     if "iteration" not in stored or "class_names" not in stored:
         report = load_checkpoint(model, path, weights=weights or "model")
         logger.log(logging.INFO if report.is_complete else logging.WARNING, "%s", report)
-        return
-    check_class_names(stored["class_names"], getattr(model, "class_names", None), path)
-    which, chosen = choose_weights(stored, weights or preferred, path)
-    load_weights(model, chosen, path)
-    logger.info("taking the %s weights of %s", which, path)
+    else:
+        check_class_names(stored["class_names"], getattr(model, "class_names", None), path)
+        which, chosen = choose_weights(stored, weights or preferred, path)
+        load_weights(model, chosen, path)
+        logger.info("taking the %s weights of %s", which, path)
+    problem = describe_nonfinite(model.state_dict(), infinite_buffers(model))
+    if problem:
+        raise CheckpointError(f"{path} can detect nothing: {problem}; use another checkpoint")

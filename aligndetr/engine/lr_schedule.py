@@ -8,6 +8,7 @@ from fvcore.common.param_scheduler import ParamScheduler
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from aligndetr.engine.checkpoint import stored_count
 from aligndetr.errors import ConfigError
 
 
@@ -108,7 +109,7 @@ class LRMultiplier(LRScheduler):
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
         """Go to the iteration of a checkpoint and set the learning rates that belong to it."""
-        self.last_epoch = self._step_count = state_dict["iteration"]
+        self.last_epoch = self._step_count = stored_count(state_dict, "iteration")
         for group, lr in zip(self.optimizer.param_groups, self.get_lr(), strict=True):
             group["lr"] = lr
         self._last_lr = [group["lr"] for group in self.optimizer.param_groups]

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from aligndetr.distributed import rank
-from aligndetr.errors import CheckpointError, TrainingError
+from aligndetr.engine.finite import describe_nonfinite
+from aligndetr.errors import CheckpointError, TrainingError, UserError
 from aligndetr.files import atomic_write
 from aligndetr.structures import Boxes, Instances
 
@@ -44,33 +45,31 @@ def nonfinite_error(
         + (f"not finite: {', '.join(wrong)}" if wrong else "losses are finite, a gradient is not"),
         f"images: {', '.join(images)}",
     ]
-    weights = _names(p for p in model.named_parameters() if not torch.isfinite(p[1]).all())
-    lines += [f"weights that are not finite: {weights}"] if weights else []
+    weights = describe_nonfinite(dict(model.named_parameters()))
+    lines += [f"weights, before this step already: {weights}"] if weights else []
     if not wrong:
-        bad = _names(
-            (name, p)
-            for name, p in model.named_parameters()
-            if p.grad is not None and not torch.isfinite(p.grad).all()
-        )
-        lines.append(f"gradients that are not finite: {bad}")
+        gradients = {name: p.grad for name, p in model.named_parameters()}
+        lines.append(f"gradients: {describe_nonfinite(gradients) or 'their norm is not finite'}")
     if folder is not None:
         path = folder / f"nonfinite_{iteration:07d}_rank{rank()}.pth"
-        save_batches(path, batches, iteration=iteration, losses=values)
-        lines.append(
-            f"the batch is in {path}; aligndetr.engine.nonfinite.load_batches reads it. The "
-            "weights of this step were not changed by it. A smaller learning rate, a warm-up, "
-            "train.clip_grad, or bfloat16 instead of float16 may help"
-        )
+        lines.append(_dumped(path, batches, iteration=iteration, losses=values))
+    lines.append(
+        "The weights were not changed by this step. A smaller learning rate, a warm-up, "
+        "train.clip_grad, or bfloat16 instead of float16 may help"
+    )
     return TrainingError("\n  ".join(lines))
+
+
+def _dumped(path: Path, batches: Sequence[Batch], **extra: Any) -> str:
+    try:
+        save_batches(path, batches, **extra)
+    except UserError as error:
+        return f"the batch is not kept: {error}"
+    return f"the batch is in {path}; aligndetr.engine.nonfinite.load_batches reads it"
 
 
 def _image_name(item: Mapping[str, Any]) -> str:
     return f"{item.get('image_id', '?')} ({item.get('file_name', 'no file name')})"
-
-
-def _names(named: Any, most: int = 5) -> str:
-    names = [name for name, _ in named]
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def save_batches(path: Path, batches: Sequence[Batch], **extra: Any) -> None:

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from omegaconf import DictConfig
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.optim import Optimizer
 
 from aligndetr.config import instantiate
 from aligndetr.engine.layer_decay import LayerwiseDecay
-from aligndetr.errors import ConfigError
+from aligndetr.errors import CheckpointError, ConfigError
 
 NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.LocalResponseNorm, nn.RMSNorm)
 
@@ -54,6 +54,31 @@ def settings_kept(optimizer: Optimizer) -> Iterator[None]:
     yield
     for group, settings in zip(optimizer.param_groups, before, strict=True):
         group.update(settings)
+
+
+def check_moments(optimizer: Optimizer) -> None:
+    """Refuse a loaded state that is not of these parameters.
+
+    What an optimizer remembers of a parameter is one number, or has its shape, or that of a mean
+    over some of its dimensions.
+
+    Raises:
+        CheckpointError: it has another.
+    """
+    for parameter, state in optimizer.state.items():
+        if not isinstance(state, Mapping):
+            raise CheckpointError(f"it holds a {type(state).__name__} for a parameter")
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.dim() and not _fits(value, parameter):
+                raise CheckpointError(
+                    f"{name} has shape {tuple(value.shape)} for a parameter of shape "
+                    f"{tuple(parameter.shape)}"
+                )
+
+
+def _fits(value: Tensor, parameter: Tensor) -> bool:
+    sizes = zip(value.shape, parameter.shape, strict=False)
+    return value.dim() == parameter.dim() and all(size in (1, full) for size, full in sizes)
 
 
 def parameter_groups(

@@ -20,16 +20,15 @@ RESULTS_FILE, CURVES_FILE, PICTURES_FOLDER = "results.json", "curves.png", "pict
 
 def write_training(folder: Path, results: Results, evaluation: Evaluation | None) -> None:
     """Write what is left to write of a training, and print where everything is."""
-    best = folder / "model_best.pth"
     places = {
         "checkpoint": last_checkpoint(folder),
         "log": folder / LOG_FILE,
-        "best checkpoint": best if best.is_file() else None,
+        "best checkpoint": folder / "model_best.pth",
         "pictures": evaluation and evaluation.draw(folder / PICTURES_FOLDER),
         "curves": _draw_curves(folder),
     }
     for name, path in places.items():
-        if path is not None:
+        if path is not None and path.exists():
             print(f"{name + ':':<17}{path}")
     write_results(folder, results)
 

@@ -10,9 +10,9 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from aligndetr.config import LazyConfig, instantiate
-from aligndetr.distributed import barrier, is_main, rank, world_size
+from aligndetr.distributed import on_main, rank, world_size
 from aligndetr.engine import hooks
-from aligndetr.engine.checkpoint import Checkpointer, build_checkpointer, last_checkpoint
+from aligndetr.engine.checkpoint import Checkpointer, build_checkpointer
 from aligndetr.engine.evaluating import Evaluation, build_evaluation, weights_of
 from aligndetr.engine.initial import load_start
 from aligndetr.engine.loaders import build_train_loader, build_validation_loader, load_dataset
@@ -26,7 +26,8 @@ from aligndetr.engine.precision import build_precision
 from aligndetr.engine.process import prepare_process
 from aligndetr.engine.random_state import seed_everything
 from aligndetr.engine.recomputation import KEY as RECOMPUTED
-from aligndetr.engine.run_folder import CONFIG_FILE, logging_to, make_run_folder
+from aligndetr.engine.resume_point import find_resume_point
+from aligndetr.engine.run_folder import CONFIG_FILE, held, logging_to, make_run_folder
 from aligndetr.engine.trainer import Trainer
 from aligndetr.engine.writers import build_writers
 from aligndetr.errors import CheckpointError, ConfigError, UserError
@@ -64,12 +65,13 @@ def train(config: DictConfig, resume: bool = False) -> Results:
     config = copy.deepcopy(config)
     device = prepare_process(config, frugal=bool(OmegaConf.select(config, RECOMPUTED)))
     folder = make_run_folder(config.train.output_dir)
-    with logging_to(folder):
+    with held(folder), logging_to(folder):
         dataset = load_dataset(config, "train")
         plan = _settle(config, dataset, folder)
 
         model = build_model(config, getattr(dataset, "class_names", None)).to(device)
-        checkpoint = _resume_point(folder) if resume else None
+        trust = bool(OmegaConf.select(config, "train.trust_checkpoint"))
+        checkpoint = find_resume_point(folder, model, trust) if resume else None
         if checkpoint is None:
             load_start(config, model)
         ema = hooks.build_ema(config, model)
@@ -104,7 +106,7 @@ def train(config: DictConfig, resume: bool = False) -> Results:
             ]
         )
         seed_everything(config.train.seed + 1 + rank())  # processes draw different noise
-        start_iter = _resume(config, checkpointer, checkpoint, trainer) if checkpoint else 0
+        start_iter = _resume(checkpointer, checkpoint, trainer, trust) if checkpoint else 0
 
         if start_iter < plan.max_iter:
             trainer.train(start_iter, plan.max_iter)
@@ -113,9 +115,7 @@ def train(config: DictConfig, resume: bool = False) -> Results:
         else:
             logger.info("training is finished; evaluating what it reached")
             results = evaluation() if evaluation else {}
-        if is_main():
-            write_training(folder, results, evaluation)
-        barrier()
+        on_main(lambda: write_training(folder, results, evaluation))
         return results
 
 
@@ -149,9 +149,7 @@ def evaluate(
         if not evaluation:
             raise ConfigError("evaluation needs dataloader.test and dataloader.evaluator")
         results = evaluation()
-        if is_main():
-            write_results(folder, results)
-        barrier()
+        on_main(lambda: write_results(folder, results))
         return results
 
 
@@ -161,17 +159,8 @@ def _settle(config: DictConfig, dataset: Any, folder: Path) -> Plan:
     settle_num_classes(config, getattr(dataset, "class_names", None), f"the dataset {name}")
     plan = make_plan(config, getattr(dataset, "epoch_size", None), world_size())
     logger.info("%s", plan.describe())
-    if is_main():
-        LazyConfig.save(config, folder / CONFIG_FILE)
-    barrier()
+    on_main(lambda: LazyConfig.save(config, folder / CONFIG_FILE))
     return plan
-
-
-def _resume_point(folder: Path) -> Path | None:
-    checkpoint = last_checkpoint(folder)
-    if checkpoint is None:
-        logger.info("nothing to resume in %s: starting from iteration 0", folder)
-    return checkpoint
 
 
 def _clip_grad(config: DictConfig) -> dict[str, float] | None:
@@ -199,10 +188,10 @@ def _by_metric(config: DictConfig, checkpointer: Checkpointer) -> list[hooks.Hoo
     return chosen
 
 
-def _resume(config: DictConfig, checkpointer: Checkpointer, path: Path, trainer: Trainer) -> int:
+def _resume(checkpointer: Checkpointer, path: Path, trainer: Trainer, trust: bool) -> int:
     """Restore everything; the iteration to go on with."""
     with settings_kept(trainer.optimizer):
-        content = checkpointer.load(path, bool(OmegaConf.select(config, "train.trust_checkpoint")))
+        content = checkpointer.load(path, trust)
     start_iter = trainer.owed.get("iteration", content["iteration"] + 1)
     if start_iter not in (content["iteration"], content["iteration"] + 1):
         raise CheckpointError(

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import IO, TextIO
 
-from aligndetr.distributed import is_main, rank
+from aligndetr.distributed import is_main, on_main, rank
 from aligndetr.errors import UserError
+from aligndetr.files import reason_and_remedy, writing
 
-CONFIG_FILE, LOG_FILE, METRICS_FILE = "config.yaml", "log.txt", "metrics.json"
+try:
+    import fcntl
+except ImportError:  # not Unix: nothing is locked
+    fcntl = None
+
+CONFIG_FILE, LOG_FILE, METRICS_FILE, LOCK_FILE = "config.yaml", "log.txt", "metrics.json", ".lock"
+
+logger = logging.getLogger(__name__)
 
 
 def make_run_folder(path: str | os.PathLike) -> Path:
@@ -36,12 +45,71 @@ def make_run_folder(path: str | os.PathLike) -> Path:
 
 
 @contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Inside of it no other training can use the folder.
+
+    The system keeps the lock, for this process alone: however it dies, the folder is free again.
+
+    Raises:
+        UserError: another training uses it; or, when the block has ended without an error, the
+            folder is no longer the one that it was.
+    """
+    if not is_main():
+        on_main(lambda: None)
+        yield
+        return
+    with writing(folder / LOCK_FILE):
+        file = open(folder / LOCK_FILE, "a+", encoding="utf-8")  # noqa: SIM115
+    with file:
+        on_main(lambda: _lock(file, folder))
+        yield
+        if not _is_at(file, folder / LOCK_FILE):
+            raise UserError(
+                f"{folder} was removed or replaced while the training ran: {LOG_FILE}, "
+                f"{CONFIG_FILE} and what was written before are lost; what came later is there"
+            )
+
+
+def _lock(file: IO[str], folder: Path) -> None:
+    if fcntl is None:
+        return
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # children do not inherit this kind
+    except (BlockingIOError, PermissionError) as error:
+        file.seek(0)
+        raise UserError(
+            f"another training uses {folder} ({file.read(200).strip()}); wait for its end, or "
+            "choose another train.output_dir"
+        ) from error
+    except OSError as error:
+        logger.warning("%s cannot be locked (%s): train there once at a time", folder, error)
+        return
+    with writing(file.name):
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+        file.flush()
+
+
+def _is_at(file: IO[str], path: Path) -> bool:
+    """Whether an open file is what the path leads to."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except OSError:
+        return False
+
+
+@contextmanager
 def logging_to(folder: Path) -> Iterator[None]:
-    """Log of the package on stderr and in `log.txt`; of other processes only warnings."""
+    """Log of the package on stderr and in `log.txt`; of other processes only warnings.
+
+    Raises:
+        UserError: `log.txt` cannot be opened; or, when the block has ended without an error, some
+            of it could not be written.
+    """
     package = logging.getLogger("aligndetr")
     handlers: list[logging.Handler] = [_CurrentStderr()]
     if is_main():
-        handlers.append(logging.FileHandler(folder / LOG_FILE, encoding="utf-8"))
+        handlers.append(_LogFile(folder / LOG_FILE))
     else:
         handlers[0].setLevel(logging.WARNING)
     prefix = "" if is_main() else f"[process {rank()}] "
@@ -58,6 +126,42 @@ def logging_to(folder: Path) -> Iterator[None]:
         for handler in handlers:
             package.removeHandler(handler)
             handler.close()
+    if isinstance(handlers[-1], _LogFile):
+        handlers[-1].raise_failure()
+
+
+class _LogFile(logging.FileHandler):
+    """A file that may become impossible to write to while a run goes on."""
+
+    def __init__(self, path: Path) -> None:
+        self.failure: OSError | None = None
+        with writing(path):
+            super().__init__(path, encoding="utf-8")
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Say it once."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif self.failure is None:
+            self.failure = error
+            print(f"warning: {self._sentence()}", file=sys.stderr)
+
+    def close(self) -> None:
+        """Close; what is left cannot be written either."""
+        try:
+            super().close()
+        except OSError as error:
+            self.failure = self.failure or error
+
+    def raise_failure(self) -> None:
+        """Raise a UserError if the file is not complete."""
+        if self.failure is not None:
+            raise UserError(self._sentence())
+
+    def _sentence(self) -> str:
+        reason = reason_and_remedy(self.failure)
+        return f"cannot write {self.baseFilename}: {reason}. The log is complete on stderr only"
 
 
 class _CurrentStderr(logging.StreamHandler):

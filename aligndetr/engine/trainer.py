@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from aligndetr.distributed import all_reduce_sum, unwrap, world_size
+from aligndetr.engine.buffers import BufferBackup
 from aligndetr.engine.events import EventStorage
 from aligndetr.engine.hooks.base import Hook
 from aligndetr.engine.nonfinite import nonfinite_error
@@ -95,6 +96,7 @@ class Trainer:
         self.failure: BaseException | None = None
         self._stop_wanted: str | None = None
         self._takes_num_boxes = "num_boxes" in inspect.signature(unwrap(model).forward).parameters
+        self._buffers = BufferBackup(unwrap(model))
         self._parameters = [p for group in optimizer.param_groups for p in group["params"]]
 
     def register_hooks(self, hooks: Sequence[Hook]) -> None:
@@ -129,9 +131,9 @@ class Trainer:
                     self.iter += 1
             except BaseException as error:
                 self.failure = error
-                raise
-            finally:
-                self._call_hooks("after_train")
+            self._tell_the_end()
+        if self.failure is not None:
+            raise self.failure
 
     def _first(self, start_iter: int) -> int:
         """The iteration to begin with: that before `start_iter` if something is owed for it."""
@@ -148,16 +150,17 @@ class Trainer:
         start = time.perf_counter()
         batches = self._fetch()
         data_time = time.perf_counter() - start
-        shared = self._share(batches)
-        losses = self._forward_backward(batches, shared.num_boxes)
-        self._call_hooks("after_backward")
         scaler = self.precision.scaler
-        scaler.unscale_(self.optimizer)
-        grad_norm = self._grad_norm()
-        total = sum(losses.values())
-        # float16 gradients may overflow: the scaler then skips the step and scales them less
-        checked = total if scaler.is_enabled() else total + grad_norm
-        self._check(losses, checked, shared.stops, batches)
+        with self._buffers.restored_on_failure():
+            shared = self._share(batches)
+            losses = self._forward_backward(batches, shared.num_boxes)
+            self._call_hooks("after_backward")
+            scaler.unscale_(self.optimizer)
+            grad_norm = self._grad_norm()
+            total = sum(losses.values())
+            # float16 gradients may overflow: the scaler then skips the step and scales them less
+            checked = total if scaler.is_enabled() else total + grad_norm
+            self._check(losses, checked, shared.stops, batches)
         self._clip(grad_norm)
         scaler.step(self.optimizer)
         scaler.update()
@@ -214,6 +217,17 @@ class Trainer:
 
     def _stop_now(self) -> None:
         self.stop_reason = self._stop_wanted or "another process was asked to stop"
+
+    def _tell_the_end(self) -> None:
+        """Every hook hears of it, even if another fails at it; the first failure is kept."""
+        for hook in self.hooks:
+            try:
+                hook.after_train()
+            except BaseException as error:
+                if self.failure is None or isinstance(error, KeyboardInterrupt):
+                    self.failure = error
+                else:
+                    logger.error("%s", error)
 
     def _fetch(self) -> list[Batch]:
         try:

@@ -18,7 +18,7 @@ def read_metrics(path: str | os.PathLike) -> dict[str, Series]:
     """Series of (iterations, values) by metric name.
 
     A run that was resumed writes some iterations twice; the later line counts. A line that a
-    kill cut short is passed over.
+    kill cut short, or that is no JSON, is passed over.
 
     Args:
         path: `metrics.json`, one JSON object a line with `iteration` and metrics.
@@ -27,7 +27,7 @@ def read_metrics(path: str | os.PathLike) -> dict[str, Series]:
         DataError: the file is missing or holds no metrics.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        lines = Path(path).read_bytes().splitlines()
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}; was anything trained?") from error
     values: dict[str, dict[int, float]] = {}
@@ -39,14 +39,14 @@ def read_metrics(path: str | os.PathLike) -> dict[str, Series]:
     return {name: _series(points) for name, points in values.items()}
 
 
-def _numbers(line: str) -> dict[str, tuple[int, float]]:
+def _numbers(line: bytes) -> dict[str, tuple[int, float]]:
     try:
         entry: dict[str, Any] = json.loads(line)
         iteration = int(entry.pop("iteration"))
-    except (ValueError, KeyError, TypeError, AttributeError):
+        numbers = {name: float(v) for name, v in entry.items() if isinstance(v, int | float)}
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return {}
-    numbers = {name: v for name, v in entry.items() if isinstance(v, int | float)}
-    return {name: (iteration, float(value)) for name, value in numbers.items()}
+    return {name: (iteration, value) for name, value in numbers.items()}
 
 
 def _series(points: dict[int, float]) -> Series:

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from aligndetr.data import DetrMapper, build_test_loader, build_train_loader, load_dataset
 from aligndetr.data import augmentation as T
 from aligndetr.data.workers import BatchReader
-from aligndetr.errors import DataError
+from aligndetr.errors import CheckpointError, DataError
 
 # Ids 1..9, every third one higher than wide; one box each, but for the last image.
 IMAGES = [(i, (40, 30) if i % 3 == 0 else (30, 40 + i)) for i in range(1, 10)]
@@ -91,6 +91,15 @@ def test_a_changed_setting_is_reported_and_the_position_kept(dataset, caplog):
         other.load_state_dict(loader.state_dict())
     assert "total_batch_size 2 -> 4" in caplog.text
     assert other.consumed == 3  # 6 * 2 / 4
+
+
+@pytest.mark.parametrize("name", ["consumed", "seed", "total_batch_size"])
+@pytest.mark.parametrize("value", ["x", None, -1, 1.5, 10**30])
+def test_a_state_that_counts_nothing_is_refused(dataset, name, value):
+    loader = train_loader(dataset)
+    with pytest.raises(CheckpointError, match=f"its {name} is "):
+        loader.load_state_dict({**loader.state_dict(), name: value})
+    assert loader.consumed == 0
 
 
 def test_wide_and_high_images_do_not_share_a_batch(dataset):

@@ -1,3 +1,4 @@
+import errno
 import os
 import pickle
 
@@ -12,7 +13,11 @@ from aligndetr.engine.checkpoint import (
     load_model_file,
     load_weights,
 )
-from aligndetr.errors import CheckpointError
+from aligndetr.engine.hooks import BestCheckpointer, EMAHook, ModelEMA
+from aligndetr.engine.lr_schedule import LRMultiplier, OneCycleParamScheduler
+from aligndetr.engine.random_state import RandomState
+from aligndetr.engine.trainer import Trainer
+from aligndetr.errors import CheckpointError, TrainingError, UserError
 
 
 class Counter:
@@ -69,10 +74,10 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
 
     def fail_halfway(content, file):
         file.write(b"half of it")
-        raise OSError("disk full")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(torch, "save", fail_halfway)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(UserError, match=r"model_final\.pth: No space left.*free some space"):
         saver.save("model_final", iteration=2)
     assert path.read_bytes() == before
     assert sorted(os.listdir(tmp_path)) == ["last_checkpoint", "model_final.pth"]
@@ -160,13 +165,69 @@ def test_no_training_goes_on_from_bare_weights(tmp_path):
         Checkpointer(model, tmp_path, counter=Counter()).load(tmp_path / "bare.pth")
 
 
-def test_a_pointer_to_nothing_is_explained(tmp_path):
-    saver = Checkpointer(nn.Linear(1, 1), tmp_path)
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"model_0000002.pth",  # is not there
+        b"../../../../etc/passwd",
+        b"folder/model_0000003.pth",
+        b"/etc/passwd",
+        bytes(range(256)),
+        b"m" * 10_000_000,
+        b"model_0000001.pth\0",
+        "mödel.pth\n".encode("utf-16"),
+    ],
+)
+def test_a_pointer_that_names_no_file_beside_it_names_none(tmp_path, text):
+    Checkpointer(nn.Linear(1, 1), tmp_path).save("model_0000001", iteration=1)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "model_0000003.pth").write_bytes(b"")
+    (tmp_path / "last_checkpoint").write_bytes(text)
     assert last_checkpoint(tmp_path) is None
+
+
+def test_a_pointer_that_is_a_folder_names_none(tmp_path):
+    (tmp_path / "last_checkpoint").mkdir()
+    assert last_checkpoint(tmp_path) is None
+
+
+@pytest.mark.parametrize("part", ["model", "ema", "optimizer"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_not_finite_is_no_checkpoint(tmp_path, part, value):
+    model = nn.Linear(2, 2)
+    ema, optimizer = ModelEMA(model), torch.optim.AdamW(model.parameters())
+    model(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    saver = Checkpointer(model, tmp_path, optimizer=optimizer, ema=ema, hooks=Counter(value))
+    first = saver.save("model_0000001", iteration=1)
+    before = first.read_bytes()
+    moment = optimizer.state[model.bias]["exp_avg"]
+    with torch.no_grad():
+        {"model": model.bias, "ema": ema.module.bias, "optimizer": moment}[part][1] = value
+    message = rf"model_0000002\.pth is not written: 1 of \d+ tensors are not finite \({part}\..*"
+    with pytest.raises(TrainingError, match=message + r"--resume goes on from .*0000001\.pth"):
+        saver.save("model_0000002", iteration=2)
+    assert first.read_bytes() == before
+    assert sorted(os.listdir(tmp_path)) == ["last_checkpoint", "model_0000001.pth"]
+    assert last_checkpoint(tmp_path) == first
+
+
+class Masked(nn.Module):
+    infinite_buffers = ("mask",)
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mask", torch.tensor([0.0, float("-inf")]))
+
+
+def test_a_buffer_may_declare_that_it_holds_infinities(tmp_path):
+    model = nn.Sequential(Masked(), nn.Linear(1, 1))
+    saver = Checkpointer(model, tmp_path, ema=ModelEMA(model))
     saver.save("model_0000001", iteration=1)
-    saver.save("model_0000002", iteration=2).unlink()
-    with pytest.raises(CheckpointError, match=r"model_0000002\.pth.*model_0000001\.pth"):
-        last_checkpoint(tmp_path)
+    model[0].mask[0] = float("nan")
+    with pytest.raises(TrainingError, match=r"\(model\.0\.mask\)"):
+        saver.save("model_0000002", iteration=2)
 
 
 def test_an_optimizer_of_other_groups_is_refused(tmp_path):
@@ -185,3 +246,74 @@ def test_the_moving_average_counts_unless_the_model_is_asked_for():
     assert choose_weights({"model": {"w": 1}}, None, "x") == ("model", {"w": 1})
     with pytest.raises(CheckpointError, match=r"x has no 'ema' weights"):
         choose_weights({"model": {"w": 1}}, "ema", "x")
+
+
+def ema_of_integers(content):
+    content["ema"]["weight"] = torch.ones(2, 2, dtype=torch.int64)
+
+
+def other_moments(content):
+    content["optimizer"]["state"][0]["exp_avg"] = torch.zeros(5)
+
+
+def text_as_state(content):
+    content["optimizer"]["state"][1] = None
+
+
+def put(key, value):
+    return lambda content: content.update({key: value})
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (put("iteration", "x"), "iteration is 'x'"),
+        (put("iteration", 10**30), "iteration is 1000"),
+        (put("iteration", -1), "iteration is -1"),
+        (put("iteration", True), "iteration is True"),
+        (put("iteration", 1.5), "iteration is 1.5"),
+        (put("hooks", None), "the hooks state"),
+        (put("hooks", {"EMAHook": {"updates": "x"}}), "the hooks state .*updates is 'x'"),
+        (put("hooks", {"BestCheckpointer": {"best": "x", "best_iteration": 1}}), "the hooks .*'x'"),
+        (put("model", None), "lacks|model"),
+        (put("model", "x"), "holds a str as model"),
+        (put("model", {"weight": "x", "bias": 1}), "holds a str as weight"),
+        (put("ema", "x"), "the ema state .*holds a str"),
+        (ema_of_integers, r"the ema state .*weight as torch\.int64"),
+        (put("optimizer", [1]), "the optimizer state"),
+        (other_moments, r"the optimizer state .*exp_avg has shape \(5,\) for .*\(2, 2\)"),
+        (text_as_state, "the optimizer state .*NoneType"),
+        (put("scheduler", {"iteration": "x"}), "the scheduler state .*iteration is 'x'"),
+        (put("random_state", {"ranks": ["x"]}), "the random_state state"),
+    ],
+)
+def test_wrong_types_are_one_error_that_names_file_and_part(tmp_path, change, message):
+    model = nn.Linear(2, 2)
+    optimizer = torch.optim.AdamW(model.parameters())
+    ema = ModelEMA(model)
+    trainer = Trainer(model, [], optimizer)
+    saver = Checkpointer(
+        model,
+        tmp_path,
+        optimizer=optimizer,
+        ema=ema,
+        hooks=trainer,
+        scheduler=LRMultiplier(optimizer, OneCycleParamScheduler(), 9),
+        random_state=RandomState(),
+    )
+    trainer.register_hooks([EMAHook(ema), BestCheckpointer(saver)])
+    model(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    path = saver.save("model_0000001", iteration=1)
+    saver.load(path)
+    content = torch.load(path)
+    change(content)
+    torch.save(content, path)
+    with pytest.raises(CheckpointError, match=message) as caught:
+        saver.load(path)
+    assert str(path) in str(caught.value)
+
+
+def test_wrong_weights_to_evaluate_are_refused():
+    with pytest.raises(CheckpointError, match="x holds a str, not weights by name"):
+        load_weights(nn.Linear(1, 1), choose_weights({"model": {}, "ema": "x"}, None, "x")[1], "x")

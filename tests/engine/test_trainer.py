@@ -175,9 +175,60 @@ def test_a_gradient_that_is_infinite_stops_and_is_named(make_item):
     model = Root()
     clip = {"max_norm": 1.0, "norm_type": 2}
     trainer = make_trainer(model, iter([[make_item(0, 1)]]), clip_grad=clip)
-    with pytest.raises(TrainingError, match=r"gradients that are not finite: bad(?!.*fine)"):
+    with pytest.raises(TrainingError, match=r"gradients: 1 of 2 .* not finite \(bad\)"):
         trainer.train(0, 1)
     assert model.bad.item() == 0
+
+
+@pytest.mark.parametrize("wrong", [0, 1])  # of two micro-batches
+def test_a_failed_step_leaves_buffers_as_they_were(toy_detector, make_item, wrong):
+    batches = [[make_item(2 * i, 1), make_item(2 * i + 1, 2)] for i in range(4)]
+    batches[2 + wrong][0]["image"] = torch.full((3, 10, 12), float("nan"))
+    model, expected = toy_detector(norm=True), toy_detector(norm=True)
+    make_trainer(expected, iter(batches[:2]), accumulation_steps=2).train(0, 1)
+    assert expected.norm.num_batches_tracked == 2
+    with pytest.raises(TrainingError, match="iteration 1"):
+        make_trainer(model, iter(batches), accumulation_steps=2).train(0, 2)
+    for name, value in expected.state_dict().items():
+        assert torch.equal(model.state_dict()[name], value), name
+
+
+def test_weights_that_are_not_finite_are_counted(toy_detector, toy_loader):
+    model = toy_detector()
+    model.out.bias.data[0] = float("inf")
+    with pytest.raises(TrainingError, match=r"before this step already: 1 of 4 tensors.*out\.bias"):
+        make_trainer(model, toy_loader()).train(0, 1)
+
+
+def test_a_batch_that_cannot_be_kept_hides_no_error(toy_detector, make_item, tmp_path):
+    batch = [make_item(0, 1), make_item(1, 2)]
+    break_item(batch)
+    (tmp_path / "file").write_text("")
+    trainer = make_trainer(toy_detector(), iter([batch]), dump_folder=tmp_path / "file")
+    with pytest.raises(TrainingError, match=r"not finite: loss_bbox(.|\n)*the batch is not kept: "):
+        trainer.train(0, 1)
+
+
+class FailsAtTheEnd(Hook):
+    def after_train(self):
+        raise ValueError("at the end")
+
+
+def test_every_hook_hears_of_the_end(toy_detector, toy_loader):
+    events = []
+    trainer = make_trainer(toy_detector(), toy_loader())
+    trainer.register_hooks([FailsAtTheEnd(), Recorder(events)])
+    with pytest.raises(ValueError, match="at the end"):
+        trainer.train(0, 1)
+    assert events[-1] == ("after_train", 1)
+
+
+def test_the_first_failure_is_the_one_that_is_raised(toy_detector, toy_loader, caplog):
+    trainer = make_trainer(toy_detector(), toy_loader(fail_at=1))
+    trainer.register_hooks([FailsAtTheEnd()])
+    with pytest.raises(OSError, match="disk"):
+        trainer.train(0, 5)
+    assert "at the end" in caplog.text
 
 
 def test_a_broken_dump_is_no_crash(tmp_path):

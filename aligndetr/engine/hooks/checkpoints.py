@@ -9,6 +9,7 @@ from aligndetr.distributed import world_size
 from aligndetr.engine.checkpoint import Checkpointer
 from aligndetr.engine.hooks.base import Hook, is_due
 from aligndetr.engine.hooks.metric import Metric
+from aligndetr.errors import CheckpointError
 
 logger = logging.getLogger(__name__)
 
@@ -95,5 +96,12 @@ class BestCheckpointer(Hook):
         return {"best": self.best, "best_iteration": self.best_iteration}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore both."""
-        self.best, self.best_iteration = state_dict["best"], state_dict["best_iteration"]
+        """Restore both.
+
+        Raises:
+            CheckpointError: the best value is no number.
+        """
+        best, iteration = state_dict["best"], state_dict["best_iteration"]
+        if best is not None and type(best) not in (int, float):
+            raise CheckpointError(f"its best value is {repr(best)[:40]}, which is no number")
+        self.best, self.best_iteration = best, iteration

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from aligndetr.distributed import unwrap
+from aligndetr.engine.checkpoint import load_weights, stored_count
 from aligndetr.engine.hooks.base import Hook
 from aligndetr.errors import ConfigError
 
@@ -64,8 +65,12 @@ class ModelEMA:
         return self.module.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Tensor]) -> None:
-        """Take averaged weights; `updates` travels apart from them."""
-        self.module.load_state_dict(state_dict)
+        """Take averaged weights; `updates` travels apart from them.
+
+        Raises:
+            CheckpointError: they are not those of this model.
+        """
+        load_weights(self.module, state_dict, "the moving average")
 
 
 class EMAHook(Hook):
@@ -88,7 +93,7 @@ class EMAHook(Hook):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the number of updates."""
-        self.ema.updates = state_dict["updates"]
+        self.ema.updates = stored_count(state_dict, "updates")
 
 
 def build_ema(config: DictConfig, model: nn.Module) -> ModelEMA | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aligndetr.engine.events import EventStorage
 from aligndetr.engine.writers.base import Writer
-from aligndetr.files import atomic_write
+from aligndetr.files import append_line, atomic_write
 
 
 class JSONLinesWriter(Writer):
@@ -17,7 +17,8 @@ class JSONLinesWriter(Writer):
 
     Args:
         path: the file. Lines of a previous run are kept up to the first iteration, so that a
-            resumed training has each iteration once; a line that a kill cut short is dropped.
+            resumed training has each iteration once; a line that a kill cut short, or that is no
+            JSON, is dropped.
     """
 
     def __init__(self, path: str | os.PathLike) -> None:
@@ -27,8 +28,8 @@ class JSONLinesWriter(Writer):
         """Drop lines that will be written again."""
         super().start(start_iter, max_iter)
         kept = [line for line in self._lines() if _iteration(line) < start_iter]
-        with atomic_write(self.path) as file:
-            file.writelines(f"{line}\n" for line in kept)
+        with atomic_write(self.path, "wb") as file:
+            file.writelines(line + b"\n" for line in kept)
 
     def write(self, storage: EventStorage, iteration: int) -> None:
         """Append a line."""
@@ -36,15 +37,14 @@ class JSONLinesWriter(Writer):
             name: value if math.isfinite(value) else None
             for name, (value, _) in self.news(storage, iteration).items()
         }
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps({"iteration": iteration, **values}) + "\n")
+        append_line(self.path, json.dumps({"iteration": iteration, **values}))
 
-    def _lines(self) -> list[str]:
-        return self.path.read_text(encoding="utf-8").splitlines() if self.path.is_file() else []
+    def _lines(self) -> list[bytes]:
+        return self.path.read_bytes().splitlines() if self.path.is_file() else []
 
 
-def _iteration(line: str) -> float:
+def _iteration(line: bytes) -> float:
     try:
         return int(json.loads(line)["iteration"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return math.inf

@@ -7,6 +7,7 @@ import os
 
 from aligndetr.engine.events import EventStorage
 from aligndetr.engine.writers.base import Writer
+from aligndetr.files import writing
 
 
 def tensorboard_installed() -> bool:
@@ -30,15 +31,18 @@ class TensorBoardWriter(Writer):
         from torch.utils.tensorboard import SummaryWriter
 
         super().start(start_iter, max_iter)
-        self._file = SummaryWriter(self.folder, purge_step=start_iter or None)
+        with writing(self.folder):
+            self._file = SummaryWriter(self.folder, purge_step=start_iter or None)
 
     def write(self, storage: EventStorage, iteration: int) -> None:
         """Write what was recorded since the last time."""
-        for name, (value, recorded) in self.news(storage, iteration).items():
-            self._file.add_scalar(name, value, recorded)
-        self._file.flush()
+        with writing(self.folder):
+            for name, (value, recorded) in self.news(storage, iteration).items():
+                self._file.add_scalar(name, value, recorded)
+            self._file.flush()
 
     def close(self) -> None:
         """Finish the file."""
         if self._file is not None:
-            self._file.close()
+            with writing(self.folder):
+                self._file.close()

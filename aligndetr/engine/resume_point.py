@@ -1,0 +1,81 @@
+"""Which checkpoint of a run's folder a training goes on from."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from torch import nn
+
+from aligndetr.distributed import on_main
+from aligndetr.engine.checkpoint import (
+    LAST_FILE,
+    by_age,
+    describe_nonfinite_parts,
+    last_checkpoint,
+    load_model_file,
+)
+from aligndetr.errors import CheckpointError, UntrustedError
+from aligndetr.files import remove_unfinished
+
+logger = logging.getLogger(__name__)
+
+
+def find_resume_point(folder: Path, model: nn.Module, trust: bool = False) -> Path | None:
+    """The file that `last_checkpoint` names or, where that cannot be used, the newest that can.
+
+    A file can be used if it is whole and no tensor in it holds NaN or infinity. What is passed
+    over is said, and so is that nothing is left. Every process must call it. What killed
+    processes had begun to write is removed.
+
+    Args:
+        folder: of the run; no other training uses it.
+        model: of the run, see `describe_nonfinite_parts`.
+        trust: see `load_model_file`.
+
+    Returns:
+        The file, or None: the training starts anew.
+
+    Raises:
+        UntrustedError: a file asks for objects that are refused.
+    """
+    return on_main(lambda: _find(folder, model, trust))
+
+
+def _find(folder: Path, model: nn.Module, trust: bool) -> Path | None:
+    for path in remove_unfinished(folder):
+        logger.info("removed %s, which a killed process had begun", path)
+    for path in _candidates(folder):
+        problem = _problem(path, model, trust)
+        if problem is None:
+            return path
+        logger.warning("passed over: %s", problem)
+    logger.warning(
+        "--resume: there is no whole checkpoint in %s: STARTING ANEW from iteration 0", folder
+    )
+    return None
+
+
+def _candidates(folder: Path) -> Iterator[Path]:
+    """The best ones first."""
+    last = last_checkpoint(folder)
+    if last is not None:
+        yield last
+    rest = [path for path in reversed(by_age(folder.glob("model_*.pth"))) if path != last]
+    if last is None and rest:
+        logger.warning("%s names no file beside it; looking for others", folder / LAST_FILE)
+    yield from rest
+
+
+def _problem(path: Path, model: nn.Module, trust: bool) -> str | None:
+    try:
+        content = load_model_file(path, trust)
+        problem = describe_nonfinite_parts(content, model)
+    except UntrustedError:
+        raise  # whole, as far as can be told: to pass over it could cost what it holds
+    except CheckpointError as error:
+        return str(error)
+    except RecursionError:
+        return f"{path} is nested without end"
+    return f"{path}: {problem}" if problem else None
