@@ -55,6 +55,7 @@ class Classification(Protocol):
         ...
 
 
+@dataclass
 class SigmoidClassification:
     """Binary cross-entropy of every query and class, with soft targets and weights.
 
@@ -72,14 +73,11 @@ class SigmoidClassification:
             its queries count alike when None.
     """
 
-    has_no_object = False
+    target: Target
+    weighting: Weighting
+    rank_weights: RankWeights | None = None
 
-    def __init__(
-        self, target: Target, weighting: Weighting, rank_weights: RankWeights | None = None
-    ) -> None:
-        self.target = target
-        self.weighting = weighting
-        self.rank_weights = rank_weights
+    has_no_object = False
 
     def __call__(self, logits: Tensor, pairs: Pairs) -> Classified:
         """See `Classification`."""
