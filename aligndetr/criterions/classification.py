@@ -10,7 +10,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from aligndetr.criterions.comparison import Pairs
-from aligndetr.criterions.targets import AlignTarget, IoUTarget, OneTarget, RankWeights, Target
+from aligndetr.criterions.score_targets import (
+    AlignTarget,
+    IoUTarget,
+    OneTarget,
+    RankWeights,
+    Target,
+)
 from aligndetr.criterions.weightings import (
     AlignWeighting,
     FocalWeighting,

@@ -14,7 +14,7 @@ from torch import nn
 from aligndetr.distributed import on_main
 from aligndetr.engine.finite import describe_nonfinite, infinite_buffers
 from aligndetr.engine.hooks import ModelEMA
-from aligndetr.engine.loaders import build_evaluator, build_test_loader, load_dataset
+from aligndetr.engine.loaders_from_config import build_evaluator, build_test_loader, load_dataset
 from aligndetr.engine.plan import FAST_DEV_ITERS
 from aligndetr.errors import ConfigError, TrainingError
 from aligndetr.evaluation import Results, inference_on_dataset
