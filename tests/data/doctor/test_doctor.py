@@ -88,8 +88,6 @@ def test_wrong_sizes_but_not_rotated_ones(dataset, decode_images):
     [
         ([1, 1, 0, 5], "warning", "zero width or height"),
         ([1, 1, 5, -5], "error", "negative width or height"),
-        ([1, 1, float("nan"), 5], "error", "not four finite numbers"),
-        ([1, 1, 5], "error", "not four finite numbers"),
         ([40, 1, 5, 5], "error", "outside of their image"),
         ([-9, 1, 9, 5], "error", "outside of their image"),
         ([35, 1, 6.5, 5], "warning", "over the image's edge"),
@@ -184,6 +182,25 @@ def test_files_that_cannot_be_examined(dataset, tmp_path):
     path, _ = dataset()
     found = findings((path, tmp_path / "nowhere"))
     assert the_one(found, "error", "image folder does not exist") == [str(tmp_path / "nowhere")]
+
+
+def test_every_entry_that_cannot_be_used_is_listed(dataset):
+    def spoil(content):
+        content["images"][1]["height"] = float("nan")
+        content["images"][3]["file_name"] = "\ud800.png"
+        content["images"][4]["id"] = True
+
+    lines = the_one(findings(dataset(change=spoil)), "error", "entries of the annotation file")
+    assert [line.split(";")[0] for line in lines] == [
+        "images[1] (id 2) has height nan",
+        "images[3] (id 4) has file_name '\\ud800.png'",
+        "images[4] (id True) has id True",
+    ]
+    numbers = [[1, 1, float("nan"), 5], [1, 1, 5], [1, 1, 10**400, 5], ["1", "1", "5", "5"]]
+    lines = the_one(findings(dataset([box(2, n) for n in numbers])), "error", "entries of")
+    assert [line.partition(" has bbox ")[0] for line in lines] == [
+        f"annotations[{i}] (id {i + 1})" for i in range(6, 10)
+    ]
 
 
 def test_facts_describe_the_data(dataset):
