@@ -1,5 +1,6 @@
 import argparse
 import json
+import os
 
 import numpy as np
 import pytest
@@ -66,6 +67,19 @@ def test_missing_and_unreadable_images(dataset):
     # Reading headers only does not see that 3.png is cut.
     quick = findings((path, folder), decode_images=False)
     assert [s.partition(":")[0] for s in quick["error", "images cannot be read"]] == ["4.png"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("decode_images", [True, False])
+def test_what_is_no_image_file(dataset, decode_images):
+    path, folder = dataset()
+    for name in ("2.png", "3.png"):
+        (folder / name).unlink()
+    os.mkfifo(folder / "2.png")
+    (folder / "3.png").mkdir()
+    lines = the_one(findings((path, folder), decode_images=decode_images), "error", "cannot be")
+    assert [line.split(": ")[0] for line in lines] == ["2.png", "3.png"]
+    assert all(line.endswith("not a regular file") for line in lines)
 
 
 @pytest.mark.parametrize("decode_images", [True, False])
