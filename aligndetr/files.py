@@ -1,9 +1,10 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and those that are safe to wait for."""
 
 from __future__ import annotations
 
 import errno
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -91,6 +92,16 @@ def remove_unfinished(folder: Path) -> list[Path]:
     for path in left:
         path.unlink(missing_ok=True)
     return left
+
+
+def check_regular(path: str | os.PathLike) -> None:
+    """Refuse what is no file on a disk: reading a pipe or a device may never come to an end.
+
+    Raises:
+        OSError: it is a folder, a pipe, a device or a socket, or it is not there.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
 
 
 def _umask() -> int:

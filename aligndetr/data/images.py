@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import os
-import struct
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from aligndetr.errors import DataError
+from aligndetr.errors import DataError, UserError
+from aligndetr.files import check_regular
 
-_BROKEN = (
-    OSError,
-    SyntaxError,  # Pillow's word for a broken PNG
-    ValueError,
-    EOFError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")  # JPEG: also a camera's MPO
 
 
 class SizeMismatchError(DataError):
@@ -43,23 +34,18 @@ def read_image(
         (H, W, 3) uint8.
 
     Raises:
-        DataError: the file is missing, broken or of an unknown kind.
+        DataError: the file is missing, broken, none of `FORMATS`, or has more pixels than
+            `PIL.Image.MAX_IMAGE_PIXELS`; these are counted before they are decoded.
         SizeMismatchError: its size is another one.
     """
-    with _opened(path) as image:
-        array = to_array(_orient(image, size), image_format)
-    if size is not None:
-        _check_size(path, array.shape[:2], size)
-    return array
+    with _opened(path, size) as image:
+        return to_array(_orient(image, size), image_format)
 
 
 def check_header(path: str | os.PathLike, size: tuple[int, int]) -> None:
     """Raise what `read_image` raises, as far as it shows without reading the pixels."""
-    with _opened(path) as image:
-        width, height = image.size
-        turned = (width, height) == size and image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
-    if not turned:
-        _check_size(path, (height, width), size)
+    with _opened(path, size):
+        pass
 
 
 def to_array(image: Image.Image, image_format: str = "RGB") -> np.ndarray:
@@ -85,21 +71,42 @@ def to_array(image: Image.Image, image_format: str = "RGB") -> np.ndarray:
 
 
 @contextmanager
-def _opened(path: str | os.PathLike) -> Iterator[Image.Image]:
+def _opened(path: str | os.PathLike, size: tuple[int, int] | None) -> Iterator[Image.Image]:
+    """The image, of which only the header has been read and compared with the annotated size."""
     try:
-        with Image.open(path) as image:
+        check_regular(path)
+        with Image.open(path, formats=FORMATS) as image:
+            _check_pixels(image)
+            if size is not None:
+                _check_size(path, image, size)
             yield image
     except FileNotFoundError:
         raise DataError(f"image {path} does not exist; check image_root") from None
-    except _BROKEN as error:
-        raise DataError(f"cannot read image {path}: {error}") from error
+    except UserError:
+        raise
+    except UnidentifiedImageError as error:
+        kinds = ", ".join(FORMATS)
+        raise DataError(f"cannot read image {path}: damaged, or none of {kinds}") from error
+    except Exception as error:  # damaged bytes make Pillow raise whatever their values lead to
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"cannot read image {path}: {reason}") from error
 
 
-def _check_size(path: str | os.PathLike, found: Sequence[int], annotated: Sequence[int]) -> None:
-    if tuple(found) != tuple(annotated):
+def _check_pixels(image: Image.Image) -> None:
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and image.width * image.height > limit:
+        raise ValueError(
+            f"{image.width}x{image.height} are above {limit} pixels; save it smaller or in tiles"
+        )
+
+
+def _check_size(path: str | os.PathLike, image: Image.Image, size: tuple[int, int]) -> None:
+    width, height = image.size
+    turned = (width, height) == size and image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+    if (height, width) != tuple(size) and not turned:
         raise SizeMismatchError(
-            f"image {path} is {found[1]}x{found[0]} but its annotation says "
-            f"{annotated[1]}x{annotated[0]} (width x height); boxes would be off"
+            f"image {path} is {width}x{height} but its annotation says "
+            f"{size[1]}x{size[0]} (width x height); boxes would be off"
         )
 
 

@@ -9,14 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aligndetr.data.coco_json import (
-    Content,
-    box_defect,
-    entry_name,
-    read_coco_json,
-    repeated,
-    strangers,
-)
+from aligndetr.data.coco_json import Content, box_defect, read_coco_json, repeated, strangers
+from aligndetr.data.entries import entry_name
 from aligndetr.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -95,14 +89,14 @@ def _attach(
             {
                 "bbox": box,
                 "category_id": contiguous[annotation["category_id"]],
-                "iscrowd": int(annotation.get("iscrowd", 0)),
-                "area": float(annotation.get("area", box[2] * box[3])),
+                "iscrowd": annotation.get("iscrowd", 0),
+                "area": annotation.get("area", box[2] * box[3]),
                 "id": annotation.get("id", number),
             }
         )
     if empty:
         logger.warning(
-            "%s: left out %d boxes without a positive, finite size (annotation ids %s)",
+            "%s: left out %d boxes without a positive size (annotation ids %s)",
             json_file, len(empty), _first(empty),
         )  # fmt: skip
 

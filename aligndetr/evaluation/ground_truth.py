@@ -29,7 +29,7 @@ def load_ground_truth(dataset, image_ids: set[int]) -> dict[str, list[dict]]:
         if annotation["image_id"] in image_ids and annotation["category_id"] in classes:
             width, height = annotation["bbox"][2:]
             kept = {key: annotation[key] for key in ("image_id", "category_id", "bbox")}
-            kept["iscrowd"] = int(annotation.get("iscrowd", 0))
+            kept["iscrowd"] = annotation.get("iscrowd", 0)
             kept["area"] = annotation.get("area", width * height)
             kept["id"] = len(annotations) + 1
             annotations.append(kept)

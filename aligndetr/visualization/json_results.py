@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import defaultdict
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Any
 
 import torch
 
+from aligndetr.data.coco_json import parse_json
+from aligndetr.data.entries import check_entries
 from aligndetr.errors import DataError
 from aligndetr.visualization.predictions import instances_of, save_picture, truth_beside
 
@@ -54,20 +55,12 @@ def read_results(path: str | os.PathLike) -> list[dict[str, Any]]:
     """Read a COCO results json.
 
     Raises:
-        DataError: it is missing, no JSON, or no list of detections.
+        DataError: it is missing, no JSON, no list of detections, or one of them is wrong.
     """
-    try:
-        results = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise DataError(f"{path} is not valid JSON: {error}") from error
-    keys = {"image_id", "category_id", "bbox", "score"}
+    results = parse_json(path)
     if not isinstance(results, list):
         raise DataError(f"{path} is not a COCO results file: a list of detections is expected")
-    for position, entry in enumerate(results):
-        if not isinstance(entry, dict) or not keys <= entry.keys():
-            raise DataError(f"{path}: entry {position} lacks one of {', '.join(sorted(keys))}")
+    check_entries("results", results, path)
     return results
 
 

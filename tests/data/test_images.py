@@ -1,8 +1,11 @@
+import os
+import time
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from aligndetr.data.images import SizeMismatchError, read_image, to_array
+from aligndetr.data.images import SizeMismatchError, check_header, read_image, to_array
 from aligndetr.errors import DataError
 
 RED, GREEN, BLUE, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (128, 128, 128)
@@ -124,6 +127,60 @@ def test_broken_png_header_is_an_error_of_the_data(saved):
     path.write_bytes(bytes(content))
     with pytest.raises(DataError, match="cannot read image"):
         read_image(path)
+
+
+@pytest.mark.parametrize("read", [read_image, check_header])
+def test_sizes_are_compared_before_pixels_are_decoded(saved, read):
+    path = saved(Image.fromarray(PIXELS))
+    path.write_bytes(path.read_bytes()[:44])  # the header, and nothing of the pixels
+    with pytest.raises(SizeMismatchError, match="is 3x2 but its annotation says 4x2"):
+        read(path, (2, 4))
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("limit, message", [(5, "3x2 are above 5 pixels"), (2, "exceeds limit")])
+def test_an_image_above_the_limit_is_not_decoded(saved, monkeypatch, limit, message):
+    path = saved(Image.fromarray(PIXELS))
+    path.write_bytes(path.read_bytes()[:44])
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    with pytest.raises(DataError, match=rf"cannot read image .*image\.png: .*{message}"):
+        read_image(path, (2, 3))
+
+
+def test_an_enormous_image_is_refused_within_a_second(saved):
+    path = saved(Image.new("1", (13_000, 13_000)))
+    before = time.process_time()
+    with pytest.raises(DataError, match=r"cannot read image .*image\.png: .*pixels"):
+        read_image(path, (13_000, 13_000))
+    assert time.process_time() - before < 1
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "bmp", "gif", "webp", "tiff", "ppm", "mpo"])
+def test_formats_that_are_read(saved, suffix):
+    assert read_image(saved(Image.new("RGB", (3, 2)), f"image.{suffix}")).shape == (2, 3, 3)
+
+
+@pytest.mark.parametrize("suffix", ["eps", "pcx", "tga", "ico"])
+def test_other_formats_are_refused_whatever_their_name(saved, suffix):
+    path = saved(Image.new("RGB", (16, 16)), f"image.{suffix}")
+    path = path.rename(path.with_suffix(".png"))
+    with pytest.raises(DataError, match=r"image\.png: damaged, or none of JPEG, PNG"):
+        read_image(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("read", [read_image, check_header])
+def test_a_pipe_or_a_folder_is_refused_and_not_waited_for(tmp_path, read):
+    os.mkfifo(tmp_path / "pipe.png")
+    for path in (tmp_path / "pipe.png", tmp_path):
+        with pytest.raises(DataError, match=r"cannot read image .*: not a regular file"):
+            read(path, (2, 3))
+
+
+@pytest.mark.parametrize("name", ["a\0b.png", "x" * 300 + ".png"])
+def test_names_that_no_file_can_have(tmp_path, name):
+    with pytest.raises(DataError, match="cannot read image"):
+        read_image(tmp_path / name)
 
 
 def test_arrays_can_be_written_to():

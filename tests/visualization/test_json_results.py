@@ -63,7 +63,9 @@ def test_count_and_threshold(dataset, tmp_path):
     [
         ("[{", "not valid JSON"),
         ('{"images": []}', "a list of detections is expected"),
-        ('[{"image_id": 11}]', "entry 0 lacks"),
+        ('[{"image_id": 11}]', r"r\.json: results\[0\] lacks category_id, bbox, score"),
+        (json.dumps([detection(11), detection([])]), r"results\[1\] has image_id \[\]; it must"),
+        (1000 * "[" + 1000 * "]", "nests too deeply"),
         (json.dumps([detection(99)]), "image id 99"),
         (json.dumps([detection(11, 8)]), "category id 8"),
     ],

@@ -85,7 +85,6 @@ def check_num_queries(content: Content, num_queries: int | None, report: Report)
 
 
 _BOX_DEFECTS = {
-    "malformed": ("error", "boxes are not four finite numbers"),
     "negative": ("error", "boxes have a negative width or height (left out in training)"),
     "zero": ("warning", "boxes have zero width or height (left out in training)"),
     "outside": ("error", "boxes lie outside of their image"),
@@ -94,7 +93,7 @@ _BOX_DEFECTS = {
 }
 
 
-def _defect(box: Any, image: dict[str, Any] | None) -> str | None:
+def _defect(box: list[float], image: dict[str, Any] | None) -> str | None:
     """A key of `_BOX_DEFECTS`, or None for a good box."""
     defect = box_defect(box)
     if defect or image is None:

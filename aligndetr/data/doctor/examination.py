@@ -10,6 +10,7 @@ from aligndetr.data.doctor import annotation_checks
 from aligndetr.data.doctor.facts import describe
 from aligndetr.data.doctor.findings import Finding, Report
 from aligndetr.data.doctor.image_checks import check_images
+from aligndetr.data.entries import EntriesError
 from aligndetr.errors import DataError
 
 
@@ -33,6 +34,9 @@ def examine(
     report = Report(name)
     try:
         content = read_coco_json(json_file)
+    except EntriesError as error:
+        report.add("error", "entries of the annotation file cannot be used", error.defects)
+        return report
     except DataError as error:
         report.add("error", "the annotation file cannot be used", [str(error)])
         return report

@@ -61,7 +61,7 @@ class _Outcome(NamedTuple):
 def _examine(image: dict[str, Any], image_root: Path, decode: bool) -> _Outcome:
     name, size = image["file_name"], (image["height"], image["width"])
     path = image_root / name
-    if not path.is_file():
+    if not os.path.exists(path):
         return _Outcome("missing", name)
     try:
         if not decode:
@@ -71,7 +71,7 @@ def _examine(image: dict[str, Any], image_root: Path, decode: bool) -> _Outcome:
     except SizeMismatchError as error:
         return _Outcome("size", str(error))
     except DataError as error:
-        return _Outcome("broken", f"{name}: {error.__cause__ or error}")
+        return _Outcome("broken", f"{name}: {error}")
     return _Outcome(None, name, hashlib.blake2b(pixels.tobytes(), digest_size=16).digest())
 
 
