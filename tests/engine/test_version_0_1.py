@@ -16,15 +16,7 @@ DETECTIONS = "coco_instances_results.json"
 
 
 @pytest.fixture
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture
-def run_folder(tmp_path, monkeypatch, one_thread):
+def run_folder(tmp_path, monkeypatch):
     """A copy of the interrupted run; the demo data is drawn anew."""
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path / "datasets"))
     return Path(shutil.copytree(FILES / "run", tmp_path / "run"))
