@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--image-id", type=int, metavar="N", help="image of the dataset (default: the first one)")
     add("--dataset", metavar="NAME", help="default: that of the config's dataloader.test")
-    add("--image", metavar="FILE", help="an image file instead of the dataset's")
+    add("--image", metavar="FILE", type=Path, help="an image file instead of the dataset's")
     add("--json-file", metavar="JSON", help="COCO annotations that contain --image")
     add("--query", type=int, metavar="N", help="whose sampling points (default: a matched one)")
     add("--layer", type=int, metavar="I", help="draw only this layer in the PNGs")
