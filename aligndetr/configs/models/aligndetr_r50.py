@@ -8,25 +8,18 @@ from aligndetr.criterions import (
     SetCriterion,
     SigmoidClassification,
 )
-from aligndetr.matchers import FocalCost, MatchingCost, MixedMatcher
+from aligndetr.matchers import MixedMatcher
 
 from .dino_r50 import model
 
 model.denoiser.label_noise_ratio = 0.5
 model.criterion = L(SetCriterion)(
-    matcher=L(MixedMatcher)(
-        cost=L(MatchingCost)(
-            class_cost=L(FocalCost)(alpha=0.25, gamma=2.0),
-            class_weight=2.0,
-            bbox_weight=5.0,
-            giou_weight=2.0,
-        )
-    ),
+    matcher=L(MixedMatcher)(cost=model.criterion.matcher.cost),
     classification=L(SigmoidClassification)(
         target=L(AlignTarget)(alpha=0.25),
         weighting=L(AlignWeighting)(gamma=2.0),
         rank_weights=L(RankWeights)(tau=1.5),
     ),
-    weights={"class": 1.0, "bbox": 5.0, "giou": 2.0},
+    weights=model.criterion.weights,
     match_num=[2, 2, 2, 2, 2, 2, 1],  # proposals, decoder layers 1 to 6
 )

@@ -4,13 +4,11 @@ from aligndetr.config import LazyCall as L
 from aligndetr.layers import repeat
 from aligndetr.modeling import IterativeRefinement, LearnedContentAnchors, ScaledAnchorPosition
 
-from .deformable_detr_r50 import model
+from .deformable_detr_r50 import model, without_dropout
 
-for layer in (model.encoder.layer, model.decoder.layer):
-    layer.ffn.feedforward_dim = 2048
-    layer.ffn.dropout = 0.0
-    layer.dropout = 0.0
-model.decoder.layer.self_attention.dropout = 0.0
+without_dropout(model)
+model.encoder.layer.ffn.feedforward_dim = 2048
+model.decoder.layer.ffn.feedforward_dim = 2048
 
 model.query_source = L(LearnedContentAnchors)(
     num_queries="${..num_queries}", embed_dim="${..embed_dim}"

@@ -28,6 +28,22 @@ from aligndetr.modeling import (
 )
 from aligndetr.modeling.backbone import ResNet
 
+
+def deformable_attention():
+    """The same in encoder and decoder."""
+    return L(MultiScaleDeformableAttention)(
+        embed_dim="${....embed_dim}", num_heads=8, num_levels="${....neck.num_outs}", num_points=4
+    )
+
+
+def without_dropout(model):
+    """As this model's relatives, and short trainings, have it."""
+    for layer in (model.encoder.layer, model.decoder.layer):
+        layer.ffn.dropout = 0.0
+        layer.dropout = 0.0
+    model.decoder.layer.self_attention.dropout = 0.0
+
+
 model = L(Detector)(
     backbone=L(ResNet)(
         depth=50, norm="FrozenBN", freeze_at=1, out_features=["res3", "res4", "res5"]
@@ -48,12 +64,7 @@ model = L(Detector)(
     ),
     encoder=L(Encoder)(
         layer=L(EncoderLayer)(
-            self_attention=L(MultiScaleDeformableAttention)(
-                embed_dim="${....embed_dim}",
-                num_heads=8,
-                num_levels="${....neck.num_outs}",
-                num_points=4,
-            ),
+            self_attention=deformable_attention(),
             ffn=L(FeedForward)(embed_dim="${....embed_dim}", feedforward_dim=1024, dropout=0.1),
             embed_dim="${...embed_dim}",
             dropout=0.1,
@@ -65,12 +76,7 @@ model = L(Detector)(
     decoder=L(Decoder)(
         layer=L(DecoderLayer)(
             self_attention=L(SelfAttention)(embed_dim="${....embed_dim}", num_heads=8, dropout=0.1),
-            cross_attention=L(MultiScaleDeformableAttention)(
-                embed_dim="${....embed_dim}",
-                num_heads=8,
-                num_levels="${....neck.num_outs}",
-                num_points=4,
-            ),
+            cross_attention=deformable_attention(),
             ffn=L(FeedForward)(embed_dim="${....embed_dim}", feedforward_dim=1024, dropout=0.1),
             embed_dim="${...embed_dim}",
             dropout=0.1,

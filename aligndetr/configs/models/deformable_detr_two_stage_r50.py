@@ -2,13 +2,13 @@
 
 from aligndetr.config import LazyCall as L
 from aligndetr.layers import repeat
-from aligndetr.modeling import BoxHead, ClassHead, IterativeRefinement, ProposedQueries
+from aligndetr.modeling import IterativeRefinement, ProposedQueries
 
 from .deformable_detr_r50 import model
 
 model.query_source = L(ProposedQueries)(
-    class_head=L(ClassHead)(embed_dim="${...embed_dim}", num_classes="${...num_classes}"),
-    box_head=L(BoxHead)(embed_dim="${...embed_dim}"),
+    class_head=model.decoder.class_head,
+    box_head=model.decoder.box_head,
     num_queries="${..num_queries}",
     embed_dim="${..embed_dim}",
 )

@@ -9,8 +9,6 @@ from torch.nn import LayerNorm
 from aligndetr.config import LazyCall as L
 from aligndetr.modeling import (
     AnchorPosition,
-    BoxHead,
-    ClassHead,
     ContrastiveDenoiser,
     LookForwardTwice,
     TwoStageQueries,
@@ -20,10 +18,8 @@ from .dab_deformable_detr_r50 import model
 
 model.num_queries = 900
 model.query_source = L(TwoStageQueries)(
-    class_head=L(ClassHead)(
-        embed_dim="${...embed_dim}", num_classes="${...num_classes}", prior=0.01
-    ),
-    box_head=L(BoxHead)(embed_dim="${...embed_dim}"),
+    class_head=model.decoder.class_head,
+    box_head=model.decoder.box_head,
     num_queries="${..num_queries}",
     embed_dim="${..embed_dim}",
 )

@@ -8,13 +8,12 @@ from aligndetr.config import LazyCall as L
 from aligndetr.criterions import HybridCriterion
 from aligndetr.modeling import HybridQueries, LookForwardTwice
 
+from .deformable_detr_r50 import without_dropout
 from .deformable_detr_two_stage_r50 import model
 
-for layer in (model.encoder.layer, model.decoder.layer):
-    layer.ffn.feedforward_dim = 2048
-    layer.ffn.dropout = 0.0
-    layer.dropout = 0.0
-model.decoder.layer.self_attention.dropout = 0.0
+without_dropout(model)
+model.encoder.layer.ffn.feedforward_dim = 2048
+model.decoder.layer.ffn.feedforward_dim = 2048
 
 model.query_source = L(HybridQueries)(
     class_head=model.query_source.class_head,

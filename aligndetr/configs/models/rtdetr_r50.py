@@ -6,9 +6,7 @@ from aligndetr.config import LazyCall as L
 from aligndetr.criterions import IoUTarget, SigmoidClassification, VarifocalWeighting
 from aligndetr.layers import FeedForward, PixelSineEmbedding, SelfAttention
 from aligndetr.modeling import (
-    BoxHead,
     BoxPosition,
-    ClassHead,
     DenseEncoderLayer,
     HybridEncoder,
     PlainPyramidBuilder,
@@ -51,8 +49,8 @@ model.encoder = L(HybridEncoder)(
     norm="${..neck.norm}",
 )
 model.query_source = L(TokenQueries)(
-    class_head=L(ClassHead)(embed_dim="${...embed_dim}", num_classes="${...num_classes}"),
-    box_head=L(BoxHead)(embed_dim="${...embed_dim}"),
+    class_head=model.decoder.class_head,
+    box_head=model.decoder.box_head,
     num_queries="${..num_queries}",
     embed_dim="${..embed_dim}",
 )

@@ -2,12 +2,7 @@
 
 from aligndetr.config import get_config
 
-model = get_config("models/dab_deformable_detr_r50.py").model
-dataloader = get_config("common/data/coco_detr.py").dataloader
-optimizer = get_config("common/optim.py").adamw
-lr_multiplier = get_config("common/schedule.py").step_50ep
-train = get_config("common/train.py").train
+from ...dab_detr.configs.dab_detr_r50_50ep import dataloader, lr_multiplier, optimizer, train
 
-train.init_checkpoint = "detectron2://ImageNetPretrained/torchvision/R-50.pkl"
-train.epochs = 50
+model = get_config("models/dab_deformable_detr_r50.py").model
 train.output_dir = "./output/dab_deformable_detr_r50_50ep"

@@ -2,11 +2,7 @@
 
 from aligndetr.config import get_config
 
-model = get_config("models/h_deformable_detr_r50.py").model
-dataloader = get_config("common/data/coco_detr.py").dataloader
-optimizer = get_config("common/optim.py").adamw
-lr_multiplier = get_config("common/schedule.py").step_12ep
-train = get_config("common/train.py").train
+from ...dino.configs.dino_r50_4scale_12ep import dataloader, lr_multiplier, optimizer, train
 
-train.init_checkpoint = "detectron2://ImageNetPretrained/torchvision/R-50.pkl"
+model = get_config("models/h_deformable_detr_r50.py").model
 train.output_dir = "./output/h_deformable_detr_r50_two_stage_12ep"
