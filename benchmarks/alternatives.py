@@ -17,8 +17,8 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from aligndetr.engine.allocator import tune_allocator
 from aligndetr.engine.compilation import compile_parts
+from aligndetr.engine.cpu_allocator import tune_allocator
 from aligndetr.layers.attention import SelfAttention
 from aligndetr.layers.mlp import FeedForward
 from aligndetr.matchers import Assignment, MixedMatcher

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from aligndetr.engine.allocator import tune_allocator
+from aligndetr.engine.cpu_allocator import tune_allocator
 from benchmarks.measure import alternate, describe_machine, summarise, write_json
 from benchmarks.workload import evaluation, make_batch, make_model, training
 

@@ -11,8 +11,8 @@ from aligndetr.criterions.classification import (
 from aligndetr.criterions.comparison import Comparison, DenoisedPredictions, Pairs
 from aligndetr.criterions.hybrid_criterion import HybridCriterion
 from aligndetr.criterions.no_object import NoObjectCrossEntropy, check_no_object
+from aligndetr.criterions.score_targets import AlignTarget, IoUTarget, OneTarget, RankWeights
 from aligndetr.criterions.set_criterion import SetCriterion
-from aligndetr.criterions.targets import AlignTarget, IoUTarget, OneTarget, RankWeights
 from aligndetr.criterions.weightings import AlignWeighting, FocalWeighting, VarifocalWeighting
 
 __all__ = [

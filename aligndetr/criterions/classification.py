@@ -10,7 +10,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from aligndetr.criterions.comparison import Pairs
-from aligndetr.criterions.targets import AlignTarget, IoUTarget, OneTarget, RankWeights, Target
+from aligndetr.criterions.score_targets import (
+    AlignTarget,
+    IoUTarget,
+    OneTarget,
+    RankWeights,
+    Target,
+)
 from aligndetr.criterions.weightings import (
     AlignWeighting,
     FocalWeighting,
@@ -55,6 +61,7 @@ class Classification(Protocol):
         ...
 
 
+@dataclass
 class SigmoidClassification:
     """Binary cross-entropy of every query and class, with soft targets and weights.
 
@@ -72,14 +79,11 @@ class SigmoidClassification:
             its queries count alike when None.
     """
 
-    has_no_object = False
+    target: Target
+    weighting: Weighting
+    rank_weights: RankWeights | None = None
 
-    def __init__(
-        self, target: Target, weighting: Weighting, rank_weights: RankWeights | None = None
-    ) -> None:
-        self.target = target
-        self.weighting = weighting
-        self.rank_weights = rank_weights
+    has_no_object = False
 
     def __call__(self, logits: Tensor, pairs: Pairs) -> Classified:
         """See `Classification`."""

@@ -90,14 +90,10 @@ class HybridCriterion(nn.Module):
         return one + many
 
     def _branches(
-        self,
-        matching: Predictions,
-        targets: Targets,
-        proposals: Predictions | None,
-        denoised: DenoisedPredictions | None,
+        self, matching: Predictions, targets: Targets, *others
     ) -> tuple[list[Comparison], list[Comparison]]:
         first, second = matching.split(self.num_queries)
-        one = self.one_to_one.comparisons(first, targets, proposals, denoised)
+        one = self.one_to_one.comparisons(first, targets, *others)
         if not self.training:
             return one, []
         copies = Targets(

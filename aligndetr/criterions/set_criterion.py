@@ -155,8 +155,8 @@ class SetCriterion(nn.Module):
     def _match(
         self, predictions: Predictions, targets: Targets, suffixes: list[str], match_num: list[int]
     ) -> Comparison:
-        assignment = self.matcher(predictions, targets, match_num)
-        return self._compare(predictions, targets, suffixes, assignment)
+        pairs = self.matcher(predictions, targets, match_num)
+        return self._compare(predictions, targets, suffixes, pairs)
 
     def _compare(
         self,

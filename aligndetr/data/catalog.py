@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from aligndetr.data.shapes import SPLITS, ensure_shapes
+from aligndetr.data.demo_shapes import SPLITS, ensure_shapes
 from aligndetr.errors import DataError
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,26 @@ from aligndetr.errors import DataError
 logger = logging.getLogger(__name__)
 
 
-class TrainLoader:
+class _Loader:
+    """What both loaders have.
+
+    Attributes:
+        dataset: the DetectionDataset.
+        skipped: broken images met so far, with reasons; each once.
+    """
+
+    def __init__(self, reader: BatchReader, num_workers: int) -> None:
+        self.dataset = reader.dataset
+        self.num_workers = num_workers
+        self.skipped: dict[str, None] = {}
+        self._reader = reader
+
+    def _read(self, batches: Iterable[list[Sample]], *seed: int) -> Iterator[list[dict[str, Any]]]:
+        numbers = [self._reader.seed, *seed]
+        return read_batches(self._reader, batches, self.num_workers, self.skipped, numbers)
+
+
+class TrainLoader(_Loader):
     """An endless iterable of batches (lists of items) that knows how many were consumed.
 
     The order of images and every random draw are functions of the seed, so that a loader with a
@@ -40,9 +59,7 @@ class TrainLoader:
         rank, world_size: this process and how many there are.
 
     Attributes:
-        dataset: the DetectionDataset.
         consumed: batches handed out so far (each process hands out its part of a step).
-        skipped: broken images met so far, with reasons; each once.
     """
 
     def __init__(
@@ -54,25 +71,21 @@ class TrainLoader:
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        self.dataset = reader.dataset
+        super().__init__(reader, num_workers)
         self.total_batch_size = total_batch_size
         self.batch_size = total_batch_size // world_size
-        self.num_workers = num_workers
         self.consumed = 0
-        self.skipped: dict[str, None] = {}
-        self._reader = reader
         self._groups = groups
         self._rank = rank
         self._world_size = world_size
 
     def __iter__(self) -> Iterator[list[dict[str, Any]]]:
-        seed = [self._reader.seed, self._rank, self.consumed]
         samples = training_samples(
             len(self.dataset), self._reader.seed, self._rank, self._world_size
         )
         batches = training_batches(samples, self.batch_size, self._groups)
         batches = itertools.islice(batches, self.consumed, None)
-        for items in read_batches(self._reader, batches, self.num_workers, self.skipped, seed):
+        for items in self._read(batches, self._rank, self.consumed):
             self.consumed += 1
             yield items
 
@@ -110,38 +123,26 @@ class TrainLoader:
         }
 
 
-class TestLoader:
+class TestLoader(_Loader):
     """Batches (lists of items) of this process's part of a dataset, each image exactly once.
 
     Args:
         reader: makes batches.
         batches: lists of (epoch 0, index).
         num_workers: loading processes; 0 loads in this one.
-
-    Attributes:
-        dataset: the DetectionDataset.
-        skipped: broken images met so far, with reasons.
     """
 
     __test__ = False  # not a test class, whatever its name says to pytest
 
     def __init__(self, reader: BatchReader, batches: list[list[Sample]], num_workers: int) -> None:
-        self.dataset = reader.dataset
-        self.num_workers = num_workers
-        self.skipped: dict[str, None] = {}
-        self._reader = reader
+        super().__init__(reader, num_workers)
         self._batches = batches
 
     def __len__(self) -> int:
         return len(self._batches)
 
     def __iter__(self) -> Iterator[list[dict[str, Any]]]:
-        seed = [self._reader.seed]
-        for items in read_batches(
-            self._reader, self._batches, self.num_workers, self.skipped, seed
-        ):
-            if items:
-                yield items
+        return filter(None, self._read(self._batches))
 
 
 def build_train_loader(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from aligndetr.data.records import Record
 from aligndetr.structures import Boxes, Instances
 
 
+@dataclass
 class DetrMapper:
     """Read an image, augment it with its boxes and make tensors (DETR, section A.4).
 
@@ -28,21 +30,11 @@ class DetrMapper:
             stops with an error, True counts it and goes on with another one.
     """
 
-    def __init__(
-        self,
-        augmentation: Sequence[Augmentation | BoxAugmentation],
-        augmentation_with_crop: Sequence[Augmentation | BoxAugmentation] | None = None,
-        is_train: bool = True,
-        image_format: str = "RGB",
-        skip_broken_images: bool = False,
-    ) -> None:
-        self.augmentation = list(augmentation)
-        self.augmentation_with_crop = (
-            None if augmentation_with_crop is None else list(augmentation_with_crop)
-        )
-        self.is_train = is_train
-        self.image_format = image_format
-        self.skip_broken_images = skip_broken_images
+    augmentation: Sequence[Augmentation | BoxAugmentation]
+    augmentation_with_crop: Sequence[Augmentation | BoxAugmentation] | None = None
+    is_train: bool = True
+    image_format: str = "RGB"
+    skip_broken_images: bool = False
 
     def __call__(self, record: Record, rng: np.random.Generator | None = None) -> dict[str, Any]:
         """Map one record.
@@ -71,7 +63,7 @@ class DetrMapper:
             item["instances"] = make_instances(record["annotations"], transform, image.shape[:2])
         return item
 
-    def _choose_steps(self, rng: np.random.Generator) -> list[Augmentation | BoxAugmentation]:
+    def _choose_steps(self, rng: np.random.Generator) -> Sequence[Augmentation | BoxAugmentation]:
         if self.augmentation_with_crop is not None and rng.random() < 0.5:
             return self.augmentation_with_crop
         return self.augmentation

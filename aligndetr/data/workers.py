@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,6 +37,7 @@ class LoadedBatch(NamedTuple):
     error: str | None = None
 
 
+@dataclass
 class BatchReader:
     """Turns a list of (epoch, index) into a batch; this is what runs in the workers.
 
@@ -48,19 +50,11 @@ class BatchReader:
             generator seeded by (seed, epoch and index of the first image). None: nothing.
     """
 
-    def __init__(
-        self,
-        dataset: DetectionDataset,
-        mapper: Mapper,
-        seed: int,
-        replace_broken: bool,
-        batch_transform: BatchTransform | None = None,
-    ) -> None:
-        self.dataset = dataset
-        self.mapper = mapper
-        self.seed = seed
-        self.replace_broken = replace_broken
-        self.batch_transform = batch_transform
+    dataset: DetectionDataset
+    mapper: Mapper
+    seed: int
+    replace_broken: bool
+    batch_transform: BatchTransform | None = None
 
     def __getitem__(self, samples: Sequence[Sample]) -> LoadedBatch:
         batch = LoadedBatch([], [])
@@ -116,7 +110,8 @@ def read_batches(
     """
     # A private generator, because a DataLoader otherwise draws its base seed from torch's global
     # one, and a restored run would no longer be the same.
-    generator = torch.Generator().manual_seed(_one_number(seed))
+    number = int(np.random.SeedSequence(list(seed)).generate_state(1)[0])
+    generator = torch.Generator().manual_seed(number)
     loader = DataLoader(
         reader,
         sampler=batches,
@@ -129,10 +124,6 @@ def read_batches(
     for batch in loader:
         _note_skipped(batch, skipped)
         yield batch.items
-
-
-def _one_number(seed: Sequence[int]) -> int:
-    return int(np.random.SeedSequence(list(seed)).generate_state(1)[0])
 
 
 def _unchanged(batch: LoadedBatch) -> LoadedBatch:

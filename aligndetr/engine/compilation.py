@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from aligndetr.engine.recomputation import model_part
+from aligndetr.engine.activation_checkpointing import model_part
 
 COMPILE = "train.compile"
 

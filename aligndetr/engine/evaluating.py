@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from aligndetr.engine.hooks import ModelEMA
-from aligndetr.engine.loaders import build_evaluator, build_test_loader, load_dataset
+from aligndetr.engine.loaders_from_config import build_evaluator, build_test_loader, load_dataset
 from aligndetr.engine.plan import FAST_DEV_ITERS
 from aligndetr.errors import ConfigError
 from aligndetr.evaluation import Results, inference_on_dataset

@@ -12,12 +12,12 @@ from torch.nn.parallel import DistributedDataParallel
 
 from aligndetr.config import instantiate
 from aligndetr.distributed import world_size
+from aligndetr.engine.activation_checkpointing import KEY as RECOMPUTED
+from aligndetr.engine.activation_checkpointing import recompute_activations
 from aligndetr.engine.compilation import COMPILE, compile_parts
-from aligndetr.engine.initial import load_trained, read_stored
+from aligndetr.engine.initial_weights import load_trained, read_stored
 from aligndetr.engine.launch import resolve_device
 from aligndetr.engine.num_classes import settle_by_checkpoint, settle_num_classes
-from aligndetr.engine.recomputation import KEY as RECOMPUTED
-from aligndetr.engine.recomputation import recompute_activations
 
 
 def build_model(config: DictConfig, class_names: list[str] | None) -> nn.Module:

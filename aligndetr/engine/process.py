@@ -7,7 +7,7 @@ import os
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from aligndetr.engine.allocator import tune_allocator
+from aligndetr.engine.cpu_allocator import tune_allocator
 from aligndetr.engine.launch import resolve_device
 from aligndetr.engine.plan import whole_number
 from aligndetr.engine.random_state import choose_seed, seed_everything

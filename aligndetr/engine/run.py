@@ -12,10 +12,15 @@ from omegaconf import DictConfig, OmegaConf
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.distributed import barrier, is_main, rank, world_size
 from aligndetr.engine import hooks
+from aligndetr.engine.activation_checkpointing import KEY as RECOMPUTED
 from aligndetr.engine.checkpoint import Checkpointer, build_checkpointer, last_checkpoint
 from aligndetr.engine.evaluating import Evaluation, build_evaluation, weights_of
-from aligndetr.engine.initial import load_start
-from aligndetr.engine.loaders import build_train_loader, build_validation_loader, load_dataset
+from aligndetr.engine.initial_weights import load_start
+from aligndetr.engine.loaders_from_config import (
+    build_train_loader,
+    build_validation_loader,
+    load_dataset,
+)
 from aligndetr.engine.lr_schedule import LRMultiplier
 from aligndetr.engine.model import build_model, distribute, load_model
 from aligndetr.engine.num_classes import settle_num_classes
@@ -25,7 +30,6 @@ from aligndetr.engine.plan import Plan, make_plan, whole_number
 from aligndetr.engine.precision import build_precision
 from aligndetr.engine.process import prepare_process
 from aligndetr.engine.random_state import seed_everything
-from aligndetr.engine.recomputation import KEY as RECOMPUTED
 from aligndetr.engine.run_folder import CONFIG_FILE, logging_to, make_run_folder
 from aligndetr.engine.trainer import Trainer
 from aligndetr.engine.writers import build_writers

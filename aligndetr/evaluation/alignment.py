@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
 
-from aligndetr.errors import DataError
-from aligndetr.evaluation.detections import DetectionCollector
-from aligndetr.evaluation.evaluator import DatasetEvaluator, Results
-from aligndetr.evaluation.report import copypaste_lines, results_table
+from aligndetr.evaluation.detections import DetectionEvaluator, Detections
 from aligndetr.layers.boxes import pairwise_iou
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -47,7 +39,7 @@ class Alignment:
         return Alignment(*(np.concatenate(column) if column else np.zeros(0) for column in columns))
 
 
-class AlignmentEvaluator(DatasetEvaluator):
+class AlignmentEvaluator(DetectionEvaluator):
     """Recall of best-regressed samples, and the correlation of score and IoU.
 
     A set predictor keeps one box an object: its most confident one. AlignDETR (Cai et al., arXiv
@@ -71,52 +63,20 @@ class AlignmentEvaluator(DatasetEvaluator):
         ranks: the k of `recall@k`.
     """
 
+    task, title = "alignment", "Alignment"
+
     def __init__(self, dataset, min_iou: float = 0.5, ranks: Sequence[int] = (1, 3, 10)) -> None:
-        self.dataset = dataset
+        super().__init__(dataset)
         self.min_iou = min_iou
         self.ranks = tuple(ranks)
-        self.reset()
 
-    def reset(self) -> None:
-        """Forget all predictions."""
-        self._collector = DetectionCollector()
-
-    def process(self, inputs: Sequence[dict], outputs: Sequence[dict[str, Any]]) -> None:
-        """Take one batch; boxes are xyxy pixels of the original images.
-
-        Raises:
-            DataError: an `image_id` that the dataset does not have.
-        """
-        for item, output in zip(inputs, outputs, strict=True):
-            if item["image_id"] not in self._index_of:
-                raise DataError(
-                    f"prediction for image id {item['image_id']}, which the dataset "
-                    f"{self.dataset.name!r} does not have"
-                )
-            self._collector.add(item["image_id"], output["instances"])
-
-    def evaluate(self) -> Results:
-        """`{"alignment": {recall@1, ..., covered, iou_best, iou_top, pearson, spearman}}`.
-
-        NaN where there is nothing to average. Images that were not seen do not count.
-        """
-        detections = self._collector.gather()
-        if detections is None:
-            return {}
+    def metrics(self, detections: Detections) -> dict[str, float]:
+        """The numbers above; images that were not seen do not count."""
         parts = []
-        for image_id, span in detections.slices:
-            truth, truth_classes = self._objects(image_id)
-            predicted = (detections.boxes[span], detections.scores[span], detections.classes[span])
-            parts.append(image_alignment(*predicted, truth, truth_classes, self.min_iou))
-        metrics = alignment_metrics(Alignment.cat(parts), self.ranks)
-        logger.info("\n%s", results_table(metrics, f"Alignment in {self.dataset.name}"))
-        for line in copypaste_lines({"alignment": metrics}):
-            logger.info(line)
-        return {"alignment": metrics}
-
-    @cached_property
-    def _index_of(self) -> dict[int, int]:
-        return {self.dataset[i]["image_id"]: i for i in range(len(self.dataset))}
+        for image_id, rows in detections.items():
+            predicted = (rows[:, :4], rows[:, 4], rows[:, 5])
+            parts.append(image_alignment(*predicted, *self._objects(image_id), self.min_iou))
+        return alignment_metrics(Alignment.cat(parts), self.ranks)
 
     def _objects(self, image_id: int) -> tuple[np.ndarray, np.ndarray]:
         """(G, 4) xyxy pixels and (G,) classes of an image's objects that are no crowds."""

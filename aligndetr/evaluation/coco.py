@@ -8,15 +8,12 @@ import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from aligndetr.errors import DataError
-from aligndetr.evaluation.detections import DetectionCollector, Detections
-from aligndetr.evaluation.evaluator import DatasetEvaluator, Results
+from aligndetr.evaluation.detections import DetectionEvaluator, Detections
 from aligndetr.evaluation.ground_truth import load_ground_truth
-from aligndetr.evaluation.report import copypaste_lines, results_table
 from aligndetr.files import atomic_write
 
 logger = logging.getLogger(__name__)
@@ -24,7 +21,7 @@ logger = logging.getLogger(__name__)
 PREDICTIONS_FILE = "coco_instances_results.json"
 
 
-class COCOEvaluator(DatasetEvaluator):
+class COCOEvaluator(DetectionEvaluator):
     """The twelve numbers of COCO (Lin et al. 2014), and the AP of each class, in percent.
 
     Computed by faster-coco-eval, whose numbers are those of pycocotools. Ground truth comes from
@@ -42,66 +39,37 @@ class COCOEvaluator(DatasetEvaluator):
         ValueError: `max_dets` is not above 10 (AR1 and AR10 are always reported).
     """
 
+    task, title = "bbox", "Boxes"
+
     def __init__(
         self, dataset, output_dir: str | os.PathLike | None = None, max_dets: int = 100
     ) -> None:
         if max_dets <= 10:
             raise ValueError(f"max_dets must be above 10, got {max_dets}")
-        self.dataset = dataset
+        super().__init__(dataset)
         self.output_dir = output_dir
         self.max_dets = max_dets
-        self.reset()
 
-    def reset(self) -> None:
-        """Forget all predictions."""
-        self._collector = DetectionCollector()
-
-    def process(self, inputs: Sequence[dict], outputs: Sequence[dict[str, Any]]) -> None:
-        """Take one batch; boxes are xyxy pixels of the original images.
-
-        Raises:
-            DataError: an `image_id` that the dataset does not have.
-        """
-        for item, output in zip(inputs, outputs, strict=True):
-            if item["image_id"] not in self._image_ids:
-                raise DataError(
-                    f"prediction for image id {item['image_id']}, which the dataset "
-                    f"{self.dataset.name!r} does not have; evaluate with the dataset that the "
-                    "loader reads (dataloader.evaluator.dataset)"
-                )
-            self._collector.add(item["image_id"], output["instances"])
-
-    def evaluate(self) -> Results:
-        """`{"bbox": {AP, AP50, AP75, APs, APm, APl, AR1, AR10, AR100, ARs, ARm, ARl, AP-<class>}}`.
+    def metrics(self, detections: Detections) -> dict[str, float]:
+        """AP, AP50, AP75, APs, APm, APl, AR1, AR10, AR100, ARs, ARm, ARl and AP-<class>.
 
         NaN where there is nothing to find: a class, or a size, without objects.
         """
-        detections = self._collector.gather()
-        if detections is None:
-            return {}
-        missing = len(self._image_ids) - len(detections.image_ids)
+        missing = len(self._index_of) - len(detections)
         if missing:
             logger.warning("%d images of the dataset were not seen; they count as missed", missing)
         annotations = coco_annotations(detections, self.dataset.category_ids)
         if self.output_dir is not None:
             path = Path(self.output_dir) / PREDICTIONS_FILE
-            write_annotations(annotations, path)
+            with atomic_write(path) as file:
+                file.write(json.dumps(annotations))  # json.dump is ten times slower
             logger.info("predictions written to %s", path)
-        metrics = coco_metrics(
-            self._ground_truth, annotations, self.dataset.class_names, self.max_dets
-        )
-        logger.info("\n%s", results_table(metrics, f"Boxes in {self.dataset.name}"))
-        for line in copypaste_lines({"bbox": metrics}):
-            logger.info(line)
-        return {"bbox": metrics}
-
-    @cached_property
-    def _image_ids(self) -> set[int]:
-        return {self.dataset[index]["image_id"] for index in range(len(self.dataset))}
+        names = self.dataset.class_names
+        return coco_metrics(self._ground_truth, annotations, names, self.max_dets)
 
     @cached_property
     def _ground_truth(self) -> dict[str, list[dict]]:
-        return load_ground_truth(self.dataset, self._image_ids)
+        return load_ground_truth(self.dataset, set(self._index_of))
 
 
 def coco_annotations(detections: Detections, category_ids: Sequence[int]) -> list[dict]:
@@ -110,28 +78,22 @@ def coco_annotations(detections: Detections, category_ids: Sequence[int]) -> lis
     Raises:
         DataError: a class index that the dataset does not have.
     """
-    classes = detections.classes
+    rows = np.concatenate([np.zeros((0, 6), np.float32), *detections.values()])
+    boxes, classes = rows[:, :4].astype(np.float64), rows[:, 5].astype(np.int64)
     if len(classes) and classes.max() >= len(category_ids):
         raise DataError(
             f"class {classes.max()} predicted, but the dataset has {len(category_ids)} classes; "
             "model.num_classes must be the number of classes of the data"
         )
-    boxes = detections.boxes.astype(np.float64)
     boxes[:, 2:] -= boxes[:, :2]
     columns = (
-        detections.image_of_each.tolist(),
+        [image_id for image_id, found in detections.items() for _ in found],
         np.asarray(category_ids)[classes].tolist(),
         boxes.tolist(),
-        detections.scores.tolist(),
+        rows[:, 4].tolist(),
     )
     names = ("image_id", "category_id", "bbox", "score")
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
-
-
-def write_annotations(annotations: list[dict], path: str | os.PathLike) -> None:
-    """Write a results json, whole or not at all."""
-    with atomic_write(path) as file:
-        file.write(json.dumps(annotations))  # json.dump is ten times slower
 
 
 def coco_metrics(

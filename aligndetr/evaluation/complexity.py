@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from io import StringIO
 
 import torch
 from torch import Tensor, nn
 
 from aligndetr.evaluation.inference import evaluation_mode
+from aligndetr.evaluation.report import text_table
 from aligndetr.structures import ImageBatch
 
 Counts = Mapping[str, int]
@@ -109,27 +109,19 @@ def cost_table(columns: Mapping[str, Counts], depth: int = 2) -> str:
         columns: counts by heading.
         depth: levels of modules to show.
     """
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("module", no_wrap=True)
+    headings = [("module", "left")]
     for heading in columns:
-        table.add_column(heading, justify="right", no_wrap=True)
-        table.add_column("%", justify="right", no_wrap=True)
+        headings += [(heading, "right"), ("%", "right")]
+    rows = []
     for name in next(iter(columns.values())):
         level = name.count(".") + 1 if name else 0
         if level <= depth and any(counts[name] for counts in columns.values()):
-            cells = [Text("  " * level + name.rpartition(".")[2] if name else "all")]
+            cells = ["  " * level + name.rpartition(".")[2] if name else "all"]
             for counts in columns.values():
                 share = counts[name] / max(counts[""], 1)
-                cells += [Text(_readable(counts[name])), Text(f"{100 * share:.1f}")]
-            table.add_row(*cells)
-    console = Console(file=StringIO(), width=80, force_terminal=False)
-    console.print(table)
-    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines() if line.strip())
+                cells += [_readable(counts[name]), f"{100 * share:.1f}"]
+            rows.append(cells)
+    return "\n".join(text_table(headings, rows))
 
 
 def _readable(number: int) -> str:

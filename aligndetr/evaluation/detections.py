@@ -1,98 +1,111 @@
-"""Predictions of many images as flat arrays, collected per process and gathered once."""
+"""Predictions of many images, collected per process and gathered once."""
 
 from __future__ import annotations
 
 import logging
+from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
 
+from aligndetr import distributed
+from aligndetr.errors import DataError
+from aligndetr.evaluation.evaluator import DatasetEvaluator, Results
+from aligndetr.evaluation.report import copypaste_lines, results_table
+
 logger = logging.getLogger(__name__)
 
 
-@dataclass
-class Detections:
-    """M detections of N images, those of one image side by side.
+Detections = dict[int, np.ndarray]
+"""Of every image that was seen, by id, (M, 6) float32: box, xyxy in pixels of the original image,
+score, and contiguous class index."""
+
+
+class DetectionEvaluator(DatasetEvaluator):
+    """Computes numbers from all detections of a dataset at once.
+
+    They are collected as one array an image, which takes one transfer from the device.
+
+    Args:
+        dataset: a `DetectionDataset`.
 
     Attributes:
-        image_ids: (N,) int64, every image that was seen, also one without detections.
-        counts: (N,) int64, detections of each image.
-        boxes: (M, 4) float32 xyxy in pixels of the original image.
-        scores: (M,) float32.
-        classes: (M,) int64, contiguous class indices.
+        task: key of the results.
+        title: of their table.
     """
 
-    image_ids: np.ndarray
-    counts: np.ndarray
-    boxes: np.ndarray
-    scores: np.ndarray
-    classes: np.ndarray
+    task: str
+    title: str
 
-    @property
-    def image_of_each(self) -> np.ndarray:
-        """(M,) the image id of every detection."""
-        return np.repeat(self.image_ids, self.counts)
+    def __init__(self, dataset) -> None:
+        self.dataset = dataset
+        self.reset()
 
-    @property
-    def slices(self) -> list[tuple[int, slice]]:
-        """(image id, range of its detections), N times."""
-        ends = np.cumsum(self.counts)
-        starts = ends - self.counts
-        spans = zip(self.image_ids.tolist(), starts.tolist(), ends.tolist(), strict=True)
-        return [(image_id, slice(start, end)) for image_id, start, end in spans]
+    @abstractmethod
+    def metrics(self, detections: Detections) -> dict[str, float]:
+        """The numbers by name, NaN where there is nothing to count; in the main process."""
 
+    def reset(self) -> None:
+        """Forget all predictions."""
+        self._detections: Detections = {}
 
-class DetectionCollector:
-    """Collects the detections of this process as one float array an image.
+    def process(self, inputs: Sequence[dict], outputs: Sequence[dict[str, Any]]) -> None:
+        """Take one batch; boxes are xyxy pixels of the original images.
 
-    One array an image means one transfer from the device, and a handful of arrays to send
-    to the main process in the end, instead of thousands of small tensors.
-    """
-
-    def __init__(self) -> None:
-        self._image_ids: list[int] = []
-        self._rows: list[np.ndarray] = []
-
-    def add(self, image_id: int, instances) -> None:
-        """Take the detections of one image.
-
-        Args:
-            image_id: id in the annotation file.
-            instances: `pred_boxes` (xyxy pixels of the original image), `scores`, `pred_classes`.
+        Raises:
+            DataError: an `image_id` that the dataset does not have.
         """
-        boxes, scores = instances.pred_boxes.tensor.float(), instances.scores.float()
-        columns = (boxes, scores[:, None], instances.pred_classes[:, None].to(boxes))
-        rows = torch.cat(columns, dim=1).detach().cpu().numpy()
-        finite = np.isfinite(rows).all(axis=1)
-        if not finite.all():
-            message = "image %s: %d of %d detections are not finite and are left out"
-            logger.warning(message, image_id, (~finite).sum(), len(rows))
-            rows = rows[finite]
-        self._image_ids.append(int(image_id))
-        self._rows.append(rows)
+        for item, output in zip(inputs, outputs, strict=True):
+            if item["image_id"] not in self._index_of:
+                raise DataError(
+                    f"prediction for image id {item['image_id']}, which the dataset "
+                    f"{self.dataset.name!r} does not have; evaluate with the dataset that the "
+                    "loader reads (dataloader.evaluator.dataset)"
+                )
+            rows = _finite_rows(item["image_id"], output["instances"])
+            self._detections.setdefault(int(item["image_id"]), rows)
 
-    def gather(self) -> Detections | None:
+    def evaluate(self) -> Results:
+        """`{task: metrics}`; also a table in the log, and lines to copy."""
+        detections = self._gather()
+        if detections is None:
+            return {}
+        results = {self.task: self.metrics(detections)}
+        table = results_table(results[self.task], f"{self.title} in {self.dataset.name}")
+        for text in (f"\n{table}", *copypaste_lines(results)):
+            logger.info("%s", text)
+        return results
+
+    @cached_property
+    def _index_of(self) -> dict[int, int]:
+        """Place in the dataset by image id."""
+        return {self.dataset[i]["image_id"]: i for i in range(len(self.dataset))}
+
+    def _gather(self) -> Detections | None:
         """All processes' detections in the main process, None in the others.
 
         An image that was seen twice (samplers that pad the last batch do that) counts once.
         """
-        from aligndetr.distributed import all_gather_object, is_main
-
-        counts = np.array([len(rows) for rows in self._rows], dtype=np.int64)
-        mine = (np.array(self._image_ids, dtype=np.int64), counts, _stack(self._rows))
-        shards = all_gather_object(mine)
-        if not is_main():
+        shards = distributed.all_gather_object(self._detections)
+        if not distributed.is_main():
             return None
-        image_ids, counts = (np.concatenate([s[i] for s in shards]) for i in (0, 1))
-        rows = _stack([shard[2] for shard in shards])
-        first = np.zeros(len(image_ids), dtype=bool)
-        first[np.unique(image_ids, return_index=True)[1]] = True
-        rows = rows[np.repeat(first, counts)]
-        classes = rows[:, 5].astype(np.int64)
-        return Detections(image_ids[first], counts[first], rows[:, :4], rows[:, 4], classes)
+        merged: Detections = {}
+        for shard in shards:
+            for image_id, rows in shard.items():
+                merged.setdefault(image_id, rows)
+        return merged
 
 
-def _stack(rows: Sequence[np.ndarray]) -> np.ndarray:
-    return np.concatenate(rows) if rows else np.zeros((0, 6), dtype=np.float32)
+def _finite_rows(image_id: int, instances) -> np.ndarray:
+    """(M, 6) box, score and class of the detections of an image."""
+    boxes, scores = instances.pred_boxes.tensor.float(), instances.scores.float()
+    columns = (boxes, scores[:, None], instances.pred_classes[:, None].to(boxes))
+    rows = torch.cat(columns, dim=1).detach().cpu().numpy()
+    finite = np.isfinite(rows).all(axis=1)
+    if not finite.all():
+        message = "image %s: %d of %d detections are not finite and are left out"
+        logger.warning(message, image_id, (~finite).sum(), len(rows))
+    return rows[finite]

@@ -32,23 +32,15 @@ def read_metrics(path: str | os.PathLike) -> dict[str, Series]:
         raise DataError(f"cannot read {path}: {error.strerror}; was anything trained?") from error
     values: dict[str, dict[int, float]] = {}
     for line in lines:
-        for name, (iteration, value) in _numbers(line).items():
-            values.setdefault(name, {})[iteration] = value
+        try:
+            entry: dict[str, Any] = json.loads(line)
+            iteration = int(entry.pop("iteration"))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue
+        for name, value in entry.items():
+            if isinstance(value, int | float):
+                values.setdefault(name, {})[iteration] = float(value)
     if not values:
         raise DataError(f"{path} holds no metrics")
-    return {name: _series(points) for name, points in values.items()}
-
-
-def _numbers(line: str) -> dict[str, tuple[int, float]]:
-    try:
-        entry: dict[str, Any] = json.loads(line)
-        iteration = int(entry.pop("iteration"))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return {}
-    numbers = {name: v for name, v in entry.items() if isinstance(v, int | float)}
-    return {name: (iteration, float(value)) for name, value in numbers.items()}
-
-
-def _series(points: dict[int, float]) -> Series:
-    iterations = np.array(sorted(points))
-    return iterations, np.array([points[i] for i in iterations])
+    series = {name: np.array(sorted(points.items())).T for name, points in values.items()}
+    return {name: (iterations.astype(int), v) for name, (iterations, v) in series.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from io import StringIO
 
 from aligndetr.evaluation.evaluator import Results
@@ -38,13 +39,11 @@ def results_table(metrics: dict[str, float], title: str) -> str:
     summary = {name: value for name, value in metrics.items() if "-" not in name}
     classes = {name[3:]: value for name, value in metrics.items() if name.startswith("AP-")}
     headings = [(name, "right") for name in summary]
-    parts = [_table(title, headings, [[_number(value) for value in summary.values()]])]
-    if classes:
-        parts.append(_class_table(classes))
-    return "\n\n".join(parts)
+    lines = [title, *text_table(headings, [[_number(value) for value in summary.values()]])]
+    return "\n".join([*lines, "", "AP by class", *_class_table(classes)] if classes else lines)
 
 
-def _class_table(classes: dict[str, float]) -> str:
+def _class_table(classes: dict[str, float]) -> list[str]:
     """Pairs of name and AP, read downwards, as many side by side as fit."""
     names = [name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…" for name in classes]
     pair_width = max(len("class"), *map(len, names)) + len("100.0") + 3
@@ -54,10 +53,16 @@ def _class_table(classes: dict[str, float]) -> str:
     cells = list(zip(names, map(_number, classes.values()), strict=True))
     headings = [("class", "left"), ("AP", "right")] * pairs
     lines = [[text for cell in cells[row::rows] for text in cell] for row in range(rows)]
-    return _table("AP by class", headings, lines)
+    return text_table(headings, lines)
 
 
-def _table(title: str, headings: list[tuple[str, str]], rows: list[list[str]]) -> str:
+def text_table(headings: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a table of at most 80 columns.
+
+    Args:
+        headings: of the columns, each with its alignment, "left" or "right".
+        rows: of cells.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -71,7 +76,7 @@ def _table(title: str, headings: list[tuple[str, str]], rows: list[list[str]]) -
     console = Console(file=StringIO(), width=WIDTH, force_terminal=False)
     console.print(table)
     lines = [line.rstrip() for line in console.file.getvalue().splitlines()]
-    return "\n".join([title, *filter(None, lines)])
+    return [line for line in lines if line]
 
 
 def _number(value: float) -> str:

@@ -17,10 +17,10 @@ from omegaconf import DictConfig
 from aligndetr.config import instantiate
 from aligndetr.data.augmentation import ResizeShortestEdge
 from aligndetr.data.dataset import DetectionDataset, load_dataset
+from aligndetr.data.demo_shapes.splits import SPLITS, write_split
 from aligndetr.data.images import read_image
 from aligndetr.data.mapper import DetrMapper
 from aligndetr.data.records import Record
-from aligndetr.data.shapes.splits import SPLITS, write_split
 from aligndetr.errors import DataError
 
 SIZES = (272, 336, 400, 464)  # not those of common layers

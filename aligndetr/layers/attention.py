@@ -7,11 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-class SelfAttention(nn.Module):
-    """Multi-head self-attention whose queries and keys, not values, carry positions (DETR).
-
-    Parameters have the names and layout of `torch.nn.MultiheadAttention`; attention weights are
-    never materialised.
+class MultiHeadAttention(nn.Module):
+    """What dense attention modules share; `out_proj` is what they make last.
 
     Args:
         embed_dim: C, divisible by `num_heads`.
@@ -27,6 +24,39 @@ class SelfAttention(nn.Module):
         check_heads(embed_dim, num_heads)
         self.num_heads = num_heads
         self.dropout = dropout
+
+    def heads(self, x: Tensor) -> Tensor:
+        """(B, N, C) -> (B, num_heads, N, C / num_heads)."""
+        return split_heads(x, self.num_heads)
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, blocked: Tensor | None) -> Tensor:
+        """Scaled dot-product attention of all heads, and the output projection.
+
+        Args:
+            query: (B, heads, N, E).
+            key: (B, heads, M, E).
+            value: (B, heads, M, D).
+            blocked: bool, broadcasts to (B, heads, N, M), True where row may not see column; or
+                None.
+
+        Returns:
+            (B, N, C).
+        """
+        allowed = None if blocked is None else ~blocked
+        dropout = self.dropout if self.training else 0.0
+        attended = F.scaled_dot_product_attention(query, key, value, allowed, dropout_p=dropout)
+        return self.out_proj(attended.transpose(1, 2).flatten(2))
+
+
+class SelfAttention(MultiHeadAttention):
+    """Multi-head self-attention whose queries and keys, not values, carry positions (DETR).
+
+    Parameters have the names and layout of `torch.nn.MultiheadAttention`; attention weights are
+    never materialised. Arguments are those of `MultiHeadAttention`.
+    """
+
+    def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0) -> None:
+        super().__init__(embed_dim, num_heads, dropout)
         self.in_proj_weight = nn.Parameter(torch.empty(3 * embed_dim, embed_dim))
         self.in_proj_bias = nn.Parameter(torch.empty(3 * embed_dim))
         self.out_proj = nn.Linear(embed_dim, embed_dim)
@@ -55,11 +85,7 @@ class SelfAttention(nn.Module):
         weight, bias = self.in_proj_weight, self.in_proj_bias
         query, key = F.linear(x + position, weight[: 2 * dim], bias[: 2 * dim]).chunk(2, dim=-1)
         value = F.linear(x, weight[2 * dim :], bias[2 * dim :])
-        return self._attend(query, key, value, blocked)
-
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor, blocked: Tensor | None) -> Tensor:
-        heads = [split_heads(t, self.num_heads) for t in (query, key, value)]
-        return self.out_proj(attend(*heads, blocked, self.dropout if self.training else 0.0))
+        return self.attend(*[self.heads(t) for t in (query, key, value)], blocked)
 
 
 class CrossAttention(SelfAttention):
@@ -88,7 +114,7 @@ class CrossAttention(SelfAttention):
         weights, biases = self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3)
         inputs = (x + position, memory + memory_position, memory)
         projected = [F.linear(*each) for each in zip(inputs, weights, biases, strict=True)]
-        return self._attend(*projected, None if padding is None else padding[:, None, None])
+        return self.attend(*[self.heads(t) for t in projected], unseen(padding))
 
 
 def split_heads(x: Tensor, num_heads: int) -> Tensor:
@@ -96,24 +122,9 @@ def split_heads(x: Tensor, num_heads: int) -> Tensor:
     return x.unflatten(-1, (num_heads, -1)).transpose(1, 2)
 
 
-def attend(
-    query: Tensor, key: Tensor, value: Tensor, blocked: Tensor | None, dropout: float
-) -> Tensor:
-    """Scaled dot-product attention of all heads.
-
-    Args:
-        query: (B, heads, N, E).
-        key: (B, heads, M, E).
-        value: (B, heads, M, D).
-        blocked: bool, broadcasts to (B, heads, N, M), True where row may not see column; or None.
-        dropout: of attention weights.
-
-    Returns:
-        (B, N, heads * D).
-    """
-    allowed = None if blocked is None else ~blocked
-    attended = F.scaled_dot_product_attention(query, key, value, allowed, dropout_p=dropout)
-    return attended.transpose(1, 2).flatten(2)
+def unseen(padding: Tensor | None) -> Tensor | None:
+    """What (B, S) padding, if there is any, forbids every query of every head: (B, 1, 1, S)."""
+    return None if padding is None else padding[:, None, None]
 
 
 def check_heads(embed_dim: int, num_heads: int) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from aligndetr.layers.attention import attend, check_heads, split_heads
+from aligndetr.layers.attention import MultiHeadAttention, unseen
 
 
 @dataclass
@@ -24,29 +24,20 @@ class ModulatedPosition:
     sine: Tensor
 
 
-class ConditionalSelfAttention(nn.Module):
+class ConditionalSelfAttention(MultiHeadAttention):
     """Queries and keys are sums of projected content and projected position; values are content.
 
-    Args:
-        embed_dim: C, divisible by `num_heads`.
-        num_heads: attention heads.
-        dropout: of attention weights, in training.
-
-    Raises:
-        ValueError: `embed_dim` is not divisible by `num_heads`.
+    Arguments are those of `MultiHeadAttention`.
     """
 
     def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0) -> None:
-        super().__init__()
-        check_heads(embed_dim, num_heads)
-        self.num_heads = num_heads
-        self.dropout = dropout
-        self.query_content_proj = projection(embed_dim)
-        self.query_pos_proj = projection(embed_dim)
-        self.key_content_proj = projection(embed_dim)
-        self.key_pos_proj = projection(embed_dim)
-        self.value_proj = projection(embed_dim)
-        self.out_proj = projection(embed_dim)
+        super().__init__(embed_dim, num_heads, dropout)
+        self.query_content_proj = Projection(embed_dim)
+        self.query_pos_proj = Projection(embed_dim)
+        self.key_content_proj = Projection(embed_dim)
+        self.key_pos_proj = Projection(embed_dim)
+        self.value_proj = Projection(embed_dim)
+        self.out_proj = Projection(embed_dim)
 
     def forward(
         self, x: Tensor, position: ModulatedPosition, blocked: Tensor | None = None
@@ -63,36 +54,26 @@ class ConditionalSelfAttention(nn.Module):
         """
         query = self.query_content_proj(x) + self.query_pos_proj(position.embedding)
         key = self.key_content_proj(x) + self.key_pos_proj(position.embedding)
-        heads = [split_heads(t, self.num_heads) for t in (query, key, self.value_proj(x))]
-        return self.out_proj(attend(*heads, blocked, self.dropout if self.training else 0.0))
+        heads = [self.heads(t) for t in (query, key, self.value_proj(x))]
+        return self.attend(*heads, blocked)
 
 
-class ConditionalCrossAttention(nn.Module):
+class ConditionalCrossAttention(MultiHeadAttention):
     """Content is compared with content and position with position, side by side in every head.
 
     Conditional DETR, section 3.2: the two dot products add up, so that a query can look for a
-    place as well as for a thing.
-
-    Args:
-        embed_dim: C, divisible by `num_heads`.
-        num_heads: attention heads, of 2 C / num_heads features.
-        dropout: of attention weights, in training.
-
-    Raises:
-        ValueError: `embed_dim` is not divisible by `num_heads`.
+    place as well as for a thing. Heads have 2 C / num_heads features. Arguments are those of
+    `MultiHeadAttention`.
     """
 
     def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0) -> None:
-        super().__init__()
-        check_heads(embed_dim, num_heads)
-        self.num_heads = num_heads
-        self.dropout = dropout
-        self.query_content_proj = projection(embed_dim)
-        self.query_pos_sine_proj = projection(embed_dim)
-        self.key_content_proj = projection(embed_dim)
-        self.key_pos_proj = projection(embed_dim)
-        self.value_proj = projection(embed_dim)
-        self.out_proj = projection(embed_dim)
+        super().__init__(embed_dim, num_heads, dropout)
+        self.query_content_proj = Projection(embed_dim)
+        self.query_pos_sine_proj = Projection(embed_dim)
+        self.key_content_proj = Projection(embed_dim)
+        self.key_pos_proj = Projection(embed_dim)
+        self.value_proj = Projection(embed_dim)
+        self.out_proj = Projection(embed_dim)
 
     def forward(
         self,
@@ -117,12 +98,9 @@ class ConditionalCrossAttention(nn.Module):
         key_position = self.key_pos_proj(memory_position)
         query, key = self.contents(x, position, memory, key_position)
         sine = self.query_pos_sine_proj(position.sine)
-        query = torch.cat([split_heads(t, self.num_heads) for t in (query, sine)], dim=-1)
-        key = torch.cat([split_heads(t, self.num_heads) for t in (key, key_position)], dim=-1)
-        value = split_heads(self.value_proj(memory), self.num_heads)
-        blocked = None if padding is None else padding[:, None, None]
-        dropout = self.dropout if self.training else 0.0
-        return self.out_proj(attend(query, key, value, blocked, dropout))
+        query = torch.cat([self.heads(query), self.heads(sine)], dim=-1)
+        key = torch.cat([self.heads(key), self.heads(key_position)], dim=-1)
+        return self.attend(query, key, self.heads(self.value_proj(memory)), unseen(padding))
 
     def contents(
         self, x: Tensor, position: ModulatedPosition, memory: Tensor, key_position: Tensor
@@ -139,7 +117,7 @@ class FirstConditionalCrossAttention(ConditionalCrossAttention):
 
     def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0) -> None:
         super().__init__(embed_dim, num_heads, dropout)
-        self.query_pos_proj = projection(embed_dim)
+        self.query_pos_proj = Projection(embed_dim)
 
     def contents(
         self, x: Tensor, position: ModulatedPosition, memory: Tensor, key_position: Tensor
@@ -149,14 +127,13 @@ class FirstConditionalCrossAttention(ConditionalCrossAttention):
         return query + self.query_pos_proj(position.embedding), key + key_position
 
 
-class _Projection(nn.Linear):
-    """A linear layer with Xavier-uniform weights, as published transformers start with."""
+class Projection(nn.Linear):
+    """A map from C to C features with Xavier-uniform weights, as published transformers start."""
+
+    def __init__(self, embed_dim: int) -> None:
+        super().__init__(embed_dim, embed_dim)
 
     def reset_parameters(self) -> None:
+        """As `nn.Linear`, then the weights."""
         super().reset_parameters()
         nn.init.xavier_uniform_(self.weight)
-
-
-def projection(embed_dim: int) -> nn.Linear:
-    """A map from C to C features."""
-    return _Projection(embed_dim, embed_dim)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from aligndetr.layers.boxes import cxcywh_to_xyxy, pairwise_giou
 
 
+@dataclass
 class FocalCost:
     """Focal loss of saying "yes" minus that of saying "no" (Deformable-DETR).
 
@@ -15,11 +18,10 @@ class FocalCost:
         alpha, gamma: of the focal loss; the matcher's own, not the criterion's.
     """
 
-    has_no_object = False
+    alpha: float = 0.25
+    gamma: float = 2.0
 
-    def __init__(self, alpha: float = 0.25, gamma: float = 2.0) -> None:
-        self.alpha = alpha
-        self.gamma = gamma
+    has_no_object = False
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
         """(..., Q, K) logits, (G,) labels -> (..., Q, G)."""
@@ -39,6 +41,7 @@ class ProbabilityCost:
         return -logits.softmax(-1)[..., labels]
 
 
+@dataclass
 class MatchingCost:
     """Weighted sum of class cost, L1 and negative generalised IoU (DETR, eq. 1 and 2).
 
@@ -47,17 +50,10 @@ class MatchingCost:
         class_weight, bbox_weight, giou_weight: of the three terms.
     """
 
-    def __init__(
-        self,
-        class_cost: FocalCost | ProbabilityCost,
-        class_weight: float = 2.0,
-        bbox_weight: float = 5.0,
-        giou_weight: float = 2.0,
-    ) -> None:
-        self.class_cost = class_cost
-        self.class_weight = class_weight
-        self.bbox_weight = bbox_weight
-        self.giou_weight = giou_weight
+    class_cost: FocalCost | ProbabilityCost
+    class_weight: float = 2.0
+    bbox_weight: float = 5.0
+    giou_weight: float = 2.0
 
     def __call__(self, logits: Tensor, boxes: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
         """Costs of every query for every object of one image.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from numbers import Integral
 
 import torch
@@ -14,6 +15,7 @@ from aligndetr.matchers.cost import MatchingCost
 from aligndetr.structures import Predictions, Targets
 
 
+@dataclass
 class HungarianMatcher:
     """One query for each object (DETR, section 3.1).
 
@@ -23,8 +25,7 @@ class HungarianMatcher:
         cost: of one query for one object.
     """
 
-    def __init__(self, cost: MatchingCost) -> None:
-        self.cost = cost
+    cost: MatchingCost
 
     @torch.no_grad()
     def __call__(

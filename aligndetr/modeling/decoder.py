@@ -160,7 +160,8 @@ class Decoder(nn.Module):
             Predictions of I layers; in evaluation of those up to `eval_idx`.
         """
         x, position = queries.content, queries.position
-        state = RefinementState.start(queries.anchors.sigmoid())
+        anchors = queries.anchors.sigmoid()
+        state = RefinementState(anchors, anchors)
         logits, boxes = [], []
         steps = list(zip(self.layers, self.class_heads, self.box_heads, strict=True))
         steps = steps if self.training else steps[: self.eval_idx + 1]

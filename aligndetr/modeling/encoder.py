@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from aligndetr.layers import repeat
+from aligndetr.layers.attention import unseen
 from aligndetr.modeling.pyramid import Pyramid
 
 
@@ -70,8 +71,7 @@ class DenseEncoderLayer(EncoderLayer):
 
     def forward(self, x: Tensor, position: Tensor, padding: Tensor | None) -> Tensor:
         """Refine tokens (B, S, C) at `position` (B, S, C); those in `padding` (B, S) are unseen."""
-        unseen = None if padding is None else padding[:, None, None]
-        return self.add(x, self.self_attention(x, position, unseen))
+        return self.add(x, self.self_attention(x, position, unseen(padding)))
 
 
 class DenseEncoder(nn.Module):

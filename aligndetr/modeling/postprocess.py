@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -9,6 +11,7 @@ from aligndetr.layers.boxes import cxcywh_to_xyxy
 from aligndetr.structures import Boxes, Instances
 
 
+@dataclass
 class TopKPostprocess:
     """The highest scores among all pairs of query and class, without suppression.
 
@@ -18,10 +21,9 @@ class TopKPostprocess:
         num_select: detections kept an image, at most.
     """
 
-    has_no_object = False
+    num_select: int = 300
 
-    def __init__(self, num_select: int = 300) -> None:
-        self.num_select = num_select
+    has_no_object = False
 
     def __call__(
         self, logits: Tensor, boxes: Tensor, sizes: list[tuple[int, int]]
@@ -38,16 +40,9 @@ class TopKPostprocess:
             in descending order and `pred_classes`.
         """
         num_classes = logits.shape[-1]
-        probabilities = _upcast(logits).sigmoid()
-        flat = probabilities.flatten(1)
-        scores, index = flat.topk(min(self.num_select, flat.shape[1]), dim=1)
-        boxes = cxcywh_to_xyxy(boxes).gather(1, (index // num_classes)[..., None].expand(-1, -1, 4))
-        return [
-            _to_pixels(box.float(), score, label, size)
-            for box, score, label, size in zip(
-                boxes, scores, index % num_classes, sizes, strict=True
-            )
-        ]
+        probabilities = _upcast(logits).sigmoid().flatten(1)
+        scores, index = probabilities.topk(min(self.num_select, probabilities.shape[1]), dim=1)
+        return _objects(boxes, index // num_classes, scores, index % num_classes, sizes)
 
 
 class ArgmaxPostprocess:
@@ -68,21 +63,22 @@ class ArgmaxPostprocess:
         probabilities = _upcast(logits).softmax(-1)[..., :-1]
         scores, labels = probabilities.max(-1)
         scores, order = scores.sort(dim=1, descending=True, stable=True)
-        boxes = cxcywh_to_xyxy(boxes).gather(1, order.unsqueeze(-1).expand(-1, -1, 4))
-        return [
-            _to_pixels(box.float(), score, label, size)
-            for box, score, label, size in zip(
-                boxes, scores, labels.gather(1, order), sizes, strict=True
-            )
-        ]
+        return _objects(boxes, order, scores, labels.gather(1, order), sizes)
 
 
 def _upcast(logits: Tensor) -> Tensor:
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
-def _to_pixels(boxes: Tensor, scores: Tensor, labels: Tensor, size: tuple[int, int]) -> Instances:
-    height, width = size
-    pixels = Boxes(boxes).scale(width, height).clip(size)
-    instances = Instances(size, pred_boxes=pixels, scores=scores, pred_classes=labels)
-    return instances[pixels.nonempty()]
+def _objects(
+    boxes: Tensor, queries: Tensor, scores: Tensor, labels: Tensor, sizes: list[tuple[int, int]]
+) -> list[Instances]:
+    """Of the chosen `queries` (B, N), whose scores and labels come in the same order."""
+    chosen = cxcywh_to_xyxy(boxes).gather(1, queries.unsqueeze(-1).expand(-1, -1, 4)).float()
+    found = []
+    for box, score, label, size in zip(chosen, scores, labels, sizes, strict=True):
+        height, width = size
+        pixels = Boxes(box).scale(width, height).clip(size)
+        instances = Instances(size, pred_boxes=pixels, scores=score, pred_classes=label)
+        found.append(instances[pixels.nonempty()])
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -18,25 +18,17 @@ class RefinementState:
     Attributes:
         anchors: (B, Q, 2|4) what the next layer looks at, in [0, 1].
         base: (B, Q, 2|4) what the next layer's prediction is relative to; may carry gradient.
-        boxes: (B, Q, 4) this layer's prediction.
+        boxes: (B, Q, 4) this layer's prediction; None before the first layer.
     """
 
     anchors: Tensor
     base: Tensor
-    boxes: Tensor | None
-
-    @staticmethod
-    def start(anchors: Tensor) -> RefinementState:
-        """Before the first layer."""
-        return RefinementState(anchors, anchors, None)
-
-
-Refinement = Callable[[nn.Module, Tensor, Tensor, RefinementState], RefinementState]
+    boxes: Tensor | None = None
 
 
 @dataclass
-class FixedAnchors:
-    """Every layer predicts relative to the first anchors and looks at them (Deformable-DETR, 4.1).
+class Refinement(ABC):
+    """What a decoder layer predicts, and what the next one looks at and corrects.
 
     Args:
         eps: of `inverse_sigmoid`.
@@ -44,48 +36,7 @@ class FixedAnchors:
 
     eps: float = 1e-3
 
-    def __call__(
-        self, box_head: nn.Module, x: Tensor, normed: Tensor, state: RefinementState
-    ) -> RefinementState:
-        """One layer: see `LookForwardTwice.__call__`."""
-        boxes = move(state.anchors, box_head(normed), self.eps)
-        return RefinementState(state.anchors, state.anchors, boxes)
-
-
-@dataclass
-class IterativeRefinement:
-    """Every layer corrects the boxes of the layer before (Deformable-DETR, appendix A.4).
-
-    Corrections start from boxes without gradient.
-
-    Args:
-        eps: of `inverse_sigmoid`.
-    """
-
-    eps: float = 1e-3
-
-    def __call__(
-        self, box_head: nn.Module, x: Tensor, normed: Tensor, state: RefinementState
-    ) -> RefinementState:
-        """One layer: see `LookForwardTwice.__call__`."""
-        boxes = move(state.anchors, box_head(normed), self.eps)
-        return RefinementState(boxes.detach(), boxes.detach(), boxes)
-
-
-@dataclass
-class LookForwardTwice:
-    """A box is supervised by its own layer and by the next (DINO, section 3.4).
-
-    Layer i moves the anchors for layer i+1 from its raw state, without gradient. It predicts from
-    its normalised state and the anchors that layer i-1 had moved, with gradient. Both use the
-    layer's one box head.
-
-    Args:
-        eps: of `inverse_sigmoid`.
-    """
-
-    eps: float = 1e-3
-
+    @abstractmethod
     def __call__(
         self, box_head: nn.Module, x: Tensor, normed: Tensor, state: RefinementState
     ) -> RefinementState:
@@ -100,6 +51,45 @@ class LookForwardTwice:
         Returns:
             Boxes of this layer, anchors and base for the next.
         """
+
+
+class FixedAnchors(Refinement):
+    """Every layer looks at, and predicts relative to, the first anchors (Deformable-DETR, 4.1)."""
+
+    def __call__(
+        self, box_head: nn.Module, x: Tensor, normed: Tensor, state: RefinementState
+    ) -> RefinementState:
+        """See `Refinement`."""
+        boxes = move(state.anchors, box_head(normed), self.eps)
+        return RefinementState(state.anchors, state.anchors, boxes)
+
+
+class IterativeRefinement(Refinement):
+    """Every layer corrects the boxes of the layer before (Deformable-DETR, appendix A.4).
+
+    Corrections start from boxes without gradient.
+    """
+
+    def __call__(
+        self, box_head: nn.Module, x: Tensor, normed: Tensor, state: RefinementState
+    ) -> RefinementState:
+        """See `Refinement`."""
+        boxes = move(state.anchors, box_head(normed), self.eps)
+        return RefinementState(boxes.detach(), boxes.detach(), boxes)
+
+
+class LookForwardTwice(Refinement):
+    """A box is supervised by its own layer and by the next (DINO, section 3.4).
+
+    Layer i moves the anchors for layer i+1 from its raw state, without gradient. It predicts from
+    its normalised state and the anchors that layer i-1 had moved, with gradient. Both use the
+    layer's one box head.
+    """
+
+    def __call__(
+        self, box_head: nn.Module, x: Tensor, normed: Tensor, state: RefinementState
+    ) -> RefinementState:
+        """See `Refinement`."""
         boxes = move(state.base, box_head(normed), self.eps)
         base = move(state.anchors, box_head(x), self.eps)
         return RefinementState(base.detach(), base, boxes)

@@ -8,7 +8,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
-from aligndetr.engine import initial
+from aligndetr.engine import initial_weights as initial
 from aligndetr.engine.checkpoint import Checkpointer
 from aligndetr.engine.model import build_model, load_model
 from aligndetr.errors import CheckpointError, ConfigError

@@ -5,7 +5,7 @@ import torch
 
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.find_file import resolve_config
-from aligndetr.engine.recomputation import recompute_activations
+from aligndetr.engine.activation_checkpointing import recompute_activations
 from aligndetr.errors import CheckpointError, ConfigError
 from aligndetr.interop import load_checkpoint
 from aligndetr.interop.renaming import export_state

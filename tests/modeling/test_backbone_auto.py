@@ -8,7 +8,7 @@ import pytest
 import torch
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from aligndetr.engine.recomputation import recompute_activations
+from aligndetr.engine.activation_checkpointing import recompute_activations
 from aligndetr.errors import ConfigError
 from aligndetr.modeling.backbone import TransformersBackbone, build_backbone
 

@@ -8,7 +8,7 @@ import torch
 
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.find_file import resolve_config
-from aligndetr.engine.recomputation import recompute_activations
+from aligndetr.engine.activation_checkpointing import recompute_activations
 
 pytest.importorskip("transformers")
 

@@ -201,7 +201,8 @@ def test_centers_can_be_frozen():
 
 def test_detr_predicts_absolute_boxes():
     queries = LearnedPositions(3, 8)(torch.zeros(2, 5, 8), None)
-    state = RefinementState.start(queries.anchors.sigmoid())
+    anchors = queries.anchors.sigmoid()
+    state = RefinementState(anchors, anchors)
     x = torch.randn(2, 3, 4)
     after = FixedAnchors()(nn.Identity(), x, x, state)
     assert torch.equal(after.boxes, x.sigmoid())

@@ -35,7 +35,7 @@ def test_a_point_and_corrections_make_a_box():
     point = torch.tensor([[[0.5, 0.8]]])
     head = Constant(0.0, math.log(4.0), 0.0, -math.log(3.0))
     x = torch.zeros(1, 1, 8)
-    state = FixedAnchors(eps=1e-5)(head, x, x, RefinementState.start(point))
+    state = FixedAnchors(eps=1e-5)(head, x, x, RefinementState(point, point))
     # y: 0.8 has odds 4, times 4 is 16, so 16/17; h: odds 1/3 alone, so 1/4
     torch.testing.assert_close(state.boxes, torch.tensor([[[0.5, 16 / 17, 0.5, 0.25]]]))
     again = FixedAnchors(eps=1e-5)(head, x, x, state)
@@ -47,7 +47,7 @@ def test_each_layer_corrects_the_box_before_without_gradient_into_it():
     point = torch.tensor([[[0.5, 0.5]]], requires_grad=True)
     first, second = Constant(math.log(3.0), 0.0, 0.0, 0.0), Constant(math.log(3.0), 0.0, 0.0, 0.0)
     refine, x = IterativeRefinement(eps=1e-5), torch.zeros(1, 1, 8)
-    one = refine(first, x, x, RefinementState.start(point))
+    one = refine(first, x, x, RefinementState(point, point))
     two = refine(second, x, x, one)
     # odds of x: 1, 3, 9
     torch.testing.assert_close(one.boxes[0, 0, 0].item(), 3 / 4)

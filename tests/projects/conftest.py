@@ -11,7 +11,7 @@ from omegaconf import ListConfig, OmegaConf
 
 from aligndetr.config import LazyConfig
 from aligndetr.config.find_file import shipped_configs
-from aligndetr.data.shapes import ensure_shapes
+from aligndetr.data.demo_shapes import ensure_shapes
 from aligndetr.engine.hooks import EMAHook, Hook
 from aligndetr.engine.run import train
 from aligndetr.engine.trainer import Trainer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -14,6 +15,7 @@ from aligndetr.data.augmentation.augmentation import Augmentation
 Change = Callable[[Image.Image], Image.Image]
 
 
+@dataclass
 class RandomPhotometricDistort(Augmentation):
     """Change brightness, contrast, saturation and hue, and swap channels, each or not (SSD, 2.2).
 
@@ -25,19 +27,11 @@ class RandomPhotometricDistort(Augmentation):
         prob: how often each of the five changes happens.
     """
 
-    def __init__(
-        self,
-        brightness: Sequence[float] = (0.875, 1.125),
-        contrast: Sequence[float] = (0.5, 1.5),
-        saturation: Sequence[float] = (0.5, 1.5),
-        hue: Sequence[float] = (-0.05, 0.05),
-        prob: float = 0.5,
-    ) -> None:
-        self.brightness = tuple(brightness)
-        self.contrast = tuple(contrast)
-        self.saturation = tuple(saturation)
-        self.hue = tuple(hue)
-        self.prob = prob
+    brightness: Sequence[float] = (0.875, 1.125)
+    contrast: Sequence[float] = (0.5, 1.5)
+    saturation: Sequence[float] = (0.5, 1.5)
+    hue: Sequence[float] = (-0.05, 0.05)
+    prob: float = 0.5
 
     def get_transform(self, image: np.ndarray, rng: np.random.Generator) -> Transform:
         """The changes for one image."""

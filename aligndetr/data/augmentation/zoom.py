@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from fvcore.transforms.transform import CropTransform, NoOpTransform, PadTransform, Transform
@@ -10,6 +11,7 @@ from fvcore.transforms.transform import CropTransform, NoOpTransform, PadTransfo
 from aligndetr.data.augmentation.augmentation import Augmentation, BoxAugmentation
 
 
+@dataclass
 class RandomZoomOut(Augmentation):
     """Put the image at a random place of a larger canvas of one colour (SSD, section 3.6).
 
@@ -19,14 +21,15 @@ class RandomZoomOut(Augmentation):
         fill: value of the canvas in all channels, 0 to 255.
     """
 
-    def __init__(
-        self, side_range: Sequence[float] = (1.0, 4.0), prob: float = 0.5, fill: int = 0
-    ) -> None:
-        if side_range[0] < 1:
-            raise ValueError(f"a canvas is at least as large as the image: side_range={side_range}")
-        self.side_range = tuple(side_range)
-        self.prob = prob
-        self.fill = fill
+    side_range: Sequence[float] = (1.0, 4.0)
+    prob: float = 0.5
+    fill: int = 0
+
+    def __post_init__(self) -> None:
+        if self.side_range[0] < 1:
+            raise ValueError(
+                f"a canvas is at least as large as the image: side_range={self.side_range}"
+            )
 
     def get_transform(self, image: np.ndarray, rng: np.random.Generator) -> Transform:
         """A canvas, or nothing."""
@@ -40,6 +43,7 @@ class RandomZoomOut(Augmentation):
         return PadTransform(left, top, columns - left, rows - top, width, height, self.fill)
 
 
+@dataclass
 class RandomIoUCrop(BoxAugmentation):
     """Cut out a part that overlaps some object by a random minimum (SSD, section 2.2).
 
@@ -55,19 +59,11 @@ class RandomIoUCrop(BoxAugmentation):
         prob: how often; an image without objects stays as it is.
     """
 
-    def __init__(
-        self,
-        min_ious: Sequence[float] = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9),
-        scale: Sequence[float] = (0.3, 1.0),
-        aspect_ratio: Sequence[float] = (0.5, 2.0),
-        trials: int = 40,
-        prob: float = 0.8,
-    ) -> None:
-        self.min_ious = tuple(min_ious)
-        self.scale = tuple(scale)
-        self.aspect_ratio = tuple(aspect_ratio)
-        self.trials = trials
-        self.prob = prob
+    min_ious: Sequence[float] = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9)
+    scale: Sequence[float] = (0.3, 1.0)
+    aspect_ratio: Sequence[float] = (0.5, 2.0)
+    trials: int = 40
+    prob: float = 0.8
 
     def get_transform(
         self, image: np.ndarray, rng: np.random.Generator, boxes: np.ndarray

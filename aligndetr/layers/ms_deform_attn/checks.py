@@ -1,6 +1,6 @@
 """Wrong arguments become sentences, before any kernel sees them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -11,8 +11,30 @@ MAX_SIDE = 2**24  # above, float32 cannot tell neighbouring pixels apart
 MAX_TOKENS = 2**31 - 1
 
 
-def check_value(value: Tensor, spatial_shapes: Sequence[tuple[int, int]]) -> None:
-    """Raise ValueError or TypeError unless `value` (B,S,H,D) fits `spatial_shapes`."""
+def check_arguments(
+    value: Tensor,
+    spatial_shapes: Sequence[tuple[int, int]],
+    points: Mapping[str, Tensor],
+    reference: Tensor | None = None,
+) -> None:
+    """Raise ValueError or TypeError unless all fit each other.
+
+    Args:
+        value: (B,S,H,D).
+        spatial_shapes: L pairs (height, width).
+        points: (B,Q,H,L,P,2) points, then (B,Q,H,L,P) scores, by name.
+        reference: (B,Q,L,2|4) or None.
+    """
+    _check_value(value, spatial_shapes)
+    _check_points(value, len(spatial_shapes), *points.items())
+    others = dict(points)
+    if reference is not None:
+        _check_reference(next(iter(points.values())), reference)
+        others["reference"] = reference
+    _check_alike(value, others)
+
+
+def _check_value(value: Tensor, spatial_shapes: Sequence[tuple[int, int]]) -> None:
     if value.ndim != 4:
         raise ValueError(f"value must be (B, S, H, D), got {tuple(value.shape)}")
     if value.dtype not in (torch.float32, torch.float64, torch.bfloat16, torch.float16):
@@ -32,10 +54,9 @@ def check_value(value: Tensor, spatial_shapes: Sequence[tuple[int, int]]) -> Non
         raise ValueError(f"at most {MAX_TOKENS} tokens an image are supported, got {tokens}")
 
 
-def check_points(
+def _check_points(
     value: Tensor, num_levels: int, points: tuple[str, Tensor], scores: tuple[str, Tensor]
 ) -> None:
-    """Raise ValueError unless points (B,Q,H,L,P,2) and scores (B,Q,H,L,P) fit; both come named."""
     (points_name, xy), (scores_name, score) = points, scores
     B, _, H, _ = value.shape
     if xy.ndim != 6 or xy.shape[-1] != 2:
@@ -52,8 +73,7 @@ def check_points(
         )
 
 
-def check_reference(points: Tensor, reference: Tensor) -> None:
-    """Raise ValueError unless `reference` is (B,Q,L,2|4) for points (B,Q,H,L,P,2)."""
+def _check_reference(points: Tensor, reference: Tensor) -> None:
     B, Q, _, L = points.shape[:4]
     if reference.ndim != 4 or reference.shape[:3] != (B, Q, L) or reference.shape[3] not in (2, 4):
         raise ValueError(
@@ -62,13 +82,10 @@ def check_reference(points: Tensor, reference: Tensor) -> None:
         )
 
 
-def check_alike(value: Tensor, **others: Tensor) -> None:
-    """Raise unless `others` are on the device of `value` and of its dtype or accumulation dtype.
-
-    Under autocast the dtypes may be any floating ones: they are converted.
-    """
+def _check_alike(value: Tensor, others: Mapping[str, Tensor]) -> None:
+    """On one device, and of the dtype of `value` or its accumulation dtype."""
     allowed = (value.dtype, accumulation_dtype(value.dtype))
-    mixed = torch.is_autocast_enabled(value.device.type)
+    mixed = torch.is_autocast_enabled(value.device.type)  # then any floating ones are converted
     for name, tensor in others.items():
         if tensor.device != value.device:
             raise ValueError(f"{name} is on {tensor.device}, value on {value.device}")

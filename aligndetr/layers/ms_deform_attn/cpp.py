@@ -63,8 +63,10 @@ def _problem(
     points: Tensor,
     scores: Tensor,
     reference: Tensor | None,
-) -> tuple[Problem, tuple[object, ...]]:
-    """Describe contiguous inputs. The second result must outlive the use of the first."""
+) -> Problem:
+    """Describe the inputs, which live as long as the description."""
+    value, points, scores = value.contiguous(), points.contiguous(), scores.contiguous()
+    reference = None if reference is None else reference.contiguous()
     B, S, H, D = value.shape
     Q, L, P = points.shape[1], points.shape[3], points.shape[4]
     numbers = (ctypes.c_int64 * len(shapes))(*shapes)
@@ -74,7 +76,8 @@ def _problem(
     problem.value, problem.points = value.data_ptr(), points.data_ptr()
     problem.scores = scores.data_ptr()
     problem.reference = None if reference is None else reference.data_ptr()
-    return problem, (numbers, value, points, scores, reference)
+    problem.alive = (numbers, value, points, scores, reference)
+    return problem
 
 
 def _run(problem: Problem, dtype: torch.dtype, backward: bool) -> None:
@@ -101,12 +104,10 @@ def forward(
     Returns:
         Tensor (B,Q,H*D).
     """
-    inputs = [t if t is None else t.contiguous() for t in (value, points, scores, reference)]
-    problem, keep = _problem(inputs[0], shapes, *inputs[1:])
+    problem = _problem(value, shapes, points, scores, reference)
     out = value.new_empty((value.shape[0], points.shape[1], value.shape[2] * value.shape[3]))
     problem.out = out.data_ptr()
     _run(problem, value.dtype, backward=False)
-    del keep
     return out
 
 
@@ -120,8 +121,7 @@ def backward(
     needs_reference: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Gradients of value, points, scores and, if it is needed, reference (else an empty tensor)."""
-    inputs = [t if t is None else t.contiguous() for t in (value, points, scores, reference)]
-    problem, keep = _problem(inputs[0], shapes, *inputs[1:])
+    problem = _problem(value, shapes, points, scores, reference)
     grad_out = grad_out.contiguous()
     grads = [value.new_empty(value.shape), points.new_empty(points.shape)]
     grads.append(scores.new_empty(scores.shape))
@@ -133,5 +133,4 @@ def backward(
         by_head = reference.new_empty((B, Q, value.shape[2], L, size))
         problem.grad_reference = by_head.data_ptr()
     _run(problem, value.dtype, backward=True)
-    del keep
     return grads[0], grads[1], grads[2], by_head.sum(2) if by_head.ndim > 1 else by_head

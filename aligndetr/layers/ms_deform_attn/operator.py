@@ -5,12 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from aligndetr.layers.ms_deform_attn.checks import (
-    check_alike,
-    check_points,
-    check_reference,
-    check_value,
-)
+from aligndetr.layers.ms_deform_attn.checks import check_arguments
 from aligndetr.layers.ms_deform_attn.reference import fused_reference, sample_reference
 from aligndetr.layers.ms_deform_attn.registration import deform_attn, match_dtypes
 from aligndetr.layers.ms_deform_attn.selection import implementation, log_choice
@@ -51,10 +46,8 @@ def ms_deform_attn(
         ValueError: a shape or device does not fit the others.
         TypeError: a dtype is not supported or does not fit `value`.
     """
-    check_value(value, spatial_shapes)
     named = {"sampling_locations": sampling_locations, "attention_weights": attention_weights}
-    check_points(value, len(spatial_shapes), *named.items())
-    check_alike(value, **named)
+    check_arguments(value, spatial_shapes, named)
     if _uses_reference(value):
         return sample_reference(value, spatial_shapes, sampling_locations, attention_weights)
     points, scores, _ = match_dtypes(value, sampling_locations, attention_weights, None)
@@ -84,10 +77,7 @@ def fused_ms_deform_attn(
         ValueError: a shape or device does not fit the others.
         TypeError: a dtype is not supported or does not fit `value`.
     """
-    check_value(value, spatial_shapes)
-    check_points(value, len(spatial_shapes), ("offsets", offsets), ("logits", logits))
-    check_reference(offsets, reference)
-    check_alike(value, offsets=offsets, logits=logits, reference=reference)
+    check_arguments(value, spatial_shapes, {"offsets": offsets, "logits": logits}, reference)
     if _uses_reference(value):
         return fused_reference(value, spatial_shapes, offsets, logits, reference)
     offsets, logits, reference = match_dtypes(value, offsets, logits, reference)

@@ -63,13 +63,7 @@ def _differentiate(ctx, grad_out):
     grad_value, grad_points, grad_scores, grad_reference = deform_attn_backward(
         grad_out, value, ctx.shapes, points, scores, reference, needs_reference
     )
-    return (
-        grad_value,
-        None,
-        grad_points,
-        grad_scores,
-        grad_reference if needs_reference else None,
-    )
+    return grad_value, None, grad_points, grad_scores, grad_reference if needs_reference else None
 
 
 deform_attn.register_autograd(_differentiate, setup_context=_save)

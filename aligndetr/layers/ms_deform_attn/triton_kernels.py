@@ -71,22 +71,8 @@ def _forward(
 ):  # fmt: skip
     item = tl.program_id(0).to(tl.int64)
     (
-        weight,
-        _,
-        _,
-        _,
-        _,
-        _,
-        _,
-        token,
-        width,
-        right,
-        bottom,
-        left_in,
-        right_in,
-        top_in,
-        bottom_in,
-    ) = _locate(levels, points, scores, reference, item, H, P, LP, SIZE, N)
+        weight, _, _, _, _, _, _, token, width, right, bottom, left_in, right_in, top_in, bottom_in,
+    ) = _locate(levels, points, scores, reference, item, H, P, LP, SIZE, N)  # fmt: skip
     d = tl.arange(0, M)
     stride = H * D
     image = value + item // (H * Q) * S * stride + item % H * D

@@ -96,21 +96,22 @@ class PooledShortcut(ConvNorm):
 
 
 class _Block(nn.Module):
-    """What both residual blocks have: `conv2`, and `conv2_offset` where it is deformable."""
+    """What both residual blocks have: a shortcut, `conv2`, `conv2_offset` if it is deformable."""
 
-    def _add_conv2(
-        self, in_channels: int, out_channels: int, stride: int, norm: str, deform_groups: int
-    ) -> None:
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B,in,H,W) to (B,out,H/stride,W/stride)."""
+        residual = x if self.shortcut is None else self.shortcut(x)
+        return F.relu_(self._convolve(x) + residual)
+
+    def _add_conv2(self, channels: int, stride: int, norm: str, deform_groups: int) -> None:
         conv = DeformConvNorm if deform_groups else ConvNorm
-        self.conv2 = conv(in_channels, out_channels, 3, stride, norm)
+        self.conv2 = conv(channels, channels, 3, stride, norm)
         self.conv2_offset = None
         if deform_groups:
-            self.conv2_offset = OffsetPredictor(in_channels, 3, deform_groups, stride, padding=1)
+            self.conv2_offset = OffsetPredictor(channels, 3, deform_groups, stride, padding=1)
 
     def _apply_conv2(self, x: Tensor) -> Tensor:
-        if self.conv2_offset is None:
-            return self.conv2(x)
-        return self.conv2(x, *self.conv2_offset(x))
+        return self.conv2(x) if self.conv2_offset is None else self.conv2(x, *self.conv2_offset(x))
 
 
 class BasicBlock(_Block):
@@ -137,30 +138,21 @@ class BasicBlock(_Block):
     ):
         super().__init__()
         self.conv1 = ConvNorm(in_channels, out_channels, 3, stride, norm)
-        self._add_conv2(out_channels, out_channels, 1, norm, deform_groups)
+        self._add_conv2(out_channels, 1, norm, deform_groups)
         self.shortcut = shortcut
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B,in,H,W) to (B,out,H/stride,W/stride)."""
-        residual = x if self.shortcut is None else self.shortcut(x)
-        out = F.relu_(self.conv1(x))
-        return F.relu_(self._apply_conv2(out) + residual)
+    def _convolve(self, x: Tensor) -> Tensor:
+        return self._apply_conv2(F.relu_(self.conv1(x)))
 
 
 class BottleneckBlock(_Block):
     """1x1, 3x3 and 1x1 convolutions and a shortcut (He et al. 2016, figure 5 right).
 
     Args:
-        in_channels: channels of the input.
+        in_channels, out_channels, stride, norm, shortcut, deform_groups: see `BasicBlock`.
         inner_channels: channels of the 3x3 convolution.
-        out_channels: channels of the output.
-        stride: spatial reduction.
-        norm: see `make_norm`.
         stride_in_1x1: reduce in the first 1x1 convolution (MSRA and Caffe2 weights) instead of
             in the 3x3 one (torchvision's).
-        shortcut: what the input goes through before it is added; None: nothing.
-        deform_groups: groups of channels that move together in the second convolution, which then
-            is a modulated deformable one; 0: it is an ordinary one.
     """
 
     def __init__(
@@ -177,16 +169,12 @@ class BottleneckBlock(_Block):
         super().__init__()
         first, second = (stride, 1) if stride_in_1x1 else (1, stride)
         self.conv1 = ConvNorm(in_channels, inner_channels, 1, first, norm)
-        self._add_conv2(inner_channels, inner_channels, second, norm, deform_groups)
+        self._add_conv2(inner_channels, second, norm, deform_groups)
         self.conv3 = ConvNorm(inner_channels, out_channels, 1, 1, norm)
         self.shortcut = shortcut
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B,in,H,W) to (B,out,H/stride,W/stride)."""
-        residual = x if self.shortcut is None else self.shortcut(x)
-        out = F.relu_(self.conv1(x))
-        out = F.relu_(self._apply_conv2(out))
-        return F.relu_(self.conv3(out) + residual)
+    def _convolve(self, x: Tensor) -> Tensor:
+        return self.conv3(F.relu_(self._apply_conv2(F.relu_(self.conv1(x)))))
 
 
 def strided_shortcut(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from torch import Tensor, nn
 
@@ -67,31 +68,31 @@ class ResNet(nn.Module):
     ):
         super().__init__()
         _check(depth, freeze_at, out_features)
-        _check_deformable(deform_stages, deform_groups, _stages_up_to(out_features))
+        last = max(("stem", *STAGES).index(name) for name in out_features)
+        self.stage_names = STAGES[:last]
+        _check_deformable(deform_stages, deform_groups, self.stage_names)
         self.out_features = tuple(out_features)
         self.stem = stem(in_channels, width, norm)
-        self.stage_names = _stages_up_to(out_features)
         channels, strides = {"stem": width}, {"stem": self.stem.stride}
         previous = width
         for index, name in enumerate(self.stage_names):
-            stride = 1 if index == 0 else 2
-            blocks = BLOCKS_PER_STAGE[depth][index]
-            inner = width * 2**index
+            stride, inner = 1 if index == 0 else 2, width * 2**index
             out = inner if depth < 50 else inner * BOTTLENECK_EXPANSION
-            first = shortcut(previous, out, stride, norm)
             groups = deform_groups if name in deform_stages else 0
-            if depth < 50:
-                stage = _basic_stage(previous, out, blocks, stride, norm, first, groups)
-            else:
-                stage = _bottleneck_stage(
-                    previous, inner, blocks, stride, norm, stride_in_1x1, first, groups
-                )
-            self.add_module(name, stage)
-            previous = out
-            channels[name], strides[name] = previous, self.stem.stride * 2**index
+            block = partial(BasicBlock, out_channels=out, norm=norm, deform_groups=groups)
+            if depth >= 50:
+                shape = {"inner_channels": inner, "stride_in_1x1": stride_in_1x1}
+                block = partial(BottleneckBlock, **shape, **block.keywords)
+            first = shortcut(previous, out, stride, norm)
+            blocks = [block(previous, stride=stride, shortcut=first)]
+            blocks += [block(out, stride=1) for _ in range(1, BLOCKS_PER_STAGE[depth][index])]
+            self.add_module(name, nn.Sequential(*blocks))
+            previous = channels[name] = out
+            strides[name] = self.stem.stride * 2**index
         self.channels = {name: channels[name] for name in self.out_features}
         self.strides = {name: strides[name] for name in self.out_features}
-        self._freeze(freeze_at)
+        for name in ("stem", *self.stage_names)[:freeze_at]:
+            freeze_batch_norm(getattr(self, name)).requires_grad_(False)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Compute the chosen feature maps.
@@ -107,11 +108,6 @@ class ResNet(nn.Module):
         for name in self.stage_names:
             maps[name] = x = getattr(self, name)(x)
         return {name: maps[name] for name in self.out_features}
-
-    def _freeze(self, freeze_at: int) -> None:
-        for name in ("stem", *self.stage_names)[:freeze_at]:
-            part = freeze_batch_norm(getattr(self, name))
-            part.requires_grad_(False)
 
 
 def _check(depth: int, freeze_at: int, out_features: Sequence[str]) -> None:
@@ -131,45 +127,3 @@ def _check_deformable(stages: Sequence[str], groups: int, built: Sequence[str]) 
         raise ValueError(f"deform_stages {unknown}: give names among {', '.join(built)}")
     if groups < 1:
         raise ValueError(f"deform_groups is {groups}: give 1 or more")
-
-
-def _stages_up_to(out_features: Sequence[str]) -> tuple[str, ...]:
-    return STAGES[: max(("stem", *STAGES).index(name) for name in out_features)]
-
-
-def _basic_stage(
-    in_channels: int,
-    channels: int,
-    blocks: int,
-    stride: int,
-    norm: str,
-    shortcut: nn.Module | None,
-    deform_groups: int,
-) -> nn.Sequential:
-    first = BasicBlock(in_channels, channels, stride, norm, shortcut, deform_groups)
-    rest = (
-        BasicBlock(channels, channels, 1, norm, deform_groups=deform_groups)
-        for _ in range(blocks - 1)
-    )
-    return nn.Sequential(first, *rest)
-
-
-def _bottleneck_stage(
-    in_channels: int,
-    inner: int,
-    blocks: int,
-    stride: int,
-    norm: str,
-    stride_in_1x1: bool,
-    shortcut: nn.Module | None,
-    deform_groups: int,
-) -> nn.Sequential:
-    out = inner * BOTTLENECK_EXPANSION
-    first = BottleneckBlock(
-        in_channels, inner, out, stride, norm, stride_in_1x1, shortcut, deform_groups
-    )
-    rest = (
-        BottleneckBlock(out, inner, out, 1, norm, stride_in_1x1, None, deform_groups)
-        for _ in range(blocks - 1)
-    )
-    return nn.Sequential(first, *rest)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,21 +11,6 @@ from aligndetr.layers.position_embedding import sine_embedding
 from aligndetr.modeling.pyramid import Pyramid
 from aligndetr.modeling.queries.queries import Queries
 from aligndetr.structures import Predictions
-
-
-@dataclass
-class Selection:
-    """The tokens that become queries.
-
-    Attributes:
-        features: (B, Q, C).
-        anchors: (B, Q, 4) logits of cxcywh boxes.
-        proposals: their predictions, one layer.
-    """
-
-    features: Tensor
-    anchors: Tensor
-    proposals: Predictions
 
 
 class TokenProposals(nn.Module):
@@ -86,15 +70,20 @@ class TokenProposals(nn.Module):
         chosen = take(anchors, top_tokens(logits[..., 0], num_queries)).detach()
         return chosen, Predictions(logits.unsqueeze(0), anchors.sigmoid().unsqueeze(0))
 
-    def best(self, memory: Tensor, pyramid: Pyramid) -> Selection:
-        """The tokens with the highest score of any class, as many as there are."""
+    def best(self, memory: Tensor, pyramid: Pyramid) -> tuple[Tensor, Tensor, Predictions]:
+        """The tokens with the highest score of any class, as many as there are.
+
+        Returns:
+            Features (B, Q, C) and logits (B, Q, 4) of boxes, both without gradient, and the
+            predictions of these tokens, one layer.
+        """
         features, anchors = self.features(memory, pyramid)
         logits = self.class_head(features)
         top = top_tokens(logits.amax(-1), self.num_queries)
         features = take(features, top)
         anchors = self.box_head(features) + take(anchors, top)
         proposals = Predictions(take(logits, top).unsqueeze(0), anchors.sigmoid().unsqueeze(0))
-        return Selection(features, anchors, proposals)
+        return features.detach(), anchors.detach(), proposals
 
     def _token_anchors(self, pyramid: Pyramid) -> tuple[Tensor, Tensor]:
         """Logits of the box around every token (B, S, 4), and where there is none (B, S, 1)."""
@@ -122,9 +111,9 @@ class TwoStageQueries(TokenProposals):
 
     def forward(self, memory: Tensor, pyramid: Pyramid) -> Queries:
         """Select queries from memory (B, S, C); only the selected tokens are proposals."""
-        chosen = self.best(memory, pyramid)
-        content = self.content.weight[: chosen.anchors.shape[1]].expand(len(memory), -1, -1)
-        return Queries(content, chosen.anchors.detach(), proposals=chosen.proposals)
+        _, anchors, proposals = self.best(memory, pyramid)
+        content = self.content.weight[: anchors.shape[1]].expand(len(memory), -1, -1)
+        return Queries(content, anchors, proposals=proposals)
 
 
 class TokenQueries(TokenProposals):
@@ -136,8 +125,8 @@ class TokenQueries(TokenProposals):
 
     def forward(self, memory: Tensor, pyramid: Pyramid) -> Queries:
         """Select queries from memory (B, S, C); only the selected tokens are proposals."""
-        best = self.best(memory, pyramid)
-        return Queries(best.features.detach(), best.anchors.detach(), proposals=best.proposals)
+        features, anchors, proposals = self.best(memory, pyramid)
+        return Queries(features, anchors, proposals=proposals)
 
 
 class ProposedQueries(TokenProposals):

@@ -157,7 +157,7 @@ class DeformableAttention2D(nn.Module):
             for x in (queries.flatten(1, 2), self.key_proj(sampled), self.value_proj(sampled))
         ]
         pixels = _grid(*query.shape[-2:], points).flatten(0, 1)
-        attended = self._attend(*heads, pixels, points.flatten(2, 3), unseen)
+        attended = self._attend(points.flatten(2, 3), pixels, *heads, unseen)
         return self.output_proj(attended.transpose(1, 2).flatten(2))
 
     def points(self, queries: Tensor, padding: Tensor | None) -> Tensor:
@@ -178,32 +178,25 @@ class DeformableAttention2D(nn.Module):
         return torch.minimum(points.clamp(min=0), end[:, None, None, None] - 1)
 
     def _attend(
-        self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        pixels: Tensor,
-        points: Tensor,
-        unseen: Tensor | None,
+        self, points: Tensor, pixels: Tensor, query: Tensor, *others: Tensor | None
     ) -> Tensor:
         """(B, heads, Q, E), in as many blocks of pixels as memory asks for."""
         size = max(1, PAIRS_AT_ONCE // points[..., 0].numel())
         if size >= len(pixels):
-            return self._attend_at_once(query, key, value, pixels, points, unseen)
-        blocks = zip(query.split(size, dim=2), pixels.split(size), strict=True)
+            return self._attend_at_once(points, pixels, query, *others)
         attended = [
-            checkpoint(self._attend_at_once, q, key, value, p, points, unseen, use_reentrant=False)
-            for q, p in blocks
+            checkpoint(self._attend_at_once, points, *block, *others, use_reentrant=False)
+            for block in zip(pixels.split(size), query.split(size, dim=2), strict=True)
         ]
         return torch.cat(attended, dim=2)
 
     def _attend_at_once(
         self,
+        points: Tensor,
+        pixels: Tensor,
         query: Tensor,
         key: Tensor,
         value: Tensor,
-        pixels: Tensor,
-        points: Tensor,
         unseen: Tensor | None,
     ) -> Tensor:
         bias = self.position_bias(pixels, points).to(query.dtype)

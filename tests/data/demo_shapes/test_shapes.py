@@ -9,10 +9,10 @@ from PIL import Image
 
 from aligndetr.data import load_dataset
 from aligndetr.data.catalog import registered_names
+from aligndetr.data.demo_shapes import HARD, PLAIN, draw_scene, splits
+from aligndetr.data.demo_shapes.drawing import OUTLINES, outline, soft_mask
+from aligndetr.data.demo_shapes.scene import run_lengths
 from aligndetr.data.doctor import examine
-from aligndetr.data.shapes import HARD, PLAIN, draw_scene, splits
-from aligndetr.data.shapes.drawing import OUTLINES, outline, soft_mask
-from aligndetr.data.shapes.scene import run_lengths
 from aligndetr.errors import DataError
 
 SMALL = splits.Split(PLAIN, 60, seed=9)

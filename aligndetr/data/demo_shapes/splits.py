@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from aligndetr.data.shapes.scene import HARD, PLAIN, Style, draw_scene
+from aligndetr.data.demo_shapes.scene import HARD, PLAIN, Style, draw_scene
 from aligndetr.errors import DataError
 from aligndetr.files import atomic_write
 

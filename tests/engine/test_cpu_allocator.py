@@ -13,7 +13,7 @@ glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C 
 
 ROUNDS = """
 import ctypes, resource, sys
-from aligndetr.engine.allocator import tune_allocator
+from aligndetr.engine.cpu_allocator import tune_allocator
 
 PIECE, COUNT = 4 * 2**20, 48
 libc = ctypes.CDLL(None)
@@ -64,7 +64,9 @@ def test_frugal_gives_back_at_once_what_is_kept_otherwise():
 
 
 def test_the_users_own_settings_count():
-    code = "from aligndetr.engine.allocator import tune_allocator as f; print(f(True), f(False))"
+    code = (
+        "from aligndetr.engine.cpu_allocator import tune_allocator as f; print(f(True), f(False))"
+    )
     for name in ("MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"):
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, env={name: "1"}

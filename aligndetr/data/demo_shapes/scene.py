@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from aligndetr.data.shapes import drawing
+from aligndetr.data.demo_shapes import drawing
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import torch
 
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.find_file import PACKAGE_FOLDER
-from aligndetr.engine.recomputation import recompute_activations
+from aligndetr.engine.activation_checkpointing import recompute_activations
 from aligndetr.errors import ConfigError
 from aligndetr.structures import Boxes, Instances
 
