@@ -1,6 +1,6 @@
 """Lines of Python by folder of the package at two commits, as a table of docs/architecture.md.
 
-    python docs/make_size_table.py a2921df HEAD
+python docs/make_size_table.py a2921df HEAD
 """
 
 from __future__ import annotations
