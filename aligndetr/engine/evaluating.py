@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from aligndetr.distributed import on_main
-from aligndetr.engine.finite import describe_nonfinite, infinite_buffers
+from aligndetr.engine.finite import describe_nonfinite_model
 from aligndetr.engine.hooks import ModelEMA
 from aligndetr.engine.loaders_from_config import build_evaluator, build_test_loader, load_dataset
 from aligndetr.engine.plan import FAST_DEV_ITERS
@@ -89,8 +89,7 @@ class Evaluation:
         return inference_on_dataset(self.models[name], loader, self.evaluator)
 
     def _refuse_nonfinite(self, name: str) -> None:
-        model = self.models[name]
-        problem = describe_nonfinite(model.state_dict(), infinite_buffers(model))
+        problem = describe_nonfinite_model(self.models[name])
         if problem:
             raise TrainingError(f"the {name} weights can detect nothing: {problem}")
 

@@ -42,6 +42,11 @@ def describe_nonfinite(state: Any, infinite: set[str] = frozenset()) -> str | No
     return f"{len(bad)} of {len(tensors)} tensors are not finite ({names})"
 
 
+def describe_nonfinite_model(model: nn.Module) -> str | None:
+    """The same of a model's weights and buffers, but for the infinities that it declares."""
+    return describe_nonfinite(model.state_dict(), infinite_buffers(model))
+
+
 def _is_exact(tensor: Tensor) -> bool:
     return not (tensor.is_floating_point() or tensor.is_complex())
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from aligndetr.distributed import main_first
 from aligndetr.engine.checkpoint import choose_weights, load_model_file, load_weights
-from aligndetr.engine.finite import describe_nonfinite, infinite_buffers
+from aligndetr.engine.finite import describe_nonfinite_model
 from aligndetr.engine.num_classes import check_class_names
 from aligndetr.errors import CheckpointError
 from aligndetr.interop import load_checkpoint
@@ -78,6 +78,6 @@ def load_trained(
         which, chosen = choose_weights(stored, weights or preferred, path)
         load_weights(model, chosen, path)
         logger.info("taking the %s weights of %s", which, path)
-    problem = describe_nonfinite(model.state_dict(), infinite_buffers(model))
+    problem = describe_nonfinite_model(model)
     if problem:
         raise CheckpointError(f"{path} can detect nothing: {problem}; use another checkpoint")
