@@ -13,6 +13,7 @@ from torch import Tensor
 
 from aligndetr.checkpoint_file import read_checkpoint_file
 from aligndetr.errors import CheckpointError
+from aligndetr.interop.download import fetch
 
 DETECTRON2_PREFIX = "detectron2://"
 DETECTRON2_URL = "https://dl.fbaipublicfiles.com/detectron2/"
@@ -114,16 +115,8 @@ def _some(names: Mapping, limit: int = 6) -> str:
     return shown + (", ..." if len(names) > limit else "")
 
 
-def _path_manager():
-    from iopath.common.file_io import HTTPURLHandler, PathManager
-
-    manager = PathManager()
-    manager.register_handler(HTTPURLHandler())
-    return manager
-
-
 def local_checkpoint(path: str | Path) -> Path:
-    """Return a local file for a path, a URL (fetched once, then cached) or `detectron2://` name.
+    """A local file for a path, a URL (see `fetch`) or a `detectron2://` name.
 
     Raises:
         CheckpointError: it cannot be fetched.
@@ -131,12 +124,4 @@ def local_checkpoint(path: str | Path) -> Path:
     name = str(path)
     if name.startswith(DETECTRON2_PREFIX):
         name = DETECTRON2_URL + name.removeprefix(DETECTRON2_PREFIX)
-    if not name.startswith(("http://", "https://")):
-        return Path(name)
-    try:
-        return Path(_path_manager().get_local_path(name))
-    except Exception as error:  # whatever the network library raises
-        raise CheckpointError(
-            f"cannot fetch {path}: {error}. Download {name} where there is a connection and give "
-            "the local file instead"
-        ) from error
+    return fetch(name) if name.startswith(("http://", "https://")) else Path(name)

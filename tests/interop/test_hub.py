@@ -1,5 +1,8 @@
 """Weights of transformers' classifiers for the backbone of a detector, from a local folder."""
 
+import hashlib
+import os
+
 import pytest
 import torch
 
@@ -51,6 +54,41 @@ def test_a_backbone_takes_a_classifiers_weights(classifier):
     assert not any("embeddings" in name for name in trained)
     with pytest.raises(CheckpointError, match="does not fit the model exactly"):
         load_checkpoint(detector, f"huggingface://{folder}", strict=True)
+
+
+@pytest.fixture
+def cached(classifier, tmp_path, monkeypatch):
+    """The same model as the hub's library keeps it once it is fetched: files by their hashes."""
+    constants = pytest.importorskip("huggingface_hub").constants
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    _, folder = classifier
+    commit = "c" * 40
+    model = tmp_path / "models--someone--swin"
+    snapshot = model / "snapshots" / commit
+    for path in (model / "refs", model / "blobs", snapshot):
+        path.mkdir(parents=True)
+    (model / "refs" / "main").write_text(commit)
+    for name, kind in {"config.json": "sha1", "model.safetensors": "sha256"}.items():
+        content = (folder / name).read_bytes()
+        blob = model / "blobs" / hashlib.new(kind, content).hexdigest()
+        blob.write_bytes(content)
+        (snapshot / name).symlink_to(os.path.relpath(blob, snapshot))
+    return snapshot / "model.safetensors"
+
+
+def test_what_the_hub_gave_is_compared_with_its_hash(classifier, cached):
+    backbone = TransformersBackbone("swin", ["stage2"], config=SIZES)
+    report = load_checkpoint(backbone, "huggingface://someone/swin")
+    assert len(report.missing) == 2  # the norm of the output, as from a folder
+    weights = bytearray(cached.read_bytes())
+    weights[-1] ^= 1  # a bit of the last number
+    cached.resolve().write_bytes(weights)
+    stored = cached.resolve()
+    with pytest.raises(ConfigError, match=r"'someone/swin': model\.safetensors is damaged"):
+        load_checkpoint(backbone, "huggingface://someone/swin")
+    assert not stored.exists()
+    assert not cached.is_symlink()
 
 
 def test_weights_that_do_not_fit_are_refused(classifier):

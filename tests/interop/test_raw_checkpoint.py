@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from aligndetr.errors import CheckpointError
-from aligndetr.interop import raw_checkpoint
+from aligndetr.interop import download
 from aligndetr.interop.raw_checkpoint import read_checkpoint
 
 
@@ -63,12 +63,12 @@ def test_a_file_without_weights(tmp_path, content, message):
         read_checkpoint(tmp_path / "a.pkl")
 
 
-def test_an_unreachable_url_says_what_to_do(monkeypatch):
-    class Offline:
-        def get_local_path(self, url):
-            raise OSError("no route to host")
+def test_an_unreachable_url_says_what_to_do(monkeypatch, tmp_path):
+    def offline(*args, **kwargs):
+        raise OSError("no route to host")
 
-    monkeypatch.setattr(raw_checkpoint, "_path_manager", Offline)
+    monkeypatch.setattr(download, "urlopen", offline)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     url = "https://dl.fbaipublicfiles.com/detectron2/ImageNetPretrained/torchvision/R-50.pkl"
-    with pytest.raises(CheckpointError, match=rf"cannot fetch detectron2://.*no route.*{url}"):
+    with pytest.raises(CheckpointError, match=rf"cannot fetch {url}: no route.*local file"):
         read_checkpoint("detectron2://ImageNetPretrained/torchvision/R-50.pkl")

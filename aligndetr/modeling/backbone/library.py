@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from torch import nn
 
 from aligndetr.errors import ConfigError
+from aligndetr.files import sha256_of
 
 HINT = (
     "give a model type such as swin, convnext, focalnet, dinov2 or vitdet, a name on the Hugging "
@@ -82,7 +84,8 @@ def fetch(name: str, model_class: type[nn.Module], config) -> tuple[nn.Module, l
         of outputs that a classifier does not have.
 
     Raises:
-        ConfigError: there are none, or they do not fit the configuration.
+        ConfigError: there are none, they do not fit the configuration, or they are not what the
+            hub has.
     """
     if name in library().CONFIG_MAPPING:
         raise ConfigError(
@@ -95,7 +98,25 @@ def fetch(name: str, model_class: type[nn.Module], config) -> tuple[nn.Module, l
         model, found = model_class.from_pretrained(name, config=config, output_loading_info=True)
     except (OSError, ValueError, RuntimeError) as error:
         raise ConfigError(f"no weights for backbone {name!r}: {error}. {HINT}") from error
+    if not Path(name).is_dir():
+        _check_hashes(name)
     return model.float(), sorted(found["missing_keys"])  # some are stored in half precision
+
+
+def _check_hashes(name: str) -> None:
+    """Compare fetched files with their SHA-256, by which the hub calls large ones in its cache."""
+    from huggingface_hub import try_to_load_from_cache
+
+    config = try_to_load_from_cache(name, "config.json")
+    for path in Path(config).parent.iterdir() if isinstance(config, str) else ():
+        stored = path.resolve()
+        if re.fullmatch("[0-9a-f]{64}", stored.name) and sha256_of(stored) != stored.name:
+            stored.unlink()
+            path.unlink()
+            raise ConfigError(
+                f"backbone {name!r}: {path.name} is damaged: it has not the SHA-256 of the hub. "
+                "It was removed; try again to fetch it anew"
+            )
 
 
 def _check_entries(where: str, config, overrides: dict[str, Any]) -> None:
