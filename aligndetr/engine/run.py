@@ -34,7 +34,7 @@ from aligndetr.engine.resume_point import find_resume_point
 from aligndetr.engine.run_folder import CONFIG_FILE, held, logging_to, make_run_folder
 from aligndetr.engine.trainer import Trainer
 from aligndetr.engine.writers import build_writers
-from aligndetr.errors import CheckpointError, ConfigError, UserError
+from aligndetr.errors import ConfigError, UserError
 from aligndetr.evaluation import Results
 
 logger = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ def train(config: DictConfig, resume: bool = False) -> Results:
         seed_everything(config.train.seed + 1 + rank())  # processes draw different noise
         start_iter = _resume(checkpointer, checkpoint, trainer, trust) if checkpoint else 0
 
-        if start_iter < plan.max_iter:
+        if trainer.first_iter(start_iter) < plan.max_iter:
             trainer.train(start_iter, plan.max_iter)
             _raise_if_interrupted(trainer, interruption, folder)
             results = evaluating.results
@@ -193,15 +193,13 @@ def _by_metric(config: DictConfig, checkpointer: Checkpointer) -> list[hooks.Hoo
 
 
 def _resume(checkpointer: Checkpointer, path: Path, trainer: Trainer, trust: bool) -> int:
-    """Restore everything; the iteration to go on with."""
+    """Restore everything; how many steps are completed."""
     with settings_kept(trainer.optimizer):
         content = checkpointer.load(path, trust)
-    start_iter = trainer.owed.get("iteration", content["iteration"] + 1)
-    if start_iter not in (content["iteration"], content["iteration"] + 1):
-        raise CheckpointError(
-            f"{path}: what it owes to hooks belongs to another step, {start_iter}"
-        )
+    start_iter = content["iteration"] + 1
     logger.info("resuming from %s at iteration %d", path, start_iter)
+    if trainer.owed:
+        logger.info("first, what the step before owes to %s", ", ".join(trainer.owed["hooks"]))
     return start_iter
 
 

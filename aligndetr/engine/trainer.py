@@ -64,8 +64,8 @@ class Trainer:
         iter: index of the present iteration; `max_iter` once training has finished.
         completed: steps whose optimizer step is done.
         storage: the EventStorage of the running training.
-        owed: `iteration` of a step, and the names of `hooks` whose `after_step` is still to be
-            called for it, as one was cut short or failed; empty: none.
+        owed: names of `hooks` whose `after_step` is still to be called for the last completed step,
+            as one was cut short or failed, and that step's `events` if it was loaded; empty: none.
         stop_reason: set by `stop`; every process ends after the same step.
         failure: the exception that ended the training, or None.
     """
@@ -108,12 +108,18 @@ class Trainer:
     def train(self, start_iter: int, max_iter: int) -> None:
         """Run the iterations from `start_iter` up to, without, `max_iter`.
 
-        If hooks of the step before are `owed`, these come first.
+        Hooks that are `owed` the end of the step before come first.
+
+        Args:
+            start_iter: how many steps are completed.
+            max_iter: how many shall be.
 
         Raises:
             TrainingError: a loss or gradient is not finite.
         """
-        start_iter = self._first(start_iter)
+        if not start_iter:
+            self.owed = {}  # by an earlier training of this object
+        start_iter = self.first_iter(start_iter)
         self.iter = self.start_iter = self.completed = start_iter
         self.max_iter = max_iter
         with EventStorage(start_iter) as self.storage:
@@ -135,11 +141,9 @@ class Trainer:
         if self.failure is not None:
             raise self.failure
 
-    def _first(self, start_iter: int) -> int:
-        """The iteration to begin with: that before `start_iter` if something is owed for it."""
-        if self.owed.get("iteration") not in (start_iter - 1, start_iter):
-            self.owed = {}
-        return self.owed.get("iteration", start_iter)
+    def first_iter(self, completed: int) -> int:
+        """What follows so many steps: the last of them again, if hooks are owed its end."""
+        return completed - bool(self.owed)
 
     def stop(self, reason: str) -> None:
         """End the training after the step in which every process knows of it."""
@@ -208,7 +212,7 @@ class Trainer:
             try:
                 hook.after_step()
             except BaseException as error:
-                self.owed = {"iteration": self.iter, "hooks": [name for name, _ in hooks[index:]]}
+                self.owed = {"hooks": [name for name, _ in hooks[index:]]}
                 if not isinstance(error, EvaluationCut):
                     raise
                 logger.warning("%s is cut short; a resumed training makes it up", name)
@@ -296,5 +300,4 @@ class Trainer:
 
 def _read_owed(state: Mapping[str, Any]) -> dict[str, Any]:
     EventStorage().load_state_dict(state["events"])  # fails now rather than when it is taken up
-    iteration, hooks = int(state["iteration"]), [str(name) for name in state["hooks"]]
-    return {"iteration": iteration, "hooks": hooks, "events": state["events"]}
+    return {"hooks": [str(name) for name in state["hooks"]], "events": state["events"]}

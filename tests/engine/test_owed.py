@@ -24,7 +24,6 @@ from aligndetr.engine.random_state import RandomState, seed_everything
 from aligndetr.engine.run import TrainingInterrupted, train
 from aligndetr.engine.trainer import Trainer
 from aligndetr.engine.writers.jsonl import JSONLinesWriter
-from aligndetr.errors import CheckpointError
 from aligndetr.evaluation import COCOEvaluator
 from tests.engine.test_resume import assert_same
 
@@ -171,11 +170,10 @@ def test_a_signal_before_an_evaluation_cuts_it_too(make, tmp_path):
     "owed",
     [
         None,
-        {"iteration": 2, "hooks": ["EvalHook"]},
-        {"iteration": "x", "hooks": [], "events": {"histories": {}, "smoothed": {}}},
-        {"iteration": 2, "hooks": 7, "events": {"histories": {}, "smoothed": {}}},
-        {"iteration": 2, "hooks": [], "events": {"histories": {"a": [1]}, "smoothed": {"a": 1}}},
-        {"iteration": 2, "hooks": [], "events": {"histories": {"a": [[1, 2]]}, "smoothed": {}}},
+        {"hooks": ["EvalHook"]},
+        {"hooks": 7, "events": {"histories": {}, "smoothed": {}}},
+        {"hooks": [], "events": {"histories": {"a": [1]}, "smoothed": {"a": 1}}},
+        {"hooks": [], "events": {"histories": {"a": [[1, 2]]}, "smoothed": {}}},
     ],
 )
 def test_what_is_owed_is_read_before_anything_is_done(make, owed):
@@ -194,15 +192,26 @@ def test_a_hook_that_is_new_is_not_owed_what_came_before_it(make, tmp_path):
     assert new.ema.updates == STEPS - 3
 
 
-def test_a_checkpoint_that_owes_something_to_another_step_is_refused(tiny_config, tmp_path):
-    train(tiny_config("train.max_iter=1"))
-    path = tmp_path / "run" / "model_final.pth"
-    content = torch.load(path)
-    events = {"histories": {}, "smoothed": {}}
-    content["hooks"]["owed"] = {"iteration": 10**30, "hooks": [], "events": events}
-    torch.save(content, path)
-    with pytest.raises(CheckpointError, match=r"model_final\.pth: what it owes .* another step"):
-        train(tiny_config("train.max_iter=2"), resume=True)
+def test_what_is_owed_belongs_to_the_step_before(make, tmp_path):
+    """Said once, by the checkpoint's iteration: two numbers could differ."""
+    cut = make("part")
+    cut.disturbances["evaluation", 2] = terminated
+    cut.trainer.train(0, STEPS)
+    content = torch.load(last_checkpoint(tmp_path / "part"))
+    assert content["iteration"] == 2
+    assert content["hooks"]["owed"].keys() == {"hooks", "events"}
+    resumed = make("part", seed=77)
+    completed = resumed.resume(tmp_path / "part")
+    assert (completed, resumed.trainer.first_iter(completed)) == (3, 2)
+    resumed.trainer.owed = {}
+    assert resumed.trainer.first_iter(completed) == 3
+
+
+def test_a_training_from_the_beginning_owes_nothing(make, tmp_path):
+    trainer = make("part").trainer
+    trainer.owed = {"hooks": ["EvalHook"]}
+    trainer.train(0, 2)
+    assert trainer.start_iter == 0
 
 
 def test_a_run_that_is_cut_in_its_last_evaluation_ends_like_any_other(
