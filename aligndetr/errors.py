@@ -81,6 +81,13 @@ class TrainingError(UserError):
     """Training cannot go on, for example because a loss is not finite."""
 
 
+def some(names: Iterable[object], most: int = 5) -> str:
+    """The first names of a list in a message: "a, b and 7 more"."""
+    names = [str(name) for name in names]
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:
     """The end of a message about an unknown name: "; did you mean a or b?", or nothing.
 

@@ -24,7 +24,7 @@ from aligndetr.commands.arguments import (
     load_config,
     split_words,
 )
-from aligndetr.errors import DataError, UserError
+from aligndetr.errors import DataError, UserError, some
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
 JSON_FILE = "predictions.json"
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     inputs, output = split_words(args).others, Path(args.output)
     jobs, skipped = find_images(map(Path, inputs), output)
     if skipped:
-        names = ", ".join(path.name for path in skipped[:5]) + ", ..." * (len(skipped) > 5)
+        names = some(path.name for path in skipped)
         print(f"skipped {len(skipped)} files that are no images: {names}")
     if not jobs:
         known = " ".join(sorted(SUFFIXES))

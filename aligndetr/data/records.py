@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from aligndetr.data.coco_json import Content, box_defect, read_coco_json, repeated, strangers
 from aligndetr.data.entries import entry_name
-from aligndetr.errors import DataError
+from aligndetr.errors import DataError, some
 
 logger = logging.getLogger(__name__)
 
@@ -67,11 +66,11 @@ def _refuse_contradictions(content: Content, json_file: Any) -> None:
     for part, key in (("images", "image_id"), ("categories", "category_id")):
         ids = sorted(entry["id"] for entry in content[part])
         if twice := repeated(ids):
-            raise DataError(f"{json_file}: {part} must have unique ids; repeated: {_first(twice)}")
+            raise DataError(f"{json_file}: {part} must have unique ids; repeated: {some(twice)}")
         for position, annotation in strangers(content, key):
             raise DataError(
                 f"{json_file}: {entry_name('annotations', position, annotation)} has {key} "
-                f"{annotation[key]}, but the ids of the {part} are {_first(ids)}"
+                f"{annotation[key]}, but the ids of the {part} are {some(ids)}"
             )
 
 
@@ -97,9 +96,5 @@ def _attach(
     if empty:
         logger.warning(
             "%s: left out %d boxes without a positive size (annotation ids %s)",
-            json_file, len(empty), _first(empty),
+            json_file, len(empty), some(empty),
         )  # fmt: skip
-
-
-def _first(ids: Collection[Any]) -> str:
-    return ", ".join(map(str, list(ids)[:5])) + ", ..." * (len(ids) > 5)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-MOST_NAMES = 5
+from aligndetr.errors import some
 
 
 def infinite_buffers(model: nn.Module) -> set[str]:
@@ -37,9 +37,7 @@ def describe_nonfinite(state: Any, infinite: set[str] = frozenset()) -> str | No
     bad = [name for name in _where_not_finite(sums) if _is_wrong(tensors[name], name in infinite)]
     if not bad:
         return None
-    more = f" and {len(bad) - MOST_NAMES} more" if len(bad) > MOST_NAMES else ""
-    names = ", ".join(bad[:MOST_NAMES]) + more
-    return f"{len(bad)} of {len(tensors)} tensors are not finite ({names})"
+    return f"{len(bad)} of {len(tensors)} tensors are not finite ({some(bad)})"
 
 
 def describe_nonfinite_model(model: nn.Module) -> str | None:

@@ -8,7 +8,7 @@ import os
 from omegaconf import DictConfig, OmegaConf
 
 from aligndetr.config import instantiate
-from aligndetr.errors import CheckpointError, ConfigError, UserError
+from aligndetr.errors import CheckpointError, ConfigError, UserError, some
 
 logger = logging.getLogger(__name__)
 
@@ -92,18 +92,14 @@ def check_class_names(
         return
     if len(stored) != len(wanted):
         raise CheckpointError(
-            f"{path} knows {len(stored)} classes ({_few(stored)}), the dataset has {len(wanted)} "
-            f"({_few(wanted)}); evaluate with the data it was trained for, or fine-tune it with "
-            "train.init_checkpoint"
+            f"{path} knows {len(stored)} classes ({some(stored, 3)}), the dataset has "
+            f"{len(wanted)} ({some(wanted, 3)}); evaluate with the data it was trained "
+            "for, or fine-tune it with train.init_checkpoint"
         )
     if sorted(stored) == sorted(wanted):
         raise CheckpointError(
-            f"{path} has the classes of the dataset in another order ({_few(stored)} instead of "
-            f"{_few(wanted)}), so every result would be wrong; use the json it was trained with"
+            f"{path} has the classes of the dataset in another order ({some(stored, 3)} instead of "
+            f"{some(wanted, 3)}), so every result would be wrong; use the json it was trained with"
         )
     different = [f"{a} / {b}" for a, b in zip(stored, wanted, strict=True) if a != b]
-    logger.warning("class names differ (checkpoint / dataset): %s", _few(different))
-
-
-def _few(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    logger.warning("class names differ (checkpoint / dataset): %s", some(different, 3))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from aligndetr.checkpoint_file import read_checkpoint_file
-from aligndetr.errors import CheckpointError
+from aligndetr.errors import CheckpointError, some
 from aligndetr.interop.download import fetch
 
 DETECTRON2_PREFIX = "detectron2://"
@@ -60,7 +60,7 @@ def read_checkpoint(path: str | Path, weights: str = "model") -> RawCheckpoint:
         raise CheckpointError(f"{path} holds a {kind}, not a dict of weights")
     tensors = _as_tensors(_find_weights(content, weights, path))
     if not tensors:
-        raise CheckpointError(f"{path} holds no weights; its keys are {_some(content)}")
+        raise CheckpointError(f"{path} holds no weights; its keys are {some(content, 6)}")
     return RawCheckpoint(
         path=str(path),
         tensors=_strip_wrappers(tensors),
@@ -78,7 +78,7 @@ def _find_weights(content: Mapping, weights: str, path: str | Path) -> Mapping:
             inner = [v for k, v in value.items() if k in ("module", "state_dict", "model")]
             return inner[0] if inner and isinstance(inner[0], Mapping) else value
     if weights == "ema":
-        raise CheckpointError(f"{path} has no averaged weights; its keys are {_some(content)}")
+        raise CheckpointError(f"{path} has no averaged weights; its keys are {some(content, 6)}")
     return content
 
 
@@ -108,11 +108,6 @@ def _class_names(content: Mapping) -> list[str] | None:
     names = content.get("class_names") or meta.get("CLASSES")
     names = names or dataset.get("classes") or dataset.get("CLASSES")
     return [str(name) for name in names] if isinstance(names, (list, tuple)) else None
-
-
-def _some(names: Mapping, limit: int = 6) -> str:
-    shown = ", ".join(str(name) for name in list(names)[:limit])
-    return shown + (", ..." if len(names) > limit else "")
 
 
 def local_checkpoint(path: str | Path) -> Path:

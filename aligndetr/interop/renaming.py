@@ -9,7 +9,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from aligndetr.errors import CheckpointError
+from aligndetr.errors import CheckpointError, some
 from aligndetr.interop.class_rows import drop_extra_label
 from aligndetr.interop.names import fits_any, to_ours, to_theirs, translate
 from aligndetr.interop.raw_checkpoint import RawCheckpoint
@@ -154,9 +154,7 @@ def export_names(names: Collection[str], source: Source) -> dict[str, str]:
     mapped = {name: to_theirs(name, table) for name in names}
     strange = [name for name, theirs in mapped.items() if theirs is None]
     if strange:
-        shown = ", ".join(strange[:5])
         raise CheckpointError(
-            f"{len(strange)} parameters have no name in {source.name}: {shown}"
-            + (", ..." if len(strange) > 5 else "")
+            f"{len(strange)} parameters have no name in {source.name}: {some(strange)}"
         )
     return {name: str(theirs) for name, theirs in mapped.items()}

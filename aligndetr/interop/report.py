@@ -6,6 +6,8 @@ import textwrap
 from collections import Counter
 from dataclasses import dataclass, field
 
+from aligndetr.errors import some
+
 WIDTH = 80
 SHOWN = 6
 COLUMNS = ("loaded", "re-init", "missing", "unexpected", "shape")
@@ -68,6 +70,5 @@ class Report:
 def _listing(title: str, names: list[str]) -> list[str]:
     if not names:
         return []
-    more = f", and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    text = f"{title} ({len(names)}): {', '.join(names[:SHOWN])}{more}"
+    text = f"{title} ({len(names)}): {some(names, SHOWN)}"
     return textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
