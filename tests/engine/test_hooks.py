@@ -23,6 +23,7 @@ from aligndetr.engine.hooks import (
 from aligndetr.engine.random_state import RandomState, seed_everything
 from aligndetr.engine.trainer import Trainer
 from aligndetr.engine.writers import Writer
+from aligndetr.errors import CheckpointError
 
 
 @pytest.fixture
@@ -114,6 +115,27 @@ def test_the_best_value_survives_a_resume(trainer, tmp_path):
     trainer.register_hooks([EvalHook(1, Scripted(8.0)), best])
     trainer.train(2, 3)
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"best": "5", "waited": 1},
+        {"best": [5.0], "waited": 1},
+        {"best": True, "waited": 1},
+        {"best": 5.0, "waited": "1"},
+        {"best": 5.0, "waited": None},
+        {"best": 5.0, "waited": -1},
+        {"best": 5.0, "waited": 10**30},
+    ],
+)
+def test_patience_remembers_numbers_only(state):
+    hook = EarlyStopping("bbox/AP", patience=2)
+    with pytest.raises(CheckpointError, match=r"its best value is .* no number|its waited is"):
+        hook.load_state_dict(state)
+    hook.load_state_dict({"best": None, "waited": 0})
+    hook.load_state_dict({"best": 5, "waited": 1})
+    assert hook.state_dict() == {"best": 5, "waited": 1}
 
 
 def test_training_stops_when_nothing_gets_better(trainer):

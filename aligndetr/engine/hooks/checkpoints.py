@@ -8,8 +8,7 @@ from typing import Any
 from aligndetr.distributed import world_size
 from aligndetr.engine.checkpoint import Checkpointer
 from aligndetr.engine.hooks.base import Hook, is_due
-from aligndetr.engine.hooks.metric import Metric
-from aligndetr.errors import CheckpointError
+from aligndetr.engine.hooks.metric import Metric, stored_best
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +100,4 @@ class BestCheckpointer(Hook):
         Raises:
             CheckpointError: the best value is no number.
         """
-        best, iteration = state_dict["best"], state_dict["best_iteration"]
-        if best is not None and type(best) not in (int, float):
-            raise CheckpointError(f"its best value is {repr(best)[:40]}, which is no number")
-        self.best, self.best_iteration = best, iteration
+        self.best, self.best_iteration = stored_best(state_dict), state_dict["best_iteration"]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from aligndetr.engine.events import EventStorage
+from aligndetr.errors import CheckpointError
 
 
 class Metric:
@@ -29,6 +32,18 @@ class Metric:
         if _is_none(best):
             return True
         return value > best if self.larger_is_better else value < best
+
+
+def stored_best(state: Mapping[str, Any]) -> float | None:
+    """The best value that a hook remembered in a checkpoint.
+
+    Raises:
+        CheckpointError: it is no number.
+    """
+    best = state["best"]
+    if best is not None and type(best) not in (int, float):
+        raise CheckpointError(f"its best value is {repr(best)[:40]}, which is no number")
+    return best
 
 
 def _is_none(value: float | None) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from aligndetr.engine.checkpoint import stored_count
 from aligndetr.engine.hooks.base import Hook
-from aligndetr.engine.hooks.metric import Metric
+from aligndetr.engine.hooks.metric import Metric, stored_best
 
 
 class EarlyStopping(Hook):
@@ -45,5 +46,10 @@ class EarlyStopping(Hook):
         return {"best": self.best, "waited": self.waited}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore both."""
-        self.best, self.waited = state_dict["best"], state_dict["waited"]
+        """Restore both.
+
+        Raises:
+            CheckpointError: they are no numbers.
+        """
+        best, waited = stored_best(state_dict), stored_count(state_dict, "waited")
+        self.best, self.waited = best, waited
