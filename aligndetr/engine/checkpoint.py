@@ -22,7 +22,7 @@ from aligndetr.engine.optimizer import check_moments
 from aligndetr.engine.plan import whole_number
 from aligndetr.engine.random_state import RandomState
 from aligndetr.engine.run_folder import CONFIG_FILE
-from aligndetr.errors import CheckpointError, TrainingError, UserError
+from aligndetr.errors import CheckpointError, TrainingError, UserError, some
 from aligndetr.files import atomic_write
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ LAST_FILE = "last_checkpoint"
 FILE_NAME = re.compile(r"[\w.-]{1,100}\.pth")
 MOST_STEPS = 2**31
 TENSORS = ("model", "ema", "optimizer")  # parts of a file that must be finite
-MOST_NAMES = 5
 
 
 class Checkpointer:
@@ -108,11 +107,14 @@ class Checkpointer:
             CheckpointError: the file is missing, broken, of another architecture, or no training
                 can go on from it.
         """
-        content = load_model_file(path, trust)
+        return self.restore(load_model_file(path, trust), path)
+
+    def restore(self, content: dict[str, Any], path: str | os.PathLike) -> dict[str, Any]:
+        """The same from content that is read already; `path` is where."""
         missing = [name for name in self.checkpointables if name not in content]
         if "iteration" not in content or missing:
             raise CheckpointError(
-                f"no training can go on from {path}: it lacks {_some(missing) or 'iteration'}; to "
+                f"no training can go on from {path}: it lacks {some(missing) or 'iteration'}; to "
                 "start from its weights use train.init_checkpoint instead of --resume"
             )
         load_weights(self.model, content["model"], path)
@@ -259,7 +261,7 @@ def load_weights(
     ]
     if missing or unexpected or shapes:
         kinds = {"not in the file": missing, "not in the model": unexpected, "other shape": shapes}
-        lines = [f"  {kind} ({len(n)}): {_some(n)}" for kind, n in kinds.items() if n]
+        lines = [f"  {kind} ({len(n)}): {some(n)}" for kind, n in kinds.items() if n]
         raise CheckpointError(
             "\n".join([f"{source} belongs to another architecture or number of classes:", *lines])
             + "\nuse the config that it was trained with"
@@ -285,11 +287,6 @@ def choose_weights(
     if which not in there:
         raise CheckpointError(f"{source} has no {which!r} weights; use train.best.weights=model")
     return which, content[which]
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return ", ".join(str(name) for name in names[:MOST_NAMES]) + more
 
 
 def _check_kinds(

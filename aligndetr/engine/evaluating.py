@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ class Evaluation:
         self.most_batches = most_batches
 
     def __call__(self, last: bool = True) -> Results:
-        """Evaluate the chosen weights, at the end of a training also the others.
+        """Evaluate the chosen weights after a step, at the end of a training also the others.
 
         Args:
             last: whether this is the end.
@@ -60,11 +61,23 @@ class Evaluation:
         Raises:
             TrainingError: the weights are not finite.
         """
+        further = self.models.keys() - {self.chosen} if last else set()
+        for name in (self.chosen, *further):
+            on_main(partial(self._refuse_nonfinite, name))
         others = {}
-        for name in self.models.keys() - {self.chosen} if last else ():
-            results = self._evaluate(name)
+        for name in further:
+            results = self.of(name)
             others |= {f"{name}/{task}": metrics for task, metrics in results.items()}
-        return {**self._evaluate(self.chosen), **others}
+        return {**self.of(self.chosen), **others}
+
+    def of(self, name: str) -> Results:
+        """Results of the weights of this name, which are known to be finite."""
+        if len(self.models) > 1:
+            logger.info("evaluating the %s weights", name)
+        loader = self.loader
+        if self.most_batches is not None:
+            loader = list(islice(loader, self.most_batches))
+        return inference_on_dataset(self.models[name], loader, self.evaluator)
 
     @property
     def dataset(self) -> Any:
@@ -78,15 +91,6 @@ class Evaluation:
         from aligndetr.visualization import save_prediction_pictures
 
         return save_prediction_pictures(self.models[self.chosen], self.loader, folder)
-
-    def _evaluate(self, name: str) -> Results:
-        if len(self.models) > 1:
-            logger.info("evaluating the %s weights", name)
-        on_main(lambda: self._refuse_nonfinite(name))
-        loader = self.loader
-        if self.most_batches is not None:
-            loader = list(islice(loader, self.most_batches))
-        return inference_on_dataset(self.models[name], loader, self.evaluator)
 
     def _refuse_nonfinite(self, name: str) -> None:
         problem = describe_nonfinite_model(self.models[name])

@@ -63,7 +63,7 @@ def load_model(
 
     Raises:
         ConfigError: the model cannot be built, or its number of classes is not that of the data.
-        CheckpointError: the file cannot be read, or does not fit.
+        CheckpointError: the file cannot be read, does not fit, or holds NaN or infinity.
     """
     config = copy.deepcopy(config)
     stored = {} if checkpoint is None else read_stored(checkpoint)

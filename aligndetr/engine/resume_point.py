@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -22,7 +24,20 @@ from aligndetr.files import remove_unfinished
 logger = logging.getLogger(__name__)
 
 
-def find_resume_point(folder: Path, model: nn.Module, trust: bool = False) -> Path | None:
+@dataclass
+class ResumePoint:
+    """A checkpoint that was read, as large as model and optimizer: nobody should hold it for long.
+
+    Attributes:
+        path: the file.
+        content: see `load_model_file`.
+    """
+
+    path: Path
+    content: dict[str, Any]
+
+
+def find_resume_point(folder: Path, model: nn.Module, trust: bool = False) -> ResumePoint | None:
     """The file that `last_checkpoint` names or, where that cannot be used, the newest that can.
 
     A file can be used if it is whole and no tensor in it holds NaN or infinity. What is passed
@@ -35,22 +50,34 @@ def find_resume_point(folder: Path, model: nn.Module, trust: bool = False) -> Pa
         trust: see `load_model_file`.
 
     Returns:
-        The file, or None: the training starts anew.
+        The file, read once in each process, or None: the training starts anew.
 
     Raises:
         UntrustedError: a file asks for objects that are refused.
     """
-    return on_main(lambda: _find(folder, model, trust))
+    point: ResumePoint | None = None
+
+    def choose() -> Path | None:
+        nonlocal point
+        point = _find(folder, model, trust)
+        return point and point.path
+
+    path = on_main(choose)
+    if path is not None and point is None:  # the main process chose it
+        point = ResumePoint(path, load_model_file(path, trust))
+    return point
 
 
-def _find(folder: Path, model: nn.Module, trust: bool) -> Path | None:
+def _find(folder: Path, model: nn.Module, trust: bool) -> ResumePoint | None:
     for path in remove_unfinished(folder):
         logger.info("removed %s, which a killed process had begun", path)
     for path in _candidates(folder):
-        problem = _problem(path, model, trust)
-        if problem is None:
-            return path
-        logger.warning("passed over: %s", problem)
+        try:
+            return ResumePoint(path, _read(path, model, trust))
+        except UntrustedError:
+            raise  # whole, as far as can be told: to pass over it could cost what it holds
+        except CheckpointError as error:
+            logger.warning("passed over: %s", error)
     logger.warning(
         "--resume: there is no whole checkpoint in %s: STARTING ANEW from iteration 0", folder
     )
@@ -68,14 +95,12 @@ def _candidates(folder: Path) -> Iterator[Path]:
     yield from rest
 
 
-def _problem(path: Path, model: nn.Module, trust: bool) -> str | None:
+def _read(path: Path, model: nn.Module, trust: bool) -> dict[str, Any]:
     try:
         content = load_model_file(path, trust)
         problem = describe_nonfinite_parts(content, model)
-    except UntrustedError:
-        raise  # whole, as far as can be told: to pass over it could cost what it holds
-    except CheckpointError as error:
-        return str(error)
     except RecursionError:
-        return f"{path} is nested without end"
-    return f"{path}: {problem}" if problem else None
+        raise CheckpointError(f"{path} is nested without end") from None
+    if problem:
+        raise CheckpointError(f"{path}: {problem}")
+    return content

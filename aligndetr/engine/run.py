@@ -30,7 +30,7 @@ from aligndetr.engine.plan import Plan, make_plan, whole_number
 from aligndetr.engine.precision import build_precision
 from aligndetr.engine.process import prepare_process
 from aligndetr.engine.random_state import seed_everything
-from aligndetr.engine.resume_point import find_resume_point
+from aligndetr.engine.resume_point import ResumePoint, find_resume_point
 from aligndetr.engine.run_folder import CONFIG_FILE, held, logging_to, make_run_folder
 from aligndetr.engine.trainer import Trainer
 from aligndetr.engine.writers import build_writers
@@ -75,8 +75,8 @@ def train(config: DictConfig, resume: bool = False) -> Results:
 
         model = build_model(config, getattr(dataset, "class_names", None)).to(device)
         trust = bool(OmegaConf.select(config, "train.trust_checkpoint"))
-        checkpoint = find_resume_point(folder, model, trust) if resume else None
-        if checkpoint is None:
+        resumed = find_resume_point(folder, model, trust) if resume else None
+        if resumed is None:
             load_start(config, model)
         ema = hooks.build_ema(config, model)
         optimizer = build_optimizer(config, model, plan.lr_factor)
@@ -110,7 +110,8 @@ def train(config: DictConfig, resume: bool = False) -> Results:
             ]
         )
         seed_everything(config.train.seed + 1 + rank())  # processes draw different noise
-        start_iter = _resume(checkpointer, checkpoint, trainer, trust) if checkpoint else 0
+        start_iter = _restore(resumed, checkpointer, trainer) if resumed else 0
+        del resumed  # as large as model and optimizer
 
         if trainer.first_iter(start_iter) < plan.max_iter:
             trainer.train(start_iter, plan.max_iter)
@@ -152,7 +153,7 @@ def evaluate(
         evaluation = build_evaluation(config, {"model": model}, dataset)
         if not evaluation:
             raise ConfigError("evaluation needs dataloader.test and dataloader.evaluator")
-        results = evaluation()
+        results = evaluation.of("model")  # finite: see `load_model`
         on_main(lambda: write_results(folder, results))
         return results
 
@@ -192,12 +193,11 @@ def _by_metric(config: DictConfig, checkpointer: Checkpointer) -> list[hooks.Hoo
     return chosen
 
 
-def _resume(checkpointer: Checkpointer, path: Path, trainer: Trainer, trust: bool) -> int:
+def _restore(resumed: ResumePoint, checkpointer: Checkpointer, trainer: Trainer) -> int:
     """Restore everything; how many steps are completed."""
     with settings_kept(trainer.optimizer):
-        content = checkpointer.load(path, trust)
-    start_iter = content["iteration"] + 1
-    logger.info("resuming from %s at iteration %d", path, start_iter)
+        start_iter = checkpointer.restore(resumed.content, resumed.path)["iteration"] + 1
+    logger.info("resuming from %s at iteration %d", resumed.path, start_iter)
     if trainer.owed:
         logger.info("first, what the step before owes to %s", ", ".join(trainer.owed["hooks"]))
     return start_iter

@@ -1,16 +1,19 @@
 """Which checkpoint a training goes on from, in folders that something happened to."""
 
+import gc
 import json
 import logging
 import os
 import re
 import shutil
+import weakref
 import zipfile
 
 import pytest
 import torch
 from torch import nn
 
+from aligndetr.engine import checkpoint
 from aligndetr.engine.checkpoint import Checkpointer
 from aligndetr.engine.hooks import Hook
 from aligndetr.engine.resume_point import find_resume_point
@@ -31,8 +34,8 @@ def folder(tmp_path):
 
 
 def found(folder):
-    path = find_resume_point(folder, nn.Linear(50, 50))
-    return path and path.name
+    point = find_resume_point(folder, nn.Linear(50, 50))
+    return point and point.path.name
 
 
 def truncate(path):
@@ -191,6 +194,31 @@ def test_a_poisoned_checkpoint_is_not_evaluated(tiny_config, tmp_path):
     torch.save(content, path)
     with pytest.raises(CheckpointError, match=rf"model_final\.pth .*1 of \d+ .* finite \({name}\)"):
         evaluate(tiny_config(), str(path))
+
+
+def test_a_resumed_run_reads_its_checkpoint_once_and_lets_it_go(tiny_config, monkeypatch):
+    train(tiny_config("train.max_iter=1"))
+    contents, alive = [], []
+    read, step = checkpoint.read_checkpoint_file, Trainer.run_step
+
+    class Content(dict):
+        """A dict that can be watched."""
+
+    def watched(*arguments):
+        content = Content(read(*arguments))
+        content["model"] = Content(content["model"])
+        contents.append(weakref.ref(content["model"]))
+        return content
+
+    def looking(trainer):
+        gc.collect()
+        alive.extend(content() is not None for content in contents)
+        step(trainer)
+
+    monkeypatch.setattr(checkpoint, "read_checkpoint_file", watched)
+    monkeypatch.setattr(Trainer, "run_step", looking)
+    train(tiny_config("train.max_iter=2"), resume=True)
+    assert alive == [False]
 
 
 def test_metrics_that_are_no_text_are_dropped(tiny_config, tmp_path):

@@ -8,6 +8,7 @@ import torch
 from omegaconf import OmegaConf
 
 from aligndetr.config import LazyConfig
+from aligndetr.engine import finite
 from aligndetr.engine.checkpoint import Checkpointer
 from aligndetr.engine.hooks import Hook
 from aligndetr.engine.plan import make_plan
@@ -197,6 +198,19 @@ def test_handlers_of_the_log_are_removed(tiny_config):
 def test_evaluation_needs_weights(tiny_config):
     with pytest.raises(ConfigError, match="nothing to evaluate"):
         evaluate(tiny_config())
+
+
+def test_weights_are_looked_through_once(tiny_config, tmp_path, monkeypatch):
+    train(tiny_config("train.max_iter=1"))
+    looked, describe = [], finite.describe_nonfinite
+
+    def counted(*arguments):
+        looked.append(arguments)
+        return describe(*arguments)
+
+    monkeypatch.setattr(finite, "describe_nonfinite", counted)
+    evaluate(tiny_config(), str(tmp_path / "run" / "model_final.pth"))
+    assert len(looked) == 1
 
 
 def test_evaluating_another_architecture_says_so(tiny_config, tmp_path):
