@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from types import FrameType
+
+from aligndetr.errors import DataError
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _LOOK_S = 1.0  # between two looks whether the main process still lives
+_DEAD = re.compile(
+    r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)(?: is killed by signal: ([\w ]+))?"
+)
 
 
 @contextmanager
@@ -27,6 +35,44 @@ def signals_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def dead_workers_named() -> Iterator[None]:
+    """Inside of it torch's error about a loading process that died becomes a sentence.
+
+    Raises:
+        DataError: instead of that RuntimeError.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        found = _DEAD.match(str(error))
+        if not found:
+            raise
+        processes, how = found.groups()
+        raise DataError(
+            f"a loading process (pid {processes}) died{f' ({how})' if how else ''}, most often for "
+            "want of memory or shared memory (/dev/shm): use fewer loading processes "
+            "(dataloader.train.num_workers, dataloader.test.num_workers), or give the machine or "
+            "container more of it"
+        ) from error
+
+
+def name_dead_workers() -> None:
+    """The same wherever in this process the error comes up.
+
+    Once it has loaders, torch raises it out of its handler of SIGCHLD, in the middle of anything.
+    """
+    handler = signal.getsignal(signal.SIGCHLD) if hasattr(signal, "SIGCHLD") else None
+    ours = isinstance(handler, partial) and handler.func is _handle
+    if callable(handler) and not ours and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGCHLD, partial(_handle, handler))
+
+
+def _handle(handler: Callable, number: int, frame: FrameType | None) -> None:
+    with dead_workers_named():
+        handler(number, frame)
 
 
 def obey_only_main(worker: int) -> None:

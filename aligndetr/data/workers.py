@@ -14,7 +14,12 @@ from torch.utils.data import DataLoader
 from aligndetr.data.dataset import DetectionDataset
 from aligndetr.data.records import Record
 from aligndetr.data.samplers import Sample
-from aligndetr.data.worker_signals import obey_only_main, signals_held
+from aligndetr.data.worker_signals import (
+    dead_workers_named,
+    name_dead_workers,
+    obey_only_main,
+    signals_held,
+)
 from aligndetr.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -107,7 +112,8 @@ def read_batches(
             that use them; ours does not.
 
     Raises:
-        DataError: an image is broken and the mapper does not skip such.
+        DataError: an image is broken and the mapper does not skip such; or a loading process
+            died, which is also raised wherever else this process is then.
     """
     # A private generator, because a DataLoader otherwise draws its base seed from torch's global
     # one, and a restored run would no longer be the same.
@@ -125,7 +131,12 @@ def read_batches(
     )
     with signals_held():
         loaded = iter(loader)
-    for batch in loaded:
+    name_dead_workers()
+    while True:
+        with dead_workers_named():
+            batch = next(loaded, None)
+        if batch is None:
+            return
         _note_skipped(batch, skipped)
         yield batch.items
 

@@ -1,8 +1,10 @@
 import logging
 import multiprocessing
+import os
 import random
 import signal
 import subprocess
+import time
 from itertools import islice
 
 import numpy as np
@@ -12,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from aligndetr.data import DetrMapper, build_test_loader, build_train_loader, load_dataset
 from aligndetr.data import augmentation as T
+from aligndetr.data.worker_signals import dead_workers_named
 from aligndetr.data.workers import BatchReader
 from aligndetr.errors import CheckpointError, DataError
 
@@ -75,6 +78,44 @@ def test_workers_obey_the_main_process_alone(dataset):
         worker.terminate()  # this process ends them
         worker.join(10)
         assert worker.exitcode == 0
+
+
+DEAD = r"a loading process \(pid {}\) died.*for want of memory or shared.*num_workers"
+
+
+class Killed(DetrMapper):
+    """What the system does to a loading process when memory runs out."""
+
+    def __call__(self, record, rng):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_loading_process_that_dies_is_named(dataset):
+    loader = build_train_loader(dataset, Killed(STEPS), 2, 1)
+    with pytest.raises(DataError, match=DEAD.format(r"\d+")):
+        next(iter(loader))
+
+
+def test_a_loading_process_that_dies_meanwhile_is_named(dataset):
+    """torch tells at once, not when the next batch is wanted."""
+    batches = iter(train_loader(dataset, 1))
+    next(batches)
+    [worker] = multiprocessing.active_children()
+    with pytest.raises(DataError, match=DEAD.format(worker.pid)):  # noqa: PT012
+        worker.kill()
+        time.sleep(30)
+
+
+def test_handlers_are_laid_over_each_other_once(dataset):
+    take(train_loader(dataset, 1), 1)
+    handler = signal.getsignal(signal.SIGCHLD)
+    take(train_loader(dataset, 1), 1)
+    assert signal.getsignal(signal.SIGCHLD) is handler
+
+
+def test_other_errors_of_torch_pass():
+    with pytest.raises(RuntimeError, match="shapes"), dead_workers_named():
+        raise RuntimeError("shapes differ")
 
 
 def test_iterating_again_goes_on(dataset):
