@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from aligndetr.errors import CheckpointError, UntrustedError
 from aligndetr.files import remove_unfinished
 
 logger = logging.getLogger(__name__)
+
+UNFINISHED_0_1 = re.compile(r"\.(model_\w+\.pth|last_checkpoint|config\.yaml)\.[a-z0-9_]{8}")
 
 
 @dataclass
@@ -69,7 +72,7 @@ def find_resume_point(folder: Path, model: nn.Module, trust: bool = False) -> Re
 
 
 def _find(folder: Path, model: nn.Module, trust: bool) -> ResumePoint | None:
-    for path in remove_unfinished(folder):
+    for path in (*remove_unfinished(folder), *_remove_unfinished_0_1(folder)):
         logger.info("removed %s, which a killed process had begun", path)
     for path in _candidates(folder):
         try:
@@ -82,6 +85,14 @@ def _find(folder: Path, model: nn.Module, trust: bool) -> ResumePoint | None:
         "--resume: there is no whole checkpoint in %s: STARTING ANEW from iteration 0", folder
     )
     return None
+
+
+def _remove_unfinished_0_1(folder: Path) -> list[Path]:
+    """The same for version 0.1, whose unfinished files only have names like those of `mkstemp`."""
+    left = [path for path in folder.glob(".*") if UNFINISHED_0_1.fullmatch(path.name)]
+    for path in left:
+        path.unlink(missing_ok=True)
+    return left
 
 
 def _candidates(folder: Path) -> Iterator[Path]:

@@ -106,7 +106,10 @@ class Watch:
         if self._killed and self._signal is not None:
             ranks = ", ".join(str(self._first_rank + index) for index in self._killed)
             name = signal.Signals(self._signal).name
-            _say(f"killed {STOP_S:.0f} s after {name}, without having saved: process {ranks}")
+            _say(
+                f"killed {STOP_S:.0f} s after {name}, as it had not ended: process {ranks}; what "
+                "no checkpoint holds is lost"
+            )
         failed = [index for index, code in self._ended.items() if code and not self._told(index)]
         if failed:
             return self._blame(min(failed, key=self._dependence))

@@ -188,7 +188,8 @@ def test_a_signal_ends_those_that_do_not_listen_too(watched, capsys, number, cod
     before = signal.getsignal(number)
     timer = threading.Timer(0.2, os.kill, (os.getpid(), number))
     assert watched("obey", "hang", then=timer.start) == code
-    assert "without having saved: process 5" in capsys.readouterr().err
+    said = f"s after {signal.Signals(number).name}, as it had not ended: process 5; what no"
+    assert said in capsys.readouterr().err
     assert signal.getsignal(number) is before
 
 

@@ -119,9 +119,20 @@ def test_a_file_that_needs_trust_is_not_passed_over(folder):
 
 def test_what_killed_processes_had_begun_is_removed(folder):
     before = sorted(os.listdir(folder))
-    (folder / ".model_0000007.pth.k2jq8a1x.part").write_bytes(b"half")
+    for end in (".part", ""):  # of version 0.1 without
+        (folder / f".model_0000007.pth.k2jq8a1x{end}").write_bytes(b"half")
+        (folder / f".last_checkpoint._2jq8a1x{end}").write_bytes(b"half")
     found(folder)
     assert sorted(os.listdir(folder)) == before
+
+
+@pytest.mark.parametrize(
+    "name", [".mine.pth.k2jq8a1x", ".model_1.pth.backup", "model_1.pth.k2jq8a1x"]
+)
+def test_what_may_be_of_somebody_else_stays(folder, name):
+    (folder / name).write_bytes(b"whole")
+    found(folder)
+    assert (folder / name).exists()
 
 
 def break_batch(monkeypatch, iteration):
