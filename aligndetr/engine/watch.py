@@ -16,7 +16,7 @@ from pathlib import Path
 from torch.multiprocessing import ProcessContext
 
 LOST_CONTACT = 75  # exit code of a process that could not go on without another
-STOP_S = 15.0  # for all to end by themselves after a signal
+STOP_S = 12.0  # for all to end by themselves after a signal
 FAILURE_S = 5.0  # ... after one of them failed
 _LOOK_S = 0.5
 
