@@ -1,4 +1,4 @@
-"""The sections `backbone` and `neck` of a model."""
+"""The sections `backbone` and `neck` of a model, or what DETR has in place of a neck."""
 
 from __future__ import annotations
 
@@ -109,3 +109,9 @@ def translate_neck(source: Section, model: DictConfig) -> None:
         model.neck.activation = activation
     norm.finish()
     source.finish()
+
+
+def translate_projection(source: Section, model: DictConfig) -> None:
+    """A convolution on the last of the levels that are named."""
+    last = source.take("in_features")[-1]
+    model.neck.in_channels = {_our_level(last, model): source.take("in_channels")}

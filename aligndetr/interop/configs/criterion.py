@@ -9,7 +9,8 @@ from aligndetr.errors import ConfigError
 from aligndetr.interop.configs.names import unknown
 from aligndetr.interop.configs.section import Section
 
-FOCAL = ("DINOCriterion", "DeformableCriterion", "TwoStageCriterion")
+FOCAL = ("DINOCriterion", "DeformableCriterion", "SetCriterion", "TwoStageCriterion")
+MATCH_NUM = {"AlignDETRCriterion": "match_num", "ManyToOneCriterion": "match_number"}
 CLASS_COSTS = {
     "focal_loss_cost": "aligndetr.matchers.FocalCost",
     "ce_cost": "aligndetr.matchers.ProbabilityCost",
@@ -29,23 +30,21 @@ def translate_criterion(source: Section, model: DictConfig) -> None:
 
 
 def _fill(source: Section, ours: DictConfig, model: DictConfig) -> DictConfig:
-    if source.kind == "AlignDETRCriterion":
+    if source.kind in MATCH_NUM:
         ours = get_config("models/aligndetr_r50.py").model.criterion
         ours.classification.rank_weights.tau = source.number("tau", 1.5)
-        ours.match_num = source.take("match_num")
+        ours.match_num = source.take(MATCH_NUM[source.kind])
         _check_match_num(list(ours.match_num), source, model)
-    elif source.kind in FOCAL:
-        ours.classification = get_config("models/dino_r50.py").model.criterion.classification
-    else:
+    elif source.kind not in FOCAL:
         raise unknown(str(source.target))
-    loss = ours.classification
-    loss.weighting.gamma = source.number("gamma", 2.0)
-    scored = loss.target if "alpha" in loss.target else loss.weighting
-    scored.alpha = source.number("alpha", 0.25)
+    elif _has_no_object(model):
+        _softmax(source, ours.classification)
+    else:
+        ours.classification = get_config("models/dino_r50.py").model.criterion.classification
+    if not _has_no_object(model):
+        _sigmoid(source, ours.classification)
     source.demand("num_classes", model.num_classes, "which is not the model's num_classes")
-    source.demand("loss_class_type", "focal_loss", "which DINO's criterion does not know here")
     source.drop("losses", "class and boxes are always computed")
-    source.drop("eos_coef", "it belongs to another loss")
     # Deformable-DETR's own criterion always trains proposals to tell objects from none.
     is_binary = source.kind == "DeformableCriterion" and _proposes(model)
     ours.class_agnostic_proposals = source.take("two_stage_binary_cls", is_binary)
@@ -55,15 +54,37 @@ def _fill(source: Section, ours: DictConfig, model: DictConfig) -> DictConfig:
     return ours
 
 
+def _sigmoid(source: Section, ours: DictConfig) -> None:
+    """Focal loss, or AlignDETR's."""
+    source.demand("loss_class_type", "focal_loss", "which this model's classes have no part for")
+    source.drop("eos_coef", "it belongs to another loss")
+    ours.weighting.gamma = source.number("gamma", 2.0)
+    scored = ours.target if "alpha" in ours.target else ours.weighting
+    scored.alpha = source.number("alpha", 0.25)
+
+
+def _softmax(source: Section, ours: DictConfig) -> None:
+    """Cross-entropy with "no object" as one more class."""
+    source.values.setdefault("loss_class_type", "focal_loss")
+    source.demand("loss_class_type", "ce_loss", "which needs a model without a class for nothing")
+    source.drop("alpha", "it belongs to another loss")
+    source.drop("gamma", "it belongs to another loss")
+    ours.no_object_weight = source.number("eos_coef", 0.1)
+
+
+def _has_no_object(model: DictConfig) -> bool:
+    return "prior" not in model.decoder.class_head
+
+
 def _proposes(model: DictConfig) -> bool:
     return "class_head" in model.query_source
 
 
 def _check_match_num(match_num: list[int], source: Section, model: DictConfig) -> None:
-    needed = model.decoder.num_layers + 1
+    needed, name = model.decoder.num_layers + 1, MATCH_NUM[source.kind]
     if len(match_num) != needed:
         raise ConfigError(
-            f"{source.path}.match_num has {len(match_num)} entries, needs {needed}: one for the "
+            f"{source.path}.{name} has {len(match_num)} entries, needs {needed}: one for the "
             "proposals and one for each decoder layer"
         )
 

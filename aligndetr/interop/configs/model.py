@@ -1,4 +1,4 @@
-"""The section `model`: DINO's relatives, part by part into our own config of the same model."""
+"""The section `model`: DETR's family, part by part into our own config of the same model."""
 
 from __future__ import annotations
 
@@ -7,15 +7,23 @@ from omegaconf import DictConfig
 from aligndetr.config import LazyConfig
 from aligndetr.config.find_file import resolve_config
 from aligndetr.errors import ConfigError
-from aligndetr.interop.configs.backbone import translate_backbone, translate_neck
+from aligndetr.interop.configs.backbone import (
+    translate_backbone,
+    translate_neck,
+    translate_projection,
+)
 from aligndetr.interop.configs.criterion import translate_criterion
 from aligndetr.interop.configs.names import unknown
 from aligndetr.interop.configs.section import Section
+from aligndetr.interop.configs.transformer import translate_transformer
 
 # Their class, and whether it refines boxes and proposes -> our config of that model.
 MODELS = {
     ("AlignDETR", None, None): "configs/models/aligndetr_r50.py",
     ("DINO", None, None): "configs/models/dino_r50.py",
+    ("DETR", None, None): "configs/models/detr_r50.py",
+    ("DABDETR", None, None): "configs/models/dab_detr_r50.py",
+    ("AlignDABDETR", None, None): "configs/models/align_dab_detr_r50.py",
     ("DeformableDETR", False, False): "deformable_detr_r50_50ep",
     ("DeformableDETR", True, False): "deformable_detr_r50_with_box_refinement_50ep",
     ("DeformableDETR", True, True): "deformable_detr_r50_two_stage_50ep",
@@ -34,17 +42,16 @@ def translate_model(source: Section) -> DictConfig:
     for key in ("pixel_mean", "pixel_std"):
         model[key] = source.take(key, model[key])
     translate_backbone(source, model)
-    translate_neck(source.section("neck"), model)
+    if "neck" in source.values:
+        translate_neck(source.section("neck"), model)
+    else:
+        translate_projection(source, model)
     _position(source.section("position_embedding"), model)
-    _transformer(source.section("transformer"), model, queries)
+    translate_transformer(source.section("transformer"), model, queries)
     translate_criterion(source.section("criterion"), model)
     if model.denoiser is not None:
         _denoiser(source, model)
-    model.postprocess.num_select = source.take("select_box_nums_for_evaluation", 300)
-    prior = source.number("prior_init", 0.01)
-    for head in (model.query_source.get("class_head"), model.decoder.class_head):
-        if head is not None:
-            head.prior = prior
+    _heads(source, model)
     source.demand("aux_loss", True, "and every layer has losses here")
     source.demand("input_format", "RGB", "which the mapper's image_format decides here")
     source.drop("device", "train.device decides")
@@ -95,44 +102,15 @@ def _position(source: Section, model: DictConfig) -> None:
     source.finish()
 
 
-def _transformer(source: Section, model: DictConfig, queries: int) -> None:
-    levels = model.neck.num_outs
-    proposes = "class_head" in model.query_source
-    source.demand("num_feature_levels", levels, "which is not the neck's num_outs")
-    if proposes:
-        source.demand("two_stage_num_proposals", queries, "which is not the number of queries")
-    source.drop("two_stage_num_proposals", "nothing is proposed")
-    source.demand("as_two_stage", proposes, "unlike the model's")
-    source.demand("learnt_init_query", True, "and content is learned here")
-    source.demand("mixed_selection", True, "and content is learned here")
-    encoder, decoder = source.section("encoder"), source.section("decoder")
-    encoder.demand("post_norm", False, "which the encoder has no argument for")
-    decoder.demand("return_intermediate", True, "and all layers are supervised here")
-    decoder.demand("look_forward_twice", True, "see LookForwardTwice")
-    for theirs, ours in ((encoder, model.encoder), (decoder, model.decoder)):
-        theirs.demand("embed_dim", model.embed_dim, "which is not the model's embed_dim")
-        theirs.demand("num_feature_levels", levels, "which is not the neck's num_outs")
-        theirs.drop("use_checkpoint", "memory is not traded for time here")
-        _layer(theirs, ours.layer)
-        ours.num_layers = theirs.take("num_layers", 6)
-        theirs.finish()
-    source.finish()
-
-
-def _layer(source: Section, layer: DictConfig) -> None:
-    """Heads, widths and dropout of an encoder or decoder layer."""
-    heads = source.take("num_heads", 8)
-    points = source.take("num_points", 4)
-    for name in ("self_attention", "cross_attention"):
-        if name in layer:
-            layer[name].num_heads = heads
-            if "num_points" in layer[name]:
-                layer[name].num_points = points
-    layer.ffn.feedforward_dim = source.take("feedforward_dim", 1024)
-    layer.ffn.dropout = source.number("ffn_dropout", 0.1)
-    layer.dropout = source.number("attn_dropout", 0.1)
-    if "dropout" in layer.self_attention:
-        layer.self_attention.dropout = layer.dropout
+def _heads(source: Section, model: DictConfig) -> None:
+    """What is left and right of the decoder: where anchors and class scores start, what is kept."""
+    source.demand("freeze_anchor_box_centers", True, "and centres start anywhere in the image here")
+    if "num_select" in model.postprocess:
+        model.postprocess.num_select = source.take("select_box_nums_for_evaluation", 300)
+    prior = source.number("prior_init", 0.01)
+    for head in (model.query_source.get("class_head"), model.decoder.class_head):
+        if head is not None and "prior" in head:
+            head.prior = prior
 
 
 def _denoiser(source: Section, model: DictConfig) -> None:

@@ -29,7 +29,7 @@ RENAMED = {
 
 _RESNET = "BasicStem ResNet"
 _POSITIONS = "PositionEmbeddingLearned PositionEmbeddingSine"
-_CRITERION = "AlignDETRCriterion MixedMatcher"
+_CRITERIONS = "AlignDETRCriterion ManyToOneCriterion"
 
 
 def _model(name: str, transformer: str) -> str:
@@ -38,7 +38,7 @@ def _model(name: str, transformer: str) -> str:
 
 # Names that are only ever targets of lazy calls, by module.
 TARGETS: dict[str, str] = {
-    "aligndetr.criterions": "AlignDETRCriterion",
+    "aligndetr.criterions": _CRITERIONS,
     "aligndetr.matchers": "MixedMatcher",
     "detectron2.data": "DatasetMapper build_detection_test_loader build_detection_train_loader"
     " get_detection_dataset_dicts",
@@ -54,16 +54,22 @@ TARGETS: dict[str, str] = {
     "detrex.data.dataset_mappers": "DetrDatasetMapper",
     "detrex.layers": _POSITIONS,
     "detrex.layers.position_embedding": _POSITIONS,
-    "detrex.modeling": "ChannelMapper HungarianMatcher",
+    "detrex.modeling": "ChannelMapper HungarianMatcher SetCriterion",
     "detrex.modeling.backbone": f"{_RESNET} ConvNeXt",
+    "detrex.modeling.criterion": "SetCriterion",
+    "detrex.modeling.criterion.criterion": "SetCriterion",
     "detrex.modeling.matcher": "HungarianMatcher",
     "detrex.modeling.neck": "ChannelMapper",
-    "projects.align_detr.modeling": f"{_model('AlignDETR', 'Transformer')} {_CRITERION}",
+    "projects.align_dab_detr.modeling": _model("AlignDABDETR", "DabDetrTransformer"),
+    "projects.align_detr.modeling": "AlignDETRCriterion MixedMatcher "
+    + _model("AlignDETR", "Transformer"),
     "projects.aligndetr.modeling": _model("AlignDETR", "Transformer"),
     "projects.dab_deformable_detr.modeling": "TwoStageCriterion "
     + _model("DabDeformableDETR", "DabDeformableDetrTransformer"),
+    "projects.dab_detr.modeling": _model("DABDETR", "DabDetrTransformer"),
     "projects.deformable_detr.modeling": "DeformableCriterion "
     + _model("DeformableDETR", "DeformableDetrTransformer"),
+    "projects.detr.modeling": _model("DETR", "DetrTransformer"),
     "projects.h_deformable_detr.modeling": "DeformableCriterion "
     + _model("HDeformableDETR", "HDeformableDetrTransformer"),
     "projects.dino.modeling": "DINOCriterion " + _model("DINO", "DINOTransformer"),
@@ -127,6 +133,7 @@ FUNCTIONS: dict[str, dict[str, Callable]] = {
     "detectron2.data.datasets": {"register_coco_instances": _register},
     "detectron2.layers": {"ShapeSpec": shape_spec},
     "detectron2.model_zoo": {"get_config": get_config},
+    "detectron2.modeling": {"ShapeSpec": shape_spec},
     "detrex.config": {"get_config": get_config},
 }
 
@@ -202,5 +209,5 @@ def is_foreign(target: object) -> bool:
         return False
     module, _, name = target.rpartition(".")
     if module in ("aligndetr.criterions", "aligndetr.matchers"):
-        return name == TARGETS["aligndetr.criterions"]
+        return name in _CRITERIONS.split()
     return target.partition(".")[0] in PACKAGES and not is_installed(target)
