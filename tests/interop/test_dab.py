@@ -1,5 +1,7 @@
 """DETR, DAB-DETR and DAB-Deformable-DETR: published key lists and files, both ways."""
 
+import re
+
 import pytest
 import torch
 
@@ -66,6 +68,30 @@ def test_published_key_lists_round_trip(published, key_lists):
     assert list(exported) == sorted(keys)
     assert all(exported[key] is state[key] for key in keys)  # the tensor itself at each place
     assert detrex_source(imported.tensors) is source
+
+
+def torchvision_name(name):
+    """backbone.res5.1.conv2.norm.bias -> backbone.body.layer4.1.bn2.bias."""
+    name = re.sub(r"stem\.conv1", "conv1", name.replace("backbone.", "backbone.body."))
+    name = re.sub(r"res(\d)", lambda stage: f"layer{int(stage[1]) - 1}", name)
+    name = name.replace("shortcut.norm", "downsample.1").replace("shortcut", "downsample.0")
+    return re.sub(r"conv(\d)\.norm", r"bn\1", name)
+
+
+@pytest.mark.parametrize("name", ["detr_tiny", "dab_detr_tiny"])
+def test_files_of_dc5_name_the_backbone_as_torchvision_does(name, tmp_path):
+    model = randomised(name)
+    state = export_state(model.state_dict(), detrex_source(model.state_dict()))
+    dilated = {
+        torchvision_name(key) if key.startswith("backbone.") else key: value
+        for key, value in state.items()
+    }
+    assert "backbone.body.layer2.0.downsample.1.running_var" in dilated
+    torch.save({"model": dilated}, tmp_path / "dc5.pth")
+    fresh = build(name)
+    load_checkpoint(fresh, tmp_path / "dc5.pth", strict=True)
+    for key, value in model.state_dict().items():
+        assert torch.equal(fresh.state_dict()[key], value), key
 
 
 @pytest.mark.parametrize("name", TINY)

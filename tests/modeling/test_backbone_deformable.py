@@ -77,10 +77,10 @@ def test_bottleneck_equals_the_formula(norm, in_1x1, first, second):
     torch.testing.assert_close(block(x), expected, rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("depth", [18, 50])
-def test_it_starts_as_the_ordinary_network_with_half_of_conv2(depth):
+@pytest.mark.parametrize(("depth", "dilation"), [(18, (1, 1)), (50, (1, 1)), (50, (1, 2))])
+def test_it_starts_as_the_ordinary_network_with_half_of_conv2(depth, dilation):
     """Zero offsets and factors of 1/2: kernels twice as large make up for the factors."""
-    arguments = dict(depth=depth, width=8, out_features=STAGES)
+    arguments = dict(depth=depth, width=8, out_features=STAGES, res5_dilation=dilation)
     plain = randomise(ResNet(**arguments)).double()
     model = ResNet(**arguments, deform_stages=("res3", "res5"), deform_groups=2).double()
     state = plain.state_dict()

@@ -31,17 +31,18 @@ def randomise_norms(module):
     return module
 
 
-def plain_conv_norm(state, name, x, stride, padding):
+def plain_conv_norm(state, name, x, stride, padding, dilation=1):
     """Convolution, then the textbook formula of batch norm, from a state dict."""
     mean, var, weight, bias = (
         state[f"{name}.norm.{part}"][:, None, None]
         for part in ("running_mean", "running_var", "weight", "bias")
     )
-    x = F.conv2d(x, state[f"{name}.weight"], stride=stride, padding=padding)
+    weights = state[f"{name}.weight"]
+    x = F.conv2d(x, weights, stride=stride, padding=padding, dilation=dilation)
     return (x - mean) / torch.sqrt(var + 1e-5) * weight + bias
 
 
-def plain_resnet(state, images, blocks, stride_in_1x1=False):
+def plain_resnet(state, images, blocks, stride_in_1x1=False, res5_dilation=(1, 1)):
     """All stage outputs, computed from the state dict alone."""
     x = plain_conv_norm(state, "stem.conv1", images, 2, 3).relu()
     outputs = [x := F.max_pool2d(x, 3, 2, 1)]
@@ -49,13 +50,16 @@ def plain_resnet(state, images, blocks, stride_in_1x1=False):
         for block in range(count):
             name = f"{stage}.{block}"
             stride = 2 if block == 0 and stage != "res2" else 1
+            dilation = 1
+            if stage == "res5" and 2 in res5_dilation:
+                stride, dilation = 1, res5_dilation[0 if block == 0 else 1]
             residual = x
             if f"{name}.shortcut.weight" in state:
                 residual = plain_conv_norm(state, f"{name}.shortcut", x, stride, 0)
             if f"{name}.conv3.weight" in state:
                 first, second = (stride, 1) if stride_in_1x1 else (1, stride)
                 y = plain_conv_norm(state, f"{name}.conv1", x, first, 0).relu()
-                y = plain_conv_norm(state, f"{name}.conv2", y, second, 1).relu()
+                y = plain_conv_norm(state, f"{name}.conv2", y, second, dilation, dilation).relu()
                 y = plain_conv_norm(state, f"{name}.conv3", y, 1, 0)
             else:
                 y = plain_conv_norm(state, f"{name}.conv1", x, stride, 1).relu()
@@ -85,6 +89,21 @@ def test_stride_in_1x1_moves_the_reduction():
     expected = plain_resnet(model.state_dict(), images, (3, 4, 6, 3), stride_in_1x1=True)
     for ours, plain in zip(model(images).values(), expected, strict=True):
         torch.testing.assert_close(ours, plain, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("dilation", [(1, 2), (2, 2)])  # torchvision's, detectron2's
+@pytest.mark.parametrize("norm", ["FrozenBN", "BN"])
+def test_a_dilated_res5_keeps_the_resolution_of_res4(dilation, norm):
+    model = ResNet(50, width=8, norm=norm, res5_dilation=dilation, out_features=ALL_STAGES).eval()
+    randomise_norms(model)
+    images = torch.randn(2, 3, 70, 53)
+    expected = plain_resnet(model.state_dict(), images, (3, 4, 6, 3), res5_dilation=dilation)
+    for ours, plain in zip(model(images).values(), expected, strict=True):
+        torch.testing.assert_close(ours, plain, rtol=1e-10, atol=1e-10)
+    assert (model.strides["res4"], model.strides["res5"]) == (16, 16)
+    assert expected[-1].shape[-2:] == (5, 4)  # 70 / 16 and 53 / 16, rounded up
+    undilated = ResNet(50, width=8, norm=norm, out_features=ALL_STAGES)
+    undilated.load_state_dict(model.state_dict())  # the same names and shapes
 
 
 def test_frozen_norm_gradients_equal_batch_norm_in_evaluation():
@@ -239,6 +258,8 @@ def test_registry():
         ({"out_features": ("res6",)}, "res6.*stem, res2..res5"),
         ({"out_features": ()}, "out_features"),
         ({"freeze_at": 6}, "freeze_at is 6"),
+        ({"res5_dilation": (2, 1)}, r"res5_dilation is \[2, 1\]"),
+        ({"depth": 18, "res5_dilation": (1, 2)}, "depth 18 has no bottlenecks"),
     ],
 )
 def test_bad_arguments(arguments, message):

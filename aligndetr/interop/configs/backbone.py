@@ -8,6 +8,8 @@ from aligndetr.errors import ConfigError
 from aligndetr.interop.configs.names import is_foreign, unknown
 from aligndetr.interop.configs.section import Section
 
+# Arguments of their stages, which ours has not.
+PLAIN_BLOCKS = {"num_groups": 1, "dilation": 1, "deform_on_per_stage": [False] * 4}
 TRANSFORMERS = "aligndetr.modeling.backbone.TransformersBackbone"
 
 
@@ -25,6 +27,8 @@ def translate_backbone(source: Section, model: DictConfig) -> None:
 
 def _resnet(source: Section, model: DictConfig) -> None:
     stem, stages = source.section("stem"), source.section("stages")
+    if stages.kind not in ("make_default_stages", "make_stage"):
+        raise unknown(str(stages.target))
     ours = model.backbone
     ours.depth = stages.take("depth")
     ours.norm = stages.take("norm", "BN")
@@ -34,9 +38,24 @@ def _resnet(source: Section, model: DictConfig) -> None:
     ours.width = stem.take("out_channels", 64)
     ours.in_channels = stem.take("in_channels", 3)
     stem.demand("norm", ours.norm, "and stem and stages share one norm here")
-    stages.demand("res5_dilation", 1, "which our ResNet has no argument for")
+    if stages.kind == "make_stage":  # detectron2's has no argument of this name
+        ours.res5_dilation = [stages.take("res5_dilation", 1)] * 2
+    for key, value in {**PLAIN_BLOCKS, "res5_dilation": 1, "in_channels": ours.width}.items():
+        stages.demand(key, value, "which our ResNet has no argument for")
     stem.finish()
     stages.finish()
+
+
+def _torchvision_resnet(source: Section, model: DictConfig) -> None:
+    """DETR's backbone: nothing before res3 is trained, and norms nowhere."""
+    name, level = source.take("name"), {"layer4": "res5"}
+    if name not in (f"resnet{depth}" for depth in (50, 101, 152)):
+        raise ConfigError(f"{source.path}.name {name!r} has no counterpart here")
+    source.demand("return_layers", level, "which is not DETR's level")
+    ours = model.backbone
+    ours.depth = int(name.removeprefix("resnet"))
+    ours.freeze_at = 2 if source.take("train_backbone") else 5
+    ours.res5_dilation = [1, 2] if source.take("dilation", False) else [1, 1]
 
 
 def _swin(source: Section, model: DictConfig) -> None:
@@ -79,7 +98,12 @@ def _of_transformers(kind: str, sizes: dict, source: Section, model: DictConfig)
     }
 
 
-BACKBONES = {"ResNet": _resnet, "SwinTransformer": _swin, "ConvNeXt": _convnext}
+BACKBONES = {
+    "ResNet": _resnet,
+    "TorchvisionResNet": _torchvision_resnet,
+    "SwinTransformer": _swin,
+    "ConvNeXt": _convnext,
+}
 
 
 def _our_level(name: str, model: DictConfig) -> str:

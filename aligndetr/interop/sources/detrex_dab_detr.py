@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aligndetr.interop.names import Pair, layers
-from aligndetr.interop.sources.detrex_detr import AROUND_DENSE_LAYERS, DENSE_LAYER
+from aligndetr.interop.sources.detrex_detr import AROUND_DENSE_LAYERS, DENSE_LAYER, table_of
 from aligndetr.interop.sources.detrex_dino import BOX_HEADS, CROSS, IGNORED, SELF, SELF_OF_TORCH
 from aligndetr.interop.sources.source import IMAGENET, Source, Traits
 
@@ -20,7 +20,7 @@ _TABLE: list[Pair] = [
 SOURCE = Source(
     name="detrex DAB-DETR or official Align-DAB-DETR",
     markers=("transformer.encoder.layers.{i}.attentions.0.{rest}", "anchor_box_embed.weight"),
-    table=lambda names: _TABLE,
+    table=table_of(_TABLE),
     # the decoder refines with the box head, and activations with weights are listed twice
     aliases=lambda state: [
         BOX_HEADS,

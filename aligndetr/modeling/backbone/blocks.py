@@ -17,10 +17,16 @@ class ConvNorm(nn.Conv2d):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: int, stride: int, norm: str
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int,
+        norm: str,
+        dilation: int = 1,
     ):
-        padding = kernel_size // 2
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, bias=False)
+        steps = (stride, kernel_size // 2 * dilation, dilation)
+        super().__init__(in_channels, out_channels, kernel_size, *steps, bias=False)
         self.norm = make_norm(norm, out_channels)
         nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
 
@@ -37,7 +43,7 @@ class DeformConvNorm(ConvNorm):
 
     def forward(self, x: Tensor, offset: Tensor, mask: Tensor) -> Tensor:
         """Map (B,in,H,W) to (B,out,H/stride,W/stride)."""
-        steps = (self.stride[0], self.padding[0])
+        steps = (self.stride[0], self.padding[0], self.dilation[0])
         if not isinstance(self.norm, FrozenBatchNorm2d):
             return self.norm(deform_conv2d(x, offset, mask, self.weight, None, *steps))
         scale, shift = self.norm.scale_shift()
@@ -103,12 +109,16 @@ class _Block(nn.Module):
         residual = x if self.shortcut is None else self.shortcut(x)
         return F.relu_(self._convolve(x) + residual)
 
-    def _add_conv2(self, channels: int, stride: int, norm: str, deform_groups: int) -> None:
+    def _add_conv2(
+        self, channels: int, stride: int, norm: str, deform_groups: int, dilation: int = 1
+    ) -> None:
         conv = DeformConvNorm if deform_groups else ConvNorm
-        self.conv2 = conv(channels, channels, 3, stride, norm)
+        self.conv2 = conv(channels, channels, 3, stride, norm, dilation)
         self.conv2_offset = None
         if deform_groups:
-            self.conv2_offset = OffsetPredictor(channels, 3, deform_groups, stride, padding=1)
+            self.conv2_offset = OffsetPredictor(
+                channels, 3, deform_groups, stride, padding=dilation, dilation=dilation
+            )
 
     def _apply_conv2(self, x: Tensor) -> Tensor:
         return self.conv2(x) if self.conv2_offset is None else self.conv2(x, *self.conv2_offset(x))
@@ -153,6 +163,7 @@ class BottleneckBlock(_Block):
         inner_channels: channels of the 3x3 convolution.
         stride_in_1x1: reduce in the first 1x1 convolution (MSRA and Caffe2 weights) instead of
             in the 3x3 one (torchvision's).
+        dilation: of the 3x3 convolution.
     """
 
     def __init__(
@@ -165,11 +176,12 @@ class BottleneckBlock(_Block):
         stride_in_1x1: bool,
         shortcut: nn.Module | None = None,
         deform_groups: int = 0,
+        dilation: int = 1,
     ):
         super().__init__()
         first, second = (stride, 1) if stride_in_1x1 else (1, stride)
         self.conv1 = ConvNorm(in_channels, inner_channels, 1, first, norm)
-        self._add_conv2(inner_channels, second, norm, deform_groups)
+        self._add_conv2(inner_channels, second, norm, deform_groups, dilation)
         self.conv3 = ConvNorm(inner_channels, out_channels, 1, 1, norm)
         self.shortcut = shortcut
 

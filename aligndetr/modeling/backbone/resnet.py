@@ -20,6 +20,7 @@ BLOCKS_PER_STAGE = {
 }
 STAGES = ("res2", "res3", "res4", "res5")
 BOTTLENECK_EXPANSION = 4
+UNDILATED = (1, 1)
 
 
 @BACKBONES.register()
@@ -43,13 +44,16 @@ class ResNet(nn.Module):
             the parameters `conv2` and `conv2_offset` of detectron2's checkpoints. Classifier
             weights leave `conv2_offset` at its start, zero.
         deform_groups: groups of channels that move together in them.
+        res5_dilation: of the 3x3 convolutions in the first and in the further bottlenecks of res5.
+            Unless both are 1, res5 keeps the resolution of res4, stride 16 ("DC5"): (1, 2) as in
+            DETR and torchvision, (2, 2) as in detectron2. Weights are the same.
 
     Attributes:
         channels: channels of each output by name.
         strides: input pixels per output pixel, by name.
 
     Raises:
-        ValueError: unknown depth, norm, output name, freeze_at or deformable stage.
+        ValueError: unknown depth, norm, output name, freeze_at, deformable stage or dilation.
     """
 
     def __init__(
@@ -65,9 +69,11 @@ class ResNet(nn.Module):
         shortcut: Callable[..., nn.Module | None] = strided_shortcut,
         deform_stages: Sequence[str] = (),
         deform_groups: int = 1,
+        res5_dilation: Sequence[int] = UNDILATED,
     ):
         super().__init__()
         _check(depth, freeze_at, out_features)
+        _check_dilation(depth, res5_dilation)
         last = max(("stem", *STAGES).index(name) for name in out_features)
         self.stage_names = STAGES[:last]
         _check_deformable(deform_stages, deform_groups, self.stage_names)
@@ -76,19 +82,24 @@ class ResNet(nn.Module):
         channels, strides = {"stem": width}, {"stem": self.stem.stride}
         previous = width
         for index, name in enumerate(self.stage_names):
-            stride, inner = 1 if index == 0 else 2, width * 2**index
+            dilation = tuple(res5_dilation) if name == "res5" else UNDILATED
+            stride = 1 if index == 0 or dilation != UNDILATED else 2
+            inner = width * 2**index
             out = inner if depth < 50 else inner * BOTTLENECK_EXPANSION
             groups = deform_groups if name in deform_stages else 0
-            block = partial(BasicBlock, out_channels=out, norm=norm, deform_groups=groups)
+            first = block = partial(BasicBlock, out_channels=out, norm=norm, deform_groups=groups)
             if depth >= 50:
                 shape = {"inner_channels": inner, "stride_in_1x1": stride_in_1x1}
-                block = partial(BottleneckBlock, **shape, **block.keywords)
-            first = shortcut(previous, out, stride, norm)
-            blocks = [block(previous, stride=stride, shortcut=first)]
+                first, block = (
+                    partial(BottleneckBlock, **shape, **block.keywords, dilation=taps)
+                    for taps in dilation
+                )
+            short = shortcut(previous, out, stride, norm)
+            blocks = [first(previous, stride=stride, shortcut=short)]
             blocks += [block(out, stride=1) for _ in range(1, BLOCKS_PER_STAGE[depth][index])]
             self.add_module(name, nn.Sequential(*blocks))
+            strides[name] = stride * strides[("stem", *STAGES)[index]]
             previous = channels[name] = out
-            strides[name] = self.stem.stride * 2**index
         self.channels = {name: channels[name] for name in self.out_features}
         self.strides = {name: strides[name] for name in self.out_features}
         for name in ("stem", *self.stage_names)[:freeze_at]:
@@ -119,6 +130,13 @@ def _check(depth: int, freeze_at: int, out_features: Sequence[str]) -> None:
         raise ValueError(f"out_features {list(out_features)}: give names among stem, res2..res5")
     if not 0 <= freeze_at <= 5:
         raise ValueError(f"freeze_at is {freeze_at}: give 0 (nothing) to 5 (stem and res2..res5)")
+
+
+def _check_dilation(depth: int, dilation: Sequence[int]) -> None:
+    if tuple(dilation) not in (UNDILATED, (1, 2), (2, 2)):
+        raise ValueError(f"res5_dilation is {list(dilation)}: give [1, 1], [1, 2] or [2, 2]")
+    if tuple(dilation) != UNDILATED and depth < 50:
+        raise ValueError(f"a ResNet of depth {depth} has no bottlenecks for res5_dilation")
 
 
 def _check_deformable(stages: Sequence[str], groups: int, built: Sequence[str]) -> None:

@@ -117,6 +117,34 @@ def test_the_model_trains_and_detects(name, detections, variant):
     assert len(model.eval()([image_with_a_box()])[0]["instances"]) == detections
 
 
+DILATED = {  # as detrex and the official repository write "DC5"
+    "TorchvisionResNet": (
+        "from detrex.modeling.backbone.torchvision_resnet import TorchvisionResNet",
+        'L(TorchvisionResNet)(name="resnet101", train_backbone=True, dilation=True, '
+        'return_layers={"layer4": "res5"})',
+        {"depth": 101, "freeze_at": 2, "norm": "FrozenBN", "res5_dilation": [1, 2]},
+    ),
+    "make_stage": (
+        "from detrex.modeling.backbone import BasicStem, ResNet, make_stage",
+        'L(ResNet)(stem=L(BasicStem)(norm="BN"), stages=L(make_stage)(depth=50, norm="BN", '
+        'res5_dilation=2), out_features=["res5"], freeze_at=1)',
+        {"depth": 50, "freeze_at": 1, "norm": "BN", "res5_dilation": [2, 2]},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", DILATED)
+def test_the_last_stage_is_dilated(kind, variant):
+    line, text, expected = DILATED[kind]
+    changes = ("from detectron2.config import LazyCall as L", line, f"model.backbone = {text}")
+    levels = ("model.in_features = ['res5']", "model.in_channels = 2048")
+    model = LazyConfig.load(variant("detr", *changes, *levels)).model
+    assert {key: model.backbone[key] for key in expected} == expected
+    built = instantiate(model)
+    assert built.backbone.strides == {"res5": 16}
+    assert len(built.eval()([image_with_a_box()])[0]["instances"]) == 45
+
+
 @pytest.mark.parametrize(
     "name, change, message",
     [
@@ -128,6 +156,7 @@ def test_the_model_trains_and_detects(name, detections, variant):
         ("detr", "del model.criterion.loss_class_type", "type is 'focal_loss'"),  # by default
         ("detr", "model.transformer.decoder.post_norm = False", "decoder.post_norm is False"),
         ("detr", "del model.transformer.encoder.post_norm", "encoder.post_norm is True"),
+        ("detr", "model.backbone.stages.num_groups = 32", "stages.num_groups is 32"),
         ("align_dab_detr", "model.criterion.match_number = [1, 3]", "match_number has 2 entries"),
     ],
 )
