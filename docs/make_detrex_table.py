@@ -26,12 +26,12 @@ def experiments(root: Path) -> list[Path]:
     return [p for p, text in texts.items() if "lr_multiplier" in text and EXPERIMENT.search(text)]
 
 
-def why_not(path: Path) -> str:
-    """Why a config does not load, in a few words; empty if it does."""
+def why_not(path: Path, root: Path) -> str:
+    """Why a config of a checkout does not load, in a few words; empty if it does."""
     try:
         LazyConfig.load(path)
     except ConfigError as error:
-        message = str(error).splitlines()[0].removeprefix("in ")
+        message = str(error).splitlines()[0].removeprefix("in ").replace(f"{root}/", "")
         message = re.sub(r"^\S+\.py:\d+: ", "", message)
         return re.split(r" has no counterpart|: a term has", message)[0]
     return ""
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> None:
     rows: dict[str, Counter] = defaultdict(Counter)
     for root in (Path(argument) for argument in arguments if not argument.startswith("--")):
         for path in experiments(root):
-            reason = why_not(path)
+            reason = why_not(path, root)
             rows[path.relative_to(root).parts[1]][reason] += 1
             if "--files" in arguments:
                 print(path.relative_to(root), reason or "loads", sep="\t")
