@@ -12,7 +12,6 @@ from aligndetr.matchers import MixedMatcher
 
 from .dino_r50 import model
 
-model.denoiser.label_noise_ratio = 0.5
 model.criterion = L(SetCriterion)(
     matcher=L(MixedMatcher)(cost=model.criterion.matcher.cost),
     classification=L(SigmoidClassification)(

@@ -27,7 +27,7 @@ model.denoiser = L(ContrastiveDenoiser)(
     num_classes="${..num_classes}",
     embed_dim="${..embed_dim}",
     num_queries=100,
-    label_noise_ratio=0.2,
+    label_noise_ratio=0.5,
     box_noise_scale=1.0,
 )
 model.decoder.position_mlp = L(AnchorPosition)(embed_dim="${...embed_dim}")

@@ -123,7 +123,6 @@ OURS = {
     "train.log_period": "as most published files",
     "train.seed": "runs are seeded",
 }
-_NOISE = {"model.label_noise_ratio": "0.2, the default of detrex' class; see the README"}
 OURS_OF_ONE = {
     "aligndetr_k2_r50_4scale_tau3_24ep": dict.fromkeys(
         ("lr_multiplier.argument0", "lr_multiplier.argument1", "train.max_iter"),
@@ -134,15 +133,6 @@ OURS_OF_ONE = {
         "train.max_iter": "an epoch has 1848 iterations there, 1875 here",
         "train.clip_grad.enabled": "gradients are clipped, as in the paper's appendix",
     },
-    "dino_r50_4scale_12ep": _NOISE,
-    "dino_r50_4scale_24ep": {
-        **_NOISE,
-        "model.position_embedding.temperature": "10000 as for 12 epochs; see the README",
-        "model.position_embedding.offset": "-0.5 as for 12 epochs",
-        "dataloader.train.dataset.filter_empty": "True as for 12 epochs",
-    },
-    "dino_swin_tiny_224_4scale_12ep": _NOISE,
-    "dino_swin_large_384_4scale_12ep": _NOISE,
 }
 
 
