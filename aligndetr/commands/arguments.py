@@ -46,6 +46,15 @@ def add_config_arguments(parser: argparse.ArgumentParser, others: str | None = N
     parser.set_defaults(takes_others=others is not None)
 
 
+def add_trust_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--trust-config`, for commands that build what a config describes."""
+    parser.add_argument(
+        "--trust-config",
+        action="store_true",
+        help="let a .yaml config call whatever it names; only for those whose author you trust",
+    )
+
+
 def add_checkpoint_arguments(parser: argparse.ArgumentParser, default: str | None) -> None:
     """Add `--checkpoint` and `--weights`, as `engine.model.load_model` takes them.
 
@@ -134,7 +143,7 @@ def load_config(args: argparse.Namespace) -> DictConfig:
     from aligndetr.config import LazyConfig
 
     choice = split_words(args)
-    config = LazyConfig.load(config_path(choice))
+    config = LazyConfig.load(config_path(choice), trust_config=args.trust_config)
     return LazyConfig.apply_overrides(config, choice.overrides)
 
 
