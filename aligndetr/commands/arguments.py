@@ -43,7 +43,7 @@ def add_config_arguments(parser: argparse.ArgumentParser, others: str | None = N
         f"{tail}: key=value changes, +key=value adds and ~key deletes a config key",
     )
     parser.add_argument("--config-file", metavar="CONFIG", help="the config, by name or path")
-    parser.set_defaults(takes_others=others is not None)
+    parser.set_defaults(takes_others=others is not None, trust_config=False)
 
 
 def add_trust_argument(parser: argparse.ArgumentParser) -> None:
