@@ -52,6 +52,10 @@ _ALSO = {kind.__bases__[1]: kind for kind in ConfigError.__subclasses__()}
 _ALSO[ImportError] = ConfigImportError
 
 
+class UntrustedConfigError(ConfigError):
+    """A config that comes as data does what only a trusted one may."""
+
+
 def config_error(message: str, cause: Exception) -> ConfigError:
     """A ConfigError that also is the Python error that caused it.
 

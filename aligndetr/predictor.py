@@ -30,6 +30,7 @@ class Predictor:
         device: for example "cpu" or "cuda:1"; None follows `train.device` of the config.
         weights: "ema" or "model"; None follows `train.best.weights`, and that is by default the
             moving average if there is one.
+        trust_config: let a .yaml config, which may be anybody's, call whatever it names.
 
     Attributes:
         model: the detector, in evaluation mode.
@@ -46,9 +47,11 @@ class Predictor:
         checkpoint: str | os.PathLike,
         device: str | None = None,
         weights: str | None = None,
+        trust_config: bool = False,
     ) -> None:
         if not isinstance(config, Mapping):
-            config = LazyConfig.load(resolve_config(os.fspath(config)))
+            path = resolve_config(os.fspath(config))
+            config = LazyConfig.load(path, trust_config=trust_config)
         self.model = load_model(config, checkpoint, weights=weights, device=device)
         self.class_names = self.model.class_names
         self._mapper = instantiate(config.dataloader.test.mapper)

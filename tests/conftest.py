@@ -11,6 +11,12 @@ from aligndetr.engine.checkpoint import Checkpointer
 NAMES = ["disk", "square", "star"]
 
 
+@pytest.fixture(autouse=True)
+def settings_of_a_new_user(monkeypatch, tmp_path_factory):
+    """Trainings of a test leave no note of consent in the settings of whoever runs it."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("settings")))
+
+
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory):
     """Random weights whose classification bias lets some scores be high."""

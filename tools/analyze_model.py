@@ -5,13 +5,18 @@ import argparse
 import sys
 
 from aligndetr.cli import guarded
-from aligndetr.commands.arguments import add_config_arguments, load_config
+from aligndetr.commands.arguments import (
+    add_config_arguments,
+    add_trust_argument,
+    load_config,
+)
 
 
 def main(words: list[str] | None = None) -> int:
     """Read the command line and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     add_config_arguments(parser)
+    add_trust_argument(parser)
     tasks = ("parameter", "flop", "activation", "structure")
     parser.add_argument(
         "--tasks",

@@ -12,7 +12,12 @@ import argparse
 import sys
 
 from aligndetr.cli import guarded
-from aligndetr.commands.arguments import add_config_arguments, add_output_argument, load_config
+from aligndetr.commands.arguments import (
+    add_config_arguments,
+    add_output_argument,
+    add_trust_argument,
+    load_config,
+)
 
 
 def main(words: list[str] | None = None) -> int:
@@ -21,6 +26,7 @@ def main(words: list[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_config_arguments(parser)
+    add_trust_argument(parser)
     parser.add_argument(
         "--source",
         choices=("dataloader", "annotation"),

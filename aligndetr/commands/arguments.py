@@ -43,7 +43,16 @@ def add_config_arguments(parser: argparse.ArgumentParser, others: str | None = N
         f"{tail}: key=value changes, +key=value adds and ~key deletes a config key",
     )
     parser.add_argument("--config-file", metavar="CONFIG", help="the config, by name or path")
-    parser.set_defaults(takes_others=others is not None)
+    parser.set_defaults(takes_others=others is not None, trust_config=False)
+
+
+def add_trust_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--trust-config`, for commands that build what a config describes."""
+    parser.add_argument(
+        "--trust-config",
+        action="store_true",
+        help="let a .yaml config call whatever it names; only for those whose author you trust",
+    )
 
 
 def add_checkpoint_arguments(parser: argparse.ArgumentParser, default: str | None) -> None:
@@ -134,7 +143,7 @@ def load_config(args: argparse.Namespace) -> DictConfig:
     from aligndetr.config import LazyConfig
 
     choice = split_words(args)
-    config = LazyConfig.load(config_path(choice))
+    config = LazyConfig.load(config_path(choice), trust_config=args.trust_config)
     return LazyConfig.apply_overrides(config, choice.overrides)
 
 

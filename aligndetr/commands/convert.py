@@ -11,7 +11,12 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from aligndetr.commands.arguments import ConfigChoice, add_weights_argument, config_path
+from aligndetr.commands.arguments import (
+    ConfigChoice,
+    add_trust_argument,
+    add_weights_argument,
+    config_path,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CONFIG",
         help="check against this model and write exactly its keys",
     )
+    add_trust_argument(parser)
     add_weights_argument(parser, default="model")
     parser.add_argument("--strict", action="store_true", help="an error if anything does not fit")
     parser.add_argument("overrides", nargs="*", help="key=value changes of the config")
@@ -52,7 +58,8 @@ def _build_model(args: argparse.Namespace) -> nn.Module:
     from aligndetr.interop.load import checkpoint_classes
 
     path = config_path(ConfigChoice(args.config_file))
-    config = LazyConfig.apply_overrides(LazyConfig.load(path), args.overrides)
+    config = LazyConfig.load(path, trust_config=args.trust_config)
+    LazyConfig.apply_overrides(config, args.overrides)
     if config.model.num_classes is None:  # left to the dataset, which plays no part here
         config.model.num_classes = checkpoint_classes(args.input, args.weights or "model")
     return load_model(config, None, device="cpu")

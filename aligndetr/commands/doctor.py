@@ -89,7 +89,8 @@ def _load_config(args: argparse.Namespace) -> DictConfig:
     from aligndetr.config import LazyConfig
     from aligndetr.config.find_file import resolve_config
 
-    return LazyConfig.apply_overrides(LazyConfig.load(resolve_config(args.config_file)), overrides)
+    config = LazyConfig.read(resolve_config(args.config_file))  # nothing of it is built
+    return LazyConfig.apply_overrides(config, overrides)
 
 
 def _find_datasets(args: argparse.Namespace, config: DictConfig) -> list[tuple[str, CocoSource]]:

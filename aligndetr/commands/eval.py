@@ -12,6 +12,7 @@ from aligndetr.commands.arguments import (
     add_checkpoint_arguments,
     add_config_arguments,
     add_launch_arguments,
+    add_trust_argument,
 )
 from aligndetr.commands.train import evaluate_here, launch_command
 
@@ -19,6 +20,7 @@ from aligndetr.commands.train import evaluate_here, launch_command
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_config_arguments(parser)
+    add_trust_argument(parser)
     add_checkpoint_arguments(parser, default="train.init_checkpoint")
     add_launch_arguments(parser)
 

@@ -22,6 +22,7 @@ from aligndetr.commands.arguments import (
     add_config_arguments,
     add_output_argument,
     add_threshold_argument,
+    add_trust_argument,
     load_config,
     split_words,
 )
@@ -40,6 +41,7 @@ MATCHES, SAMPLING, PAGE = "matches.png", "sampling.png", "inspect.html"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_config_arguments(parser)
+    add_trust_argument(parser)
     add_checkpoint_arguments(parser, default="train.init_checkpoint, or random weights")
     add = parser.add_argument
     add("--image-id", type=int, metavar="N", help="image of the dataset (default: the first one)")

@@ -21,6 +21,7 @@ from aligndetr.commands.arguments import (
     add_config_arguments,
     add_output_argument,
     add_threshold_argument,
+    add_trust_argument,
     load_config,
     split_words,
 )
@@ -33,6 +34,7 @@ JSON_FILE = "predictions.json"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     add_config_arguments(parser, others="images or folders")
+    add_trust_argument(parser)
     add_checkpoint_arguments(parser, default=None)
     add_output_argument(parser, default="predictions")
     add_threshold_argument(parser, default=0.5)

@@ -13,6 +13,7 @@ import sys
 from aligndetr.commands.arguments import (
     add_config_arguments,
     add_launch_arguments,
+    add_trust_argument,
     load_config,
 )
 
@@ -20,6 +21,7 @@ from aligndetr.commands.arguments import (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_config_arguments(parser)
+    add_trust_argument(parser)
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument(
         "--eval-only", action="store_true", help="evaluate train.init_checkpoint, train nothing"

@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING, Any
 from aligndetr.commands.arguments import (
     add_checkpoint_arguments,
     add_config_arguments,
+    add_trust_argument,
     load_config,
     split_words,
 )
@@ -53,6 +54,7 @@ _DATASET = "dataloader.test.dataset"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     add_config_arguments(parser)
+    add_trust_argument(parser)
     add = parser.add_argument
     add("--image", metavar="FILE", type=Path, help="an image file instead of the dataset's")
     add("--train", action="store_true", help="training: denoising, matching and every loss")

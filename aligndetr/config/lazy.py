@@ -16,7 +16,8 @@ from aligndetr.config.import_names import import_path
 from aligndetr.config.nodes import TARGET, to_node
 from aligndetr.config.overrides import apply_overrides
 from aligndetr.config.python_file import execute, is_outermost, python_text, sections
-from aligndetr.config.yaml_file import read_yaml, refuse_tags, write_yaml
+from aligndetr.config.trust import check_trust
+from aligndetr.config.yaml_file import parse_yaml, read_yaml, refuse_tags, write_yaml
 from aligndetr.errors import ConfigKeyError, ConfigTypeError, ConfigValueError
 
 
@@ -60,37 +61,60 @@ class LazyConfig:
     """Reads, overrides and writes config files."""
 
     @staticmethod
-    def load(filename: str | Path, keys: str | Sequence[str] | None = None) -> object:
+    def load(
+        filename: str | Path,
+        keys: str | Sequence[str] | None = None,
+        trust_config: bool = False,
+    ) -> object:
         """Execute a .py config or read a .yaml one; nothing is kept between two loads.
 
         Args:
             filename: the file.
             keys: None for all dicts and lists without a leading underscore, a name for one
                 variable, or several names for a tuple.
+            trust_config: let a .yaml file, which may be anybody's, call whatever it names. What a
+                .py config reads is the affair of that config.
 
         Returns:
             a DictConfig, the variable, or a tuple of variables.
 
         Raises:
+            UntrustedConfigError: a .yaml file does more than `aligndetr.config.trust` lists.
             ConfigError: see `aligndetr.config.python_file.execute` and
                 `aligndetr.config.yaml_file.read_yaml`; or a key is not in the file.
         """
         path = Path(filename).expanduser()
-        if path.suffix == ".py":
-            exported = execute(path)
-            config = to_node(sections(exported))
-        elif path.suffix in (".yaml", ".yml"):
-            exported = config = read_yaml(path)
-        else:
-            raise ConfigValueError(f"a config file ends in .py or .yaml: {path}")
-        if is_outermost():
-            config = translate(config, path)
-            refuse_tags(config, path)
+        config, exported = _read(path)
+        if path.suffix != ".py" and is_outermost() and not trust_config:
+            check_trust(config, path)
         if keys is None:
             return config
         if isinstance(keys, str):
             return _variable(config, exported, keys, path)
         return tuple(_variable(config, exported, key, path) for key in keys)
+
+    @staticmethod
+    def from_text(text: str, source: str, trust_config: bool = False) -> DictConfig:
+        """A config that comes as data, such as the one stored in a checkpoint, read and checked.
+
+        Args:
+            text: what `save` wrote.
+            source: where the text was found, for messages.
+            trust_config: let it call whatever it names.
+
+        Raises:
+            UntrustedConfigError: it does more than `aligndetr.config.trust` lists.
+            ConfigError: it is not YAML, or not a config.
+        """
+        config = _in_our_terms(parse_yaml(text, source), Path(source))
+        if not trust_config:
+            check_trust(config, source)
+        return config
+
+    @staticmethod
+    def read(filename: str | Path) -> DictConfig:
+        """`load` to print or compare: a .yaml file is neither checked nor to be instantiated."""
+        return _read(Path(filename).expanduser())[0]
 
     @staticmethod
     def load_rel(filename: str, keys: str | Sequence[str] | None = None) -> object:
@@ -118,6 +142,24 @@ class LazyConfig:
     def to_py(config: DictConfig, prefix: str = "cfg.") -> str:
         """A config as Python-like text, for people to read and compare."""
         return python_text(config, prefix)
+
+
+def _read(path: Path) -> tuple[DictConfig, Mapping]:
+    """A config in our terms, and all variables of its file."""
+    if path.suffix == ".py":
+        exported: Mapping = execute(path)
+        config = to_node(sections(exported))
+    elif path.suffix in (".yaml", ".yml"):
+        exported = config = read_yaml(path)
+    else:
+        raise ConfigValueError(f"a config file ends in .py or .yaml: {path}")
+    return (_in_our_terms(config, path) if is_outermost() else config), exported
+
+
+def _in_our_terms(config: DictConfig, path: Path) -> DictConfig:
+    config = translate(config, path)
+    refuse_tags(config, path)
+    return config
 
 
 def get_config(name: str) -> DictConfig:

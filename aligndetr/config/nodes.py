@@ -17,6 +17,7 @@ from aligndetr.config.import_names import import_path
 
 TARGET, RECURSIVE, SOURCE = "_target_", "_recursive_", "_source_"
 LOCATE = "aligndetr.config.locate"
+MAX_DEPTH = 32  # of nested values, and of the parts of a key: omegaconf recurses into both
 # numpy scalars and subclasses become the plain type; order matters, since bool is Integral
 _SCALARS = {bool: bool, Integral: int, Real: float, str: str, bytes: bytes}
 

@@ -48,7 +48,7 @@ def load_with_origins(
     observer = ExecutedFile(path=None)
     token = current_file.set(observer)
     try:
-        config = LazyConfig.load(path)
+        config = LazyConfig.read(path)
     finally:
         current_file.reset(token)
     executed = [file for file in observer.imports if file.path == path.resolve()]

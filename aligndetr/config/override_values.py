@@ -17,10 +17,9 @@ import re
 from numbers import Integral, Real
 
 from aligndetr.config.import_names import locate
-from aligndetr.config.nodes import is_interpolation, is_mapping, is_name, is_sequence
+from aligndetr.config.nodes import MAX_DEPTH, is_interpolation, is_mapping, is_name, is_sequence
 from aligndetr.errors import ConfigError, ConfigValueError
 
-MAX_DEPTH = 32  # of nested brackets, and of the parts of a key: omegaconf recurses into both
 _INT = re.compile(r"[+-]?(0|[1-9][0-9]*(_[0-9]+)*)")
 _DIGITS = r"[0-9]+(_[0-9]+)*"
 _FLOAT = re.compile(

@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from aligndetr.config.import_names import import_path, locate
 from aligndetr.config.instantiate import parameter_names
 from aligndetr.config.nodes import (
+    MAX_DEPTH,
     TARGET,
     entries,
     is_interpolation,
@@ -23,7 +24,8 @@ from aligndetr.config.nodes import (
     lists_for_tuples,
     raw,
 )
-from aligndetr.config.override_values import MAX_DEPTH, fitted, parse_value
+from aligndetr.config.override_values import fitted, parse_value
+from aligndetr.config.trust import may_call
 from aligndetr.errors import ConfigError, ConfigKeyError, ConfigValueError
 
 _KEY = re.compile(r"[^\s=.\[\]{}]+(\.[^\s=.\[\]{}]+)*")
@@ -276,7 +278,9 @@ def _arguments(container: DictConfig | ListConfig) -> list[str] | None:
 def _target(call: DictConfig) -> Callable | None:
     target = raw(call, TARGET)
     try:
-        return locate(target) if isinstance(target, str) else target
+        if isinstance(target, str):  # a text may come from a yaml file, which imports nothing
+            return locate(target) if may_call(target) else None
+        return target
     except ConfigError:
         return None
 

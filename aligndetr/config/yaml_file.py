@@ -15,10 +15,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from aligndetr.config.find_file import read_text
 from aligndetr.config.foreign import construct_foreign_tag, how_to_translate
-from aligndetr.config.nodes import LOCATE, TARGET, leaves, to_node, to_plain
+from aligndetr.config.nodes import LOCATE, MAX_DEPTH, TARGET, leaves, to_node, to_plain
 from aligndetr.errors import ConfigError, config_error
 from aligndetr.files import atomic_write
 
+MAX_REPEATED = 10_000  # values that aliases stand for; a few kilobytes could mean billions
 _PYTHON, _SHOWN = "tag:yaml.org,2002:python/", "!!python/"
 _FLOAT = r"""[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?
     |[0-9][0-9_]*[eE][-+]?[0-9]+
@@ -41,6 +42,13 @@ class ConfigYamlError(ConfigError, yaml.YAMLError):
 class ConfigLoader(yaml.SafeLoader):
     """Safe loader without YAML 1.1's surprises: 1e-4 is a float; yes, 1:30 and dates are text."""
 
+    def get_single_node(self) -> yaml.Node | None:
+        """Refuse what would become too large a config, before anything is built."""
+        node = super().get_single_node()
+        if node is not None:
+            _check_extent(node)
+        return node
+
 
 class ConfigDumper(yaml.SafeDumper):
     """Writes exactly what `ConfigLoader` reads back."""
@@ -48,6 +56,38 @@ class ConfigDumper(yaml.SafeDumper):
     def ignore_aliases(self, data: object) -> bool:
         """Repeat equal nodes instead of writing anchors."""
         return True
+
+
+def _check_extent(root: yaml.Node) -> None:
+    known: dict[int, tuple[int, int]] = {}
+    size, _ = _extent(root, known)
+    if size - len(known) > MAX_REPEATED:
+        text = f"its aliases stand for more than {MAX_REPEATED} values; write out what is needed"
+        raise _refusal(text, root)
+
+
+def _extent(node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """How many values a node stands for, aliases written out, and how deep they are nested."""
+    if id(node) in known:
+        return known[id(node)]
+    known[id(node)] = (0, MAX_DEPTH)  # of a node within itself
+    inner = node.value if isinstance(node, yaml.CollectionNode) else []
+    if isinstance(node, yaml.MappingNode):
+        _refuse_empty_keys(node)
+        inner = [item for pair in inner for item in pair]
+    extents = [_extent(item, known) for item in inner]
+    size = 1 + sum(size for size, _ in extents)
+    depth = 1 + max((depth for _, depth in extents), default=0)
+    if depth > MAX_DEPTH:
+        raise RecursionError
+    known[id(node)] = size, depth
+    return size, depth
+
+
+def _refuse_empty_keys(node: yaml.MappingNode) -> None:
+    for key, _ in node.value:
+        if key.tag == "tag:yaml.org,2002:null":
+            raise _refusal(f"a key is {key.value or 'empty'}; if it is text, quote it", key)
 
 
 def _represent_text(dumper: yaml.Dumper, text: str) -> yaml.Node:
@@ -123,7 +163,11 @@ def read_yaml(path: Path) -> DictConfig:
         ConfigError: the file is missing, is not YAML (with the line), holds a tag for a Python
             object that is not one of ours, or is not a mapping.
     """
-    text = read_text(path)
+    return parse_yaml(read_text(path), path)
+
+
+def parse_yaml(text: str, path: str | Path) -> DictConfig:
+    """`read_yaml` of a text that came from `path`, or from wherever that says."""
     try:
         data = yaml.load(text, Loader=ConfigLoader)
         if isinstance(data, Mapping):

@@ -10,6 +10,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from aligndetr.config import LazyConfig, instantiate
+from aligndetr.config.consent import remember
+from aligndetr.config.trust import needs_trust
 from aligndetr.distributed import on_main, rank, world_size
 from aligndetr.engine import hooks
 from aligndetr.engine.activation_checkpointing import KEY as RECOMPUTED
@@ -164,8 +166,18 @@ def _settle(config: DictConfig, dataset: Any, folder: Path) -> Plan:
     settle_num_classes(config, getattr(dataset, "class_names", None), f"the dataset {name}")
     plan = make_plan(config, getattr(dataset, "epoch_size", None), world_size())
     logger.info("%s", plan.describe())
-    on_main(lambda: LazyConfig.save(config, folder / CONFIG_FILE))
+    on_main(lambda: _save(config, folder))
     return plan
+
+
+def _save(config: DictConfig, folder: Path) -> None:
+    """Keep what is trained; whoever trains it may read it again without being asked."""
+    LazyConfig.save(config, folder / CONFIG_FILE)
+    if needs_trust(config):
+        try:
+            remember(config, folder)
+        except (UserError, RuntimeError) as error:
+            logger.warning("%s; %s will be read with --trust-config only", error, CONFIG_FILE)
 
 
 def _clip_grad(config: DictConfig) -> dict[str, float] | None:

@@ -33,7 +33,7 @@ PLAIN = (
 def saved(config, tmp_path):
     """Save and load again; any warning is an error."""
     LazyConfig.save(config, tmp_path / "config.yaml")
-    return LazyConfig.load(tmp_path / "config.yaml")
+    return LazyConfig.load(tmp_path / "config.yaml", trust_config=True)
 
 
 @settings(deadline=None)

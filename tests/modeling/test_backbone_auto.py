@@ -271,3 +271,22 @@ def test_a_local_folder_gives_its_weights(tmp_path):
     torch.testing.assert_close(second.eval()(images), first.eval()(images))
     with pytest.raises(ConfigError, match=r"no_such_folder.*hub.*local folder"):
         TransformersBackbone(str(tmp_path / "no_such_folder" / "x"), ("stage2",))
+
+
+def test_code_that_comes_with_a_configuration_is_never_run(tmp_path):
+    TransformersBackbone("convnext", ("stage2",), config=TINY["convnext"]).model.save_pretrained(
+        tmp_path
+    )
+    file = tmp_path / "config.json"
+    stored = json.loads(file.read_text())
+    stored |= {"auto_map": {"AutoConfig": "evil.Evil"}, "trust_remote_code": False}
+    file.write_text(json.dumps(stored))
+    (tmp_path / "evil.py").write_text(
+        "from pathlib import Path\n"
+        "from transformers import ConvNextConfig as Evil\n"
+        f"Path({str(tmp_path / 'was_run')!r}).touch()\n"
+    )
+    with pytest.raises(ConfigError, match="trust_remote_code"):
+        TransformersBackbone(str(tmp_path), ("stage2",), config={"trust_remote_code": True})
+    assert TransformersBackbone(str(tmp_path), ("stage2",))
+    assert not (tmp_path / "was_run").exists()

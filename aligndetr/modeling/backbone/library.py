@@ -73,7 +73,8 @@ def _read(name: str, entries: dict[str, Any]):
     if "/" not in name and not Path(name).is_dir():  # do not ask the hub for every misprint
         close = difflib.get_close_matches(name, transformers.CONFIG_MAPPING, n=1)
         raise ValueError(f"Did you mean {close[0]}?" if close else "There is no such folder.")
-    return transformers.AutoConfig.from_pretrained(name, **entries)
+    # a configuration may name code that comes with it: never run, whatever the entries say
+    return transformers.AutoConfig.from_pretrained(name, trust_remote_code=False, **entries)
 
 
 def fetch(name: str, model_class: type[nn.Module], config) -> tuple[nn.Module, list[str]]:

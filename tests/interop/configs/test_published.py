@@ -158,7 +158,8 @@ def installed(tmp_path, monkeypatch):
         (folder / part).mkdir(parents=True, exist_ok=True)
         (folder / part / "__init__.py").touch()
     (folder / "modeling" / "__init__.py").write_text(
-        "class ResNet:\n    def __init__(self, depth):\n        self.depth = depth\n"
+        "from torch import nn\n\nclass ResNet(nn.Module):\n    def __init__(self, depth):\n"
+        "        super().__init__()\n        self.depth = depth\n"
     )
     (folder / "config" / "__init__.py").write_text("from aligndetr.config import LazyCall\n")
     monkeypatch.syspath_prepend(folder.parent)
