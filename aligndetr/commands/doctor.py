@@ -56,14 +56,15 @@ def run(args: argparse.Namespace) -> int:
 
     from omegaconf import OmegaConf
 
-    from aligndetr.data import doctor
+    from aligndetr import doctor
 
     config = _load_config(args)
     num_queries = args.num_queries or OmegaConf.select(config, "model.num_queries")
+    match_num = OmegaConf.select(config, "model.criterion.match_num")
     reports = []
     for name, source in _find_datasets(args, config):
         report = doctor.examine(
-            name, source.json_file, source.image_root, num_queries, decode_images=not args.quick
+            name, source.json_file, source.image_root, num_queries, match_num, not args.quick
         )
         print(doctor.format_report(report, args.examples), end="\n\n", flush=True)
         reports.append(report)

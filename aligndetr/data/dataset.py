@@ -57,6 +57,10 @@ class DetectionDataset:
         """K."""
         return len(self.class_names)
 
+    def count_objects(self) -> list[int]:
+        """Objects of each of the N images; crowds are none."""
+        return [sum(not entry["iscrowd"] for entry in record["annotations"]) for record in self]
+
     def __len__(self) -> int:
         return len(self._records)
 

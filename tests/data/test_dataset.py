@@ -109,3 +109,13 @@ def test_coco_is_below_the_dataset_root_and_has_published_epochs(monkeypatch, tm
     assert get_source("coco_2017_val").epoch_size is None
     monkeypatch.delenv("DETECTRON2_DATASETS")
     assert get_source("coco_2017_val").image_root.parts == ("datasets", "coco", "val2017")
+
+
+def test_crowds_are_no_objects():
+    box = {"bbox": [1.0, 1.0, 4.0, 4.0], "category_id": 0, "area": 16.0, "id": 1}
+    crowds = [[0, 0, 1], [], [1]]
+    records = [
+        {**record, "annotations": [{**box, "iscrowd": flag} for flag in flags]}
+        for record, flags in zip(many_records(3), crowds, strict=True)
+    ]
+    assert DetectionDataset("few", CocoContent(["a"], [1], records)).count_objects() == [2, 0, 0]

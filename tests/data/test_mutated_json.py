@@ -13,8 +13,8 @@ from PIL import Image
 
 from aligndetr.data.augmentation import apply_augmentations
 from aligndetr.data.dataset import load_dataset
-from aligndetr.data.doctor import compare_classes, examine, format_report
 from aligndetr.data.mapper import make_instances
+from aligndetr.doctor import compare_classes, examine, format_report
 from aligndetr.errors import DataError
 from aligndetr.evaluation.ground_truth import load_ground_truth
 

@@ -12,7 +12,7 @@ from aligndetr.data.catalog import registered_names
 from aligndetr.data.demo_shapes import HARD, PLAIN, draw_scene, splits
 from aligndetr.data.demo_shapes.drawing import OUTLINES, outline, soft_mask
 from aligndetr.data.demo_shapes.scene import run_lengths
-from aligndetr.data.doctor import examine
+from aligndetr.doctor import examine
 from aligndetr.errors import DataError
 
 SMALL = splits.Split(PLAIN, 60, seed=9)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from aligndetr.data.coco_json import read_coco_json
-from aligndetr.data.doctor import annotation_checks
-from aligndetr.data.doctor.facts import describe
-from aligndetr.data.doctor.findings import Finding, Report
-from aligndetr.data.doctor.image_checks import check_images
 from aligndetr.data.entries import EntriesError
+from aligndetr.doctor import annotation_checks
+from aligndetr.doctor.facts import describe
+from aligndetr.doctor.findings import Finding, Report
+from aligndetr.doctor.image_checks import check_images
 from aligndetr.errors import DataError
 
 
@@ -19,6 +20,7 @@ def examine(
     json_file: str | os.PathLike,
     image_root: str | os.PathLike,
     num_queries: int | None = None,
+    match_num: Sequence[int] | None = None,
     decode_images: bool = True,
 ) -> Report:
     """Examine one dataset in COCO format.
@@ -28,6 +30,7 @@ def examine(
         json_file: annotation file.
         image_root: folder of the images.
         num_queries: of the model, to compare with the boxes of an image; None: not compared.
+        match_num: of the model's criterion, queries that an object should get; None: 1.
         decode_images: read all pixels; False only reads each file's header, which is quick but
             misses truncated files and duplicates.
     """
@@ -46,7 +49,7 @@ def examine(
     annotation_checks.check_ids(content, report)
     annotation_checks.check_boxes(content, report)
     annotation_checks.check_contents(content, report)
-    annotation_checks.check_num_queries(content, num_queries, report)
+    annotation_checks.check_num_queries(content, num_queries, match_num, report)
     if Path(image_root).is_dir():
         check_images(content["images"], Path(image_root), decode_images, report)
     else:

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from aligndetr.data.doctor.findings import Report
 from aligndetr.data.images import SizeMismatchError, check_header, read_image
+from aligndetr.doctor.findings import Report
 from aligndetr.errors import DataError
 
 

@@ -1,7 +1,7 @@
 """The doctor: what is wrong with a dataset, found before training."""
 
-from aligndetr.data.doctor.examination import compare_classes, examine, find_leaks
-from aligndetr.data.doctor.findings import Finding, Report, format_finding, format_report
+from aligndetr.doctor.examination import compare_classes, examine, find_leaks
+from aligndetr.doctor.findings import Finding, Report, format_finding, format_report
 
 __all__ = [
     "Finding",

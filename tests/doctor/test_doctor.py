@@ -8,7 +8,7 @@ from PIL import Image
 
 from aligndetr.commands import doctor as command
 from aligndetr.data import register_coco_instances
-from aligndetr.data.doctor import examine, find_leaks, format_report
+from aligndetr.doctor import examine, find_leaks, format_report
 from aligndetr.errors import UserError
 
 IMAGES = [(i, (30, 40)) for i in range(1, 7)]
@@ -291,3 +291,11 @@ def test_the_datasets_of_a_config(dataset, tmp_path, capsys):
     assert run_command("--config-file", config, "model.num_classes=80") == 1
     assert "add model.num_classes=2" in capsys.readouterr().out
     assert run_command("--config-file", config, "model.num_queries=0") == 1
+
+
+def test_images_that_lose_copies(dataset):
+    # Q = 6, k = 2: floor(6 / (2 * 2)) = 1 copy for the two boxes of image 2
+    found = findings(dataset([box(2, [1, 1, 5, 5])]), num_queries=6, match_num=[2, 1])
+    assert the_one(found, "warning", "lowered to 1 in 1 of 6 images") == ["2.png: 2 boxes"]
+    assert "model.num_queries=8 " in next(iter(found))[1]
+    assert findings(dataset([box(2, [1, 1, 5, 5])]), num_queries=8, match_num=[2, 1]) == {}
