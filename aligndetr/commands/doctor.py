@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import TYPE_CHECKING
 
 from aligndetr.errors import UserError
@@ -10,7 +11,7 @@ from aligndetr.errors import UserError
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from aligndetr.data.catalog import CocoSource
+    from aligndetr.data.formats import Source
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "datasets",
         nargs="*",
         metavar="DATASET",
-        help="registered names; with --config-file also overrides, key=value",
+        help="paths of own data, or registered names; with --config-file also overrides, key=value",
     )
     parser.add_argument(
         "--env", action="store_true", help="examine the installation instead: what runs where"
@@ -62,10 +63,9 @@ def run(args: argparse.Namespace) -> int:
     num_queries = args.num_queries or OmegaConf.select(config, "model.num_queries")
     match_num = OmegaConf.select(config, "model.criterion.match_num")
     reports = []
-    for name, source in _find_datasets(args, config):
-        report = doctor.examine(
-            name, source.json_file, source.image_root, num_queries, match_num, not args.quick
-        )
+    for source, (name, is_trained_on) in _find_datasets(args, config).items():
+        copies = match_num if is_trained_on else None
+        report = doctor.examine(name, source, num_queries, copies, not args.quick)
         print(doctor.format_report(report, args.examples), end="\n\n", flush=True)
         reports.append(report)
     num_classes = OmegaConf.select(config, "model.num_classes")
@@ -93,25 +93,40 @@ def _load_config(args: argparse.Namespace) -> DictConfig:
     return LazyConfig.apply_overrides(LazyConfig.load(resolve_config(args.config_file)), overrides)
 
 
-def _find_datasets(args: argparse.Namespace, config: DictConfig) -> list[tuple[str, CocoSource]]:
-    """Labels and files of all that the command line and the config name, each once."""
+def _find_datasets(args: argparse.Namespace, config: DictConfig) -> dict[Source, tuple[str, bool]]:
+    """All that the command line and the config name: its label, and whether it is trained on."""
+    from aligndetr.data.catalog import find_sources, label_of
+    from aligndetr.data.formats import sources_at
+
+    if (args.json_file is None) != (args.image_root is None):
+        raise UserError("--json-file and --image-root belong together: give both")
+    found: dict[Source, tuple[str, bool]] = {}
+    for text in (text for text in args.datasets if "=" not in text):
+        if os.path.exists(text):
+            found |= {source: (label_of(source), True) for source in sources_at(text)}
+        else:
+            found |= {source: (label, True) for label, source in find_sources(text)}
+    for label, source in find_sources(args.json_file, args.json_file, args.image_root):
+        found[source] = (label, True)
+    for part in ("test", "train") if args.config_file is not None else ():
+        for label, source in _of_config(config, part):
+            found[source] = (label, part == "train")
+    if not found:
+        raise UserError(
+            "nothing to examine: give paths or names of datasets, or --json-file and --image-root, "
+            "or --config-file"
+        )
+    return found
+
+
+def _of_config(config: DictConfig, part: str) -> list[tuple[str, Source]]:
     from omegaconf import OmegaConf
 
     from aligndetr.data.catalog import find_sources
 
-    if (args.json_file is None) != (args.image_root is None):
-        raise UserError("--json-file and --image-root belong together: give both")
-    found = find_sources([text for text in args.datasets if "=" not in text])
-    found += find_sources(args.json_file, args.json_file, args.image_root)
-    for part in ("train", "test") if args.config_file is not None else ():
-        node = OmegaConf.select(config, f"dataloader.{part}.dataset")
-        if node is None or "names" not in node:
-            raise UserError(f"dataloader.{part}.dataset of the config is not a load_dataset node")
-        json_file = node.get("json_file")
-        found += find_sources(json_file or node.names, json_file, node.get("image_root"))
-    if not found:
-        raise UserError(
-            "nothing to examine: give dataset names, or --json-file and --image-root, or "
-            "--config-file"
-        )
-    return list(dict.fromkeys(found))
+    node = OmegaConf.select(config, f"dataloader.{part}.dataset")
+    if node is None or "names" not in node:
+        raise UserError(f"dataloader.{part}.dataset of the config is not a load_dataset node")
+    json_file, path = node.get("json_file"), node.get("path")
+    names = json_file or node.names
+    return find_sources(names, json_file, node.get("image_root"), path, node.get("split"))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
-from aligndetr.data.coco_json import read_coco_json
 from aligndetr.data.entries import EntriesError
+from aligndetr.data.formats import Source, read
 from aligndetr.doctor import annotation_checks
 from aligndetr.doctor.facts import describe
 from aligndetr.doctor.findings import Finding, Report
@@ -17,18 +15,16 @@ from aligndetr.errors import DataError
 
 def examine(
     name: str,
-    json_file: str | os.PathLike,
-    image_root: str | os.PathLike,
+    source: Source,
     num_queries: int | None = None,
     match_num: Sequence[int] | None = None,
     decode_images: bool = True,
 ) -> Report:
-    """Examine one dataset in COCO format.
+    """Examine one dataset.
 
     Args:
         name: what the report calls it.
-        json_file: annotation file.
-        image_root: folder of the images.
+        source: where it is.
         num_queries: of the model, to compare with the boxes of an image; None: not compared.
         match_num: of the model's criterion, queries that an object should get; None: 1.
         decode_images: read all pixels; False only reads each file's header, which is quick but
@@ -36,22 +32,25 @@ def examine(
     """
     report = Report(name)
     try:
-        content = read_coco_json(json_file)
+        reading = read(source)
     except EntriesError as error:
         report.add("error", "entries of the annotation file cannot be used", error.defects)
         return report
     except DataError as error:
         report.add("error", "the annotation file cannot be used", [str(error)])
         return report
+    content, image_root = reading.content, reading.image_root
     report.class_names = [c["name"] for c in sorted(content["categories"], key=lambda c: c["id"])]
-    report.facts = [("annotations", str(json_file)), ("images", str(image_root))]
+    report.facts = [("annotations", str(source.path)), ("images", str(image_root))]
     report.facts += describe(content)
+    for title, examples in reading.remarks.items():
+        report.add("warning", title, examples)
     annotation_checks.check_ids(content, report)
     annotation_checks.check_boxes(content, report)
     annotation_checks.check_contents(content, report)
     annotation_checks.check_num_queries(content, num_queries, match_num, report)
-    if Path(image_root).is_dir():
-        check_images(content["images"], Path(image_root), decode_images, report)
+    if image_root.is_dir():
+        check_images(content["images"], image_root, decode_images, report)
     else:
         report.add("error", "the image folder does not exist", [str(image_root)])
     return report

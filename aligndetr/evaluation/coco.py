@@ -29,7 +29,7 @@ class COCOEvaluator(DetectionEvaluator):
     dataset.
 
     Args:
-        dataset: a `DetectionDataset`: `json_file`, `class_names`, `category_ids` and records
+        dataset: a `DetectionDataset`: `source`, `class_names`, `category_ids` and records
             with `image_id`.
         output_dir: folder for `coco_instances_results.json`, the predictions with the json's own
             category ids; None writes nothing.

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from aligndetr.data.coco_json import read_coco_json
+from aligndetr.data.formats import read
 from aligndetr.errors import DataError
 
 
 def load_ground_truth(dataset, image_ids: set[int]) -> dict[str, list[dict]]:
     """The dataset's objects as a COCO dict, reduced to what box metrics need.
 
-    They come from the json, restricted to the dataset's images and classes; from the records
-    when the dataset joins several files. Annotations are numbered from 1, as COCO's matching reads
-    0 as "not matched".
+    They come from the annotation file, restricted to the dataset's images and classes; from the
+    records when the dataset joins several files. Annotations are numbered from 1, as COCO's
+    matching reads 0 as "not matched".
 
     Raises:
-        DataError: the json cannot be read, or joined files share image ids.
+        DataError: the file cannot be read, or joined files share image ids.
     """
     if len(image_ids) != len(dataset):
         raise DataError(
@@ -41,9 +41,9 @@ def load_ground_truth(dataset, image_ids: set[int]) -> dict[str, list[dict]]:
 
 
 def _annotations(dataset) -> Iterator[dict]:
-    """Annotations with `image_id` and the json's own category ids."""
-    if dataset.json_file is not None:
-        yield from read_coco_json(dataset.json_file)["annotations"]
+    """Annotations with `image_id` and the file's own category ids."""
+    if dataset.source is not None:
+        yield from read(dataset.source).content["annotations"]
         return
     for record in (dataset[index] for index in range(len(dataset))):
         for annotation in record["annotations"]:
