@@ -109,7 +109,24 @@ def _shapes(name: str) -> Source:
     return Source(folder / "instances.json", folder / "images")
 
 
+def _below_root(image_root: str | None, path: str, form: str) -> Source:
+    root = dataset_root()
+    return Source(root / path, None if image_root is None else root / image_root, form)
+
+
 # 120 000: the published "12 epochs" are 90 000 iterations of 16 images.
 _SOURCES["coco_2017_train"] = partial(_coco_2017, "train", 120_000)
 _SOURCES["coco_2017_val"] = partial(_coco_2017, "val", None)
 _SOURCES.update({name: partial(_shapes, name) for name in SPLITS})
+for _split in ("train", "val"):
+    for _name, _place in {
+        "lvis_v1": ("coco", f"lvis/lvis_v1_{_split}.json", "coco"),
+        "objects365_v2": (
+            f"objects365/{_split}",
+            f"objects365/annotations/zhiyuan_objv2_{_split}.json",
+            "objects365",
+        ),
+        "crowdhuman": ("crowdhuman/Images", f"crowdhuman/annotation_{_split}.odgt", "crowdhuman"),
+        "visdrone": (None, f"visdrone/VisDrone2019-DET-{_split}", "visdrone"),
+    }.items():
+        _SOURCES[f"{_name}_{_split}"] = partial(_below_root, *_place)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from aligndetr.data.formats import read
 from aligndetr.errors import DataError
 
+LISTS = ("neg_category_ids", "not_exhaustive_category_ids")
+
 
 def load_ground_truth(dataset, image_ids: set[int]) -> dict[str, list[dict]]:
     """The dataset's objects as a COCO dict, reduced to what box metrics need.
@@ -37,6 +39,22 @@ def load_ground_truth(dataset, image_ids: set[int]) -> dict[str, list[dict]]:
         "images": [{"id": image_id} for image_id in sorted(image_ids)],
         "annotations": annotations,
         "categories": [{"id": index, "name": name} for index, name in classes.items()],
+    }
+
+
+def load_federation(dataset) -> dict[str, list[dict]] | None:
+    """What LVIS says besides boxes, or None for data that is annotated in full.
+
+    Returns:
+        dict(images, categories): `neg_category_ids` and `not_exhaustive_category_ids` of each
+        image, `frequency` of each category.
+    """
+    content = read(dataset.source).content if dataset.source is not None else {"images": []}
+    if not any("neg_category_ids" in image for image in content["images"]):
+        return None
+    return {
+        "images": [{k: image.get(k, []) for k in ("id", *LISTS)} for image in content["images"]],
+        "categories": [{k: c.get(k) for k in ("id", "frequency")} for c in content["categories"]],
     }
 
 
