@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from aligndetr.data.formats import Source
+    from aligndetr.doctor import View
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--num-queries", type=int, help="compare with the boxes of an image")
     parser.add_argument(
         "--quick", action="store_true", help="do not decode images (misses truncation, duplicates)"
+    )
+    parser.add_argument(
+        "--pictures", metavar="DIR", help="draw classes, sizes and sixteen images of each dataset"
     )
     parser.add_argument(
         "--examples", type=int, default=5, metavar="N", help="files to name per finding (default 5)"
@@ -62,12 +66,16 @@ def run(args: argparse.Namespace) -> int:
     config = _load_config(args)
     num_queries = args.num_queries or OmegaConf.select(config, "model.num_queries")
     match_num = OmegaConf.select(config, "model.criterion.match_num")
+    view = _view(config)
     reports = []
-    for source, (name, is_trained_on) in _find_datasets(args, config).items():
+    for (name, source), is_trained_on in _find_datasets(args, config).items():
         copies = match_num if is_trained_on else None
-        report = doctor.examine(name, source, num_queries, copies, not args.quick)
+        report = doctor.examine(name, source, num_queries, copies, not args.quick, view)
         print(doctor.format_report(report, args.examples), end="\n\n", flush=True)
         reports.append(report)
+        if args.pictures and report.reading is not None:
+            for path in doctor.draw_pictures(report.reading, name, args.pictures):
+                print(f"-> {path}")
     num_classes = OmegaConf.select(config, "model.num_classes")
     common = doctor.find_leaks(reports) + doctor.compare_classes(reports, num_classes)
     for finding in common:
@@ -93,24 +101,42 @@ def _load_config(args: argparse.Namespace) -> DictConfig:
     return LazyConfig.apply_overrides(LazyConfig.load(resolve_config(args.config_file)), overrides)
 
 
-def _find_datasets(args: argparse.Namespace, config: DictConfig) -> dict[Source, tuple[str, bool]]:
-    """All that the command line and the config name: its label, and whether it is trained on."""
+def _view(config: DictConfig) -> View | None:
+    """How the config's model sees images; None without a config, or a model that has no levels."""
+    import torch
+    from omegaconf import OmegaConf
+
+    from aligndetr.config import instantiate
+    from aligndetr.doctor import View
+
+    backbone = OmegaConf.select(config, "model.backbone")
+    steps = OmegaConf.select(config, "dataloader.test.mapper.augmentation")
+    if backbone is None or steps is None:
+        return None
+    with torch.device("meta"):
+        strides = getattr(instantiate(backbone), "strides", {})
+    used = OmegaConf.select(config, "model.neck.in_features") or strides
+    found = [strides[name] for name in used if name in strides]
+    return View(instantiate(steps), min(found)) if found else None
+
+
+def _find_datasets(args: argparse.Namespace, config: DictConfig) -> dict[tuple[str, Source], bool]:
+    """Labels and sources of all that is named, each once, and whether it is trained on."""
     from aligndetr.data.catalog import find_sources, label_of
     from aligndetr.data.formats import sources_at
 
     if (args.json_file is None) != (args.image_root is None):
         raise UserError("--json-file and --image-root belong together: give both")
-    found: dict[Source, tuple[str, bool]] = {}
+    found: dict[tuple[str, Source], bool] = {}
     for text in (text for text in args.datasets if "=" not in text):
         if os.path.exists(text):
-            found |= {source: (label_of(source), True) for source in sources_at(text)}
+            found |= {(label_of(source), source): True for source in sources_at(text)}
         else:
-            found |= {source: (label, True) for label, source in find_sources(text)}
-    for label, source in find_sources(args.json_file, args.json_file, args.image_root):
-        found[source] = (label, True)
-    for part in ("test", "train") if args.config_file is not None else ():
-        for label, source in _of_config(config, part):
-            found[source] = (label, part == "train")
+            found |= dict.fromkeys(find_sources(text), True)
+    found |= dict.fromkeys(find_sources(args.json_file, args.json_file, args.image_root), True)
+    for part in ("train", "test") if args.config_file is not None else ():
+        for key in _of_config(config, part):
+            found.setdefault(key, part == "train")
     if not found:
         raise UserError(
             "nothing to examine: give paths or names of datasets, or --json-file and --image-root, "

@@ -14,7 +14,7 @@ from aligndetr.data.images import read_image
 from aligndetr.errors import DataError
 
 CLOSE = 8  # of 64 bits; saved again or made smaller: 0 to 6; others, even of one kind: from 14
-_ROWS = 2048  # hashes that are compared with all at once
+_AT_ONCE = 2**24  # comparisons
 
 
 def load_hasher() -> Callable[[np.ndarray], np.ndarray]:
@@ -55,8 +55,9 @@ def close_pairs(first: np.ndarray, second: np.ndarray) -> Iterator[tuple[int, in
     """
     # a product of signs counts equal bits less different ones: 64 - 2 * distance
     signs = [np.where(hashes, 1, -1).astype(np.float32) for hashes in (first, second)]
-    for start in range(0, len(first), _ROWS):
-        products = signs[0][start : start + _ROWS] @ signs[1].T
+    rows = max(1, _AT_ONCE // max(len(second), 1))
+    for start in range(0, len(first), rows):
+        products = signs[0][start : start + rows] @ signs[1].T
         for i, j in np.argwhere(products >= 64 - 2 * CLOSE):
             yield start + int(i), int(j)
 
