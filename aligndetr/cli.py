@@ -13,6 +13,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from types import ModuleType
 
 from aligndetr import __version__
 from aligndetr.errors import UserError
@@ -86,7 +87,7 @@ def _dispatch(words: list[str]) -> int:
         close = difflib.get_close_matches(name, COMMANDS, n=1)
         hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(COMMANDS)}"
         raise UserError(f"no command {name!r}; {hint}")
-    command = importlib.import_module(f"aligndetr.commands.{name.replace('-', '_')}")
+    command = load_command(name)
     parser = argparse.ArgumentParser(
         prog=f"aligndetr {name}",
         description=command.__doc__,
@@ -94,6 +95,11 @@ def _dispatch(words: list[str]) -> int:
     )
     command.add_arguments(parser)
     return command.run(parser.parse_intermixed_args(words[1:]))
+
+
+def load_command(name: str) -> ModuleType:
+    """The module of a command, such as `convert_data` for convert-data."""
+    return importlib.import_module(f"aligndetr.commands.{name.replace('-', '_')}")
 
 
 def _overview() -> str:
