@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 from aligndetr.data.coco_json import read_coco_json
@@ -17,9 +18,9 @@ _MAIN = "instances_*.json"  # beside captions_, person_keypoints_ and the like
 
 def find(path: Path) -> list[Source]:
     """Sources of a JSON file, or of a folder with such files, in it or in `annotations/`."""
-    if path.is_file():
+    if os.path.isfile(path):
         return find_files(path, "coco", "*.json")
-    folders = [path / name for name in _FOLDERS if (path / name).is_dir()]
+    folders = [path / name for name in _FOLDERS if os.path.isdir(path / name)]
     found = (find_files(f, "coco", pattern) for f in folders for pattern in (_MAIN, "*.json"))
     return next(filter(None, found), [])
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def read(source: Source) -> Reading:
 def _root(source: Source, first: str) -> Path:
     here = source.path.parent
     folders = [here / "Images", here.parent / "Images", *folders_near(source.path, source.split)]
-    return next((folder for folder in folders if (folder / first).is_file()), here / "Images")
+    return next((folder for folder in folders if os.path.isfile(folder / first)), here / "Images")
 
 
 def _parse(text: str) -> dict[str, Any] | str:

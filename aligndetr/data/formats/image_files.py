@@ -51,7 +51,7 @@ def find_root(candidates: Iterable[Path], file_name: str, path: Path) -> Path:
     """
     tried = list(dict.fromkeys(candidates))
     for folder in tried:
-        if (folder / file_name).is_file():
+        if os.path.isfile(folder / file_name):
             return folder
     raise DataError(
         f"{path} begins with image {file_name}, which is in none of "

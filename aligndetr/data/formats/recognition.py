@@ -44,7 +44,10 @@ def read(source: Source) -> Reading:
     Raises:
         DataError: it is missing, broken, or its boxes are no pixels; the message says where.
     """
-    reading = FORMATS[source.format].read(source)
+    try:
+        reading = FORMATS[source.format].read(source)
+    except OSError as error:
+        raise DataError(f"cannot read {source.path}: {error.strerror or error}") from error
     check_conventions(reading, source.path)
     return reading
 
@@ -56,7 +59,7 @@ def sources_at(path: str | os.PathLike) -> list[Source]:
         DataError: there is nothing, no known form, or more than one.
     """
     path = Path(path).expanduser()
-    if not path.exists():
+    if not os.path.exists(path):
         raise DataError(f"dataset {path} does not exist")
     found = {name: form.find(path) for name, form in FORMATS.items() if form.find}
     found = {name: sources for name, sources in found.items() if sources}
@@ -78,6 +81,7 @@ def recognise(path: str | os.PathLike, split: str | None = None) -> Source:
     Raises:
         DataError: there is no such part; the message names those that there are.
     """
+    path = Path(path).expanduser()
     sources = sources_at(path)
     if split is None and len(sources) == 1:
         return sources[0]
@@ -86,9 +90,9 @@ def recognise(path: str | os.PathLike, split: str | None = None) -> Source:
     same = [source for source in sources if split and split_of(source.split or "") == split]
     if same:
         return same[0]
-    if split == "train" and len(sources) == 1 and Path(path).expanduser().is_file():
+    if split == "train" and len(sources) == 1 and os.path.isfile(path):
         return sources[0]
-    raise DataError(_no_such_split(Path(path), split, sources))
+    raise DataError(_no_such_split(path, split, sources))
 
 
 def _no_such_split(path: Path, split: str | None, sources: list[Source]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -54,7 +55,7 @@ def to_numbers(words: Iterable[str]) -> list[float] | None:
 def read_class_names(folder: Path) -> list[str] | None:
     """The lines of `classes.txt` in a folder; None where there is none."""
     path = folder / CLASSES_FILE
-    return [line for _, line in numbered_lines(path)] if path.is_file() else None
+    return [line for _, line in numbered_lines(path)] if os.path.isfile(path) else None
 
 
 def split_of(name: str) -> str | None:
@@ -74,7 +75,7 @@ def split_folders(folder: Path) -> list[Path]:
     return [
         child
         for child in sorted(folder.iterdir())
-        if child.is_dir() and split_of_folder(child.name)
+        if os.path.isdir(child) and split_of_folder(child.name)
     ]
 
 
@@ -91,7 +92,7 @@ def find_files(path: Path, form: str, pattern: str) -> list[Source]:
     Raises:
         DataError: two files are of the same split.
     """
-    if path.is_file():
+    if os.path.isfile(path):
         split = split_of(path.stem) or split_of_folder(path.parent.name)
         return [Source(path, None, form, split)] if path.match(pattern) else []
     files = sorted(path.glob(pattern))

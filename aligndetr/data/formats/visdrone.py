@@ -6,6 +6,7 @@ A line is `x,y,w,h,score,category,truncation,occlusion`. Regions of category 0, 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from aligndetr.data.formats.image_files import list_images, read_sizes
@@ -23,11 +24,13 @@ _IGNORED, _OTHERS = 0, 11
 
 def find(path: Path) -> list[Source]:
     """Sources of a folder that has `annotations/*.txt` and `images/`, or of folders of splits."""
-    if path.is_file():
+    if os.path.isfile(path):
         return []
     if _is_split(path):
         return [Source(path, None, "visdrone", split_of(path.name))]
-    folders = [child for child in sorted(path.iterdir()) if child.is_dir() and _is_split(child)]
+    folders = [
+        child for child in sorted(path.iterdir()) if os.path.isdir(child) and _is_split(child)
+    ]
     return [Source(child, None, "visdrone", split_of(child.name)) for child in folders]
 
 
@@ -39,7 +42,7 @@ def read(source: Source) -> Reading:
         EntriesError: lines that cannot be used, by file and number.
     """
     root = source.image_root or source.path / "images"
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise DataError(f"{root} does not exist; VisDrone has images/ and annotations/ in a folder")
     assembly = Assembly(source.path, CLASS_NAMES)
     names = list_images(root)
@@ -47,7 +50,7 @@ def read(source: Source) -> Reading:
         labels = source.path / "annotations" / Path(name).with_suffix(".txt")
         if isinstance(size, DataError):
             assembly.defects.append(str(size))
-        elif not labels.is_file():
+        elif not os.path.isfile(labels):
             text = "images have no annotation file (they count as images without objects)"
             assembly.remarks[text].append(name)
             assembly.add_image(name, size)
@@ -58,7 +61,7 @@ def read(source: Source) -> Reading:
 
 def _is_split(folder: Path) -> bool:
     labels = folder / "annotations"
-    return (folder / "images").is_dir() and next(labels.glob("*.txt"), None) is not None
+    return os.path.isdir(folder / "images") and next(labels.glob("*.txt"), None) is not None
 
 
 def _read_boxes(path: Path, image_id: int, assembly: Assembly) -> None:

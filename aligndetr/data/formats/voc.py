@@ -7,6 +7,7 @@ in one folder or in one for each split, are read as well.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser, fromstring
 
@@ -29,7 +30,7 @@ _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 def find(path: Path) -> list[Source]:
     """Sources of a VOC folder, of a folder of XML files, or of a split file of ImageSets/Main."""
-    if path.is_file():
+    if os.path.isfile(path):
         if path.suffix != ".txt" or path.parent.name != "Main":
             return []
         return [_split_source(path)]
@@ -50,7 +51,7 @@ def read(source: Source) -> Reading:
         EntriesError: files that are missing or broken, by name.
     """
     root = _root(source)
-    folder = root / "Annotations" if (root / "Annotations").is_dir() else source.path
+    folder = root / "Annotations" if os.path.isdir(root / "Annotations") else source.path
     image_root = source.image_root or _image_folder(root)
     images = {Path(name).with_suffix("").as_posix(): name for name in list_images(image_root)}
     assembly = Assembly(source.path, [])
@@ -74,14 +75,14 @@ def _split_source(file: Path) -> Source:
 def _root(source: Source) -> Path:
     if source.path.suffix == ".txt":
         return source.path.parent.parent.parent
-    if (source.path / "Annotations").is_dir() or source.split is None:
+    if os.path.isdir(source.path / "Annotations") or source.split is None:
         return source.path
     return source.path.parent
 
 
 def _image_folder(root: Path) -> Path:
     folders = (root / "JPEGImages", root / "images", root)
-    return next(folder for folder in folders if folder.is_dir())
+    return next(folder for folder in folders if os.path.isdir(folder))
 
 
 def _has_xml(folder: Path) -> bool:
@@ -100,11 +101,13 @@ def _wanted(
         without = [name for stem, name in images.items() if stem not in named]
         assembly.remarks["images have no XML file (left out)"] += without
     for stem, where in named.items():
-        if not (folder / f"{stem}.xml").is_file():
+        if not os.path.isfile(folder / f"{stem}.xml"):
             assembly.defects.append(f"{where} names {stem}, but {folder / stem}.xml does not exist")
         elif stem not in images:
             assembly.defects.append(f"{folder / stem}.xml has no image {stem}.*")
-    return {stem: folder / f"{stem}.xml" for stem in named if (folder / f"{stem}.xml").is_file()}
+    return {
+        stem: folder / f"{stem}.xml" for stem in named if os.path.isfile(folder / f"{stem}.xml")
+    }
 
 
 class _NoDocumentType(TreeBuilder):

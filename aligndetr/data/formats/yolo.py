@@ -30,7 +30,7 @@ _ROUNDING = 1e-3  # of a side: exported numbers are rounded
 
 def find(path: Path) -> list[Source]:
     """Sources of a `data.yaml`, of a folder that has one, or that has classes.txt and labels/."""
-    if path.is_file():
+    if os.path.isfile(path):
         files = [path] if path.suffix in (".yaml", ".yml") else []
     else:
         files = sorted([*path.glob("*.yaml"), *path.glob("*.yml")])
@@ -38,9 +38,13 @@ def find(path: Path) -> list[Source]:
         config = _read_yaml(file)
         if isinstance(config, dict) and "names" in config:
             return [Source(file, None, "yolo", s) for s in _SPLITS if config.get(s)]
-        if path.is_file():
+        if os.path.isfile(path):
             raise DataError(f"{file} has no names: is it the data.yaml of a YOLO dataset?")
-    if path.is_dir() and (path / CLASSES_FILE).is_file() and (path / "labels").is_dir():
+    if (
+        os.path.isdir(path)
+        and os.path.isfile(path / CLASSES_FILE)
+        and os.path.isdir(path / "labels")
+    ):
         return [Source(path / CLASSES_FILE, None, "yolo")]
     return []
 
@@ -81,7 +85,7 @@ def _layout(source: Source) -> tuple[list[str], list[Path]]:
     """Class names and images of a split, in order of their paths."""
     here = source.path.parent
     if source.path.name == CLASSES_FILE:
-        folder = here / "images" if (here / "images").is_dir() else here
+        folder = here / "images" if os.path.isdir(here / "images") else here
         return read_class_names(here) or [], [folder / name for name in list_images(folder)]
     config = _read_yaml(source.path)
     names = _class_names(config, source.path)
@@ -123,7 +127,7 @@ def _root(config: dict[str, Any], path: Path) -> Path:
     """The folder that splits are relative to: `path`, relative to the yaml's own folder."""
     given = config.get("path") or "."
     root = path.parent / given if isinstance(given, str) else None
-    if root is None or not root.is_dir():
+    if root is None or not os.path.isdir(root):
         raise DataError(
             f"{path}: path is no folder (it is relative to the folder of this file); "
             "leave path out if the data lies beside the file"
@@ -137,16 +141,16 @@ def _images_at(place: Any, root: Path, path: Path) -> list[Path]:
         raise DataError(f"{path}: a split must be a folder or a list of folders")
     target = root / place
     beside = root / place.removeprefix("../")  # exporters write ../train for train
-    target = beside if not target.exists() and beside.exists() else target
-    if target.is_dir():
+    target = beside if not os.path.exists(target) and os.path.exists(beside) else target
+    if os.path.isdir(target):
         return [target / name for name in list_images(target)]
-    if target.is_file() and target.suffix == ".txt":
+    if os.path.isfile(target) and target.suffix == ".txt":
         return [target.parent / line for _, line in numbered_lines(target)]
     raise DataError(f"{path}: {place} is no folder of images below {root}, and no list of them")
 
 
 def _read_labels(path: Path, image_id: int, size: tuple[int, int], assembly: Assembly) -> None:
-    if not path.is_file():
+    if not os.path.isfile(path):
         text = "images have no label file (they count as images without objects)"
         assembly.remarks[text].append(str(path))
         return
