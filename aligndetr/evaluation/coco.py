@@ -72,7 +72,7 @@ class COCOEvaluator(DetectionEvaluator):
         Raises:
             DataError: the dataset is annotated in parts only, as LVIS is.
         """
-        if load_federation(self.dataset) is not None:
+        if self._federation is not None:
             raise DataError(
                 f"{self.dataset.name} lists negative and not exhaustive categories (LVIS), which "
                 "COCO's AP would count as mistakes: set dataloader.evaluator._target_="
@@ -84,6 +84,10 @@ class COCOEvaluator(DetectionEvaluator):
     @cached_property
     def _ground_truth(self) -> dict[str, list[dict]]:
         return load_ground_truth(self.dataset, set(self._index_of))
+
+    @cached_property
+    def _federation(self) -> dict[str, list[dict]] | None:
+        return load_federation(self.dataset)
 
 
 def coco_annotations(detections: Detections, category_ids: Sequence[int]) -> list[dict]:

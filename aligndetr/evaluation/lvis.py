@@ -10,7 +10,6 @@ import numpy as np
 
 from aligndetr.errors import DataError
 from aligndetr.evaluation.coco import COCOEvaluator
-from aligndetr.evaluation.ground_truth import load_federation
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +43,7 @@ class LVISEvaluator(COCOEvaluator):
         """
         from faster_coco_eval import COCO, COCOeval_faster
 
-        federation = load_federation(self.dataset)
+        federation = self._federation
         if federation is None:
             raise DataError(f"{self.dataset.name} has no neg_category_ids: take COCOEvaluator")
         if any(c["frequency"] not in ("r", "c", "f") for c in federation["categories"]):

@@ -91,3 +91,10 @@ def test_coco_metrics_are_refused_by_a_sentence(lvis, coco_folder):
     plain = load_dataset("plain", *coco_folder([(1, (9, 9))], []))
     with pytest.raises(DataError, match="take COCOEvaluator"):
         LVISEvaluator(plain).compare([])
+
+
+def test_files_are_read_once_for_all_evaluations(lvis, monkeypatch):
+    evaluator = LVISEvaluator(lvis)
+    first = evaluator.compare([])
+    monkeypatch.setattr("aligndetr.evaluation.ground_truth.read", None)
+    assert evaluator.compare([])["AP"] == first["AP"] == 0
