@@ -13,6 +13,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from types import ModuleType
 
 from aligndetr import __version__
 from aligndetr.errors import UserError
@@ -27,6 +28,7 @@ COMMANDS = {
     "config": "print a resolved config and what set each value",
     "doctor": "check a dataset or the environment before training",
     "convert": "convert a checkpoint between toolboxes",
+    "convert-data": "write a dataset as COCO, YOLO or Pascal VOC; divide it",
     "compare": "compare runs of several methods over their seeds",
 }
 BROKEN_PIPE, INTERRUPTED, USER_ERROR = 141, 130, 2
@@ -85,7 +87,7 @@ def _dispatch(words: list[str]) -> int:
         close = difflib.get_close_matches(name, COMMANDS, n=1)
         hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(COMMANDS)}"
         raise UserError(f"no command {name!r}; {hint}")
-    command = importlib.import_module(f"aligndetr.commands.{name}")
+    command = load_command(name)
     parser = argparse.ArgumentParser(
         prog=f"aligndetr {name}",
         description=command.__doc__,
@@ -95,8 +97,13 @@ def _dispatch(words: list[str]) -> int:
     return command.run(parser.parse_intermixed_args(words[1:]))
 
 
+def load_command(name: str) -> ModuleType:
+    """The module of a command, such as `convert_data` for convert-data."""
+    return importlib.import_module(f"aligndetr.commands.{name.replace('-', '_')}")
+
+
 def _overview() -> str:
-    lines = [f"  {name:<9} {text}" for name, text in COMMANDS.items()]
+    lines = [f"  {name:<12} {text}" for name, text in COMMANDS.items()]
     return "\n".join(
         [
             "usage: aligndetr COMMAND ...",

@@ -1,8 +1,11 @@
-"""A model with weights and an image, for what uses both."""
+"""A model with weights, an image, and small datasets, for rooms that share them."""
+
+import json
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.find_file import resolve_config
@@ -33,3 +36,32 @@ def tiny_checkpoint(tmp_path_factory):
 @pytest.fixture
 def photo():
     return np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def coco_folder(tmp_path):
+    """Writes `annotations.json` and `images/` and returns their paths; images are grey noise."""
+
+    def write(images, annotations, categories=((3, "car"), (1, "person"), (17, "cat"))):
+        folder = tmp_path / "images"
+        folder.mkdir(exist_ok=True)
+        entries = []
+        for identity, (height, width) in images:
+            pixels = np.random.default_rng(identity).integers(0, 256, (height, width, 3))
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{identity}.png")
+            entries.append(
+                {"id": identity, "file_name": f"{identity}.png", "height": height, "width": width}
+            )
+        content = {
+            "images": entries,
+            "annotations": [
+                {"id": number, "iscrowd": 0, **annotation}
+                for number, annotation in enumerate(annotations, start=1)
+            ],
+            "categories": [{"id": identity, "name": name} for identity, name in categories],
+        }
+        path = tmp_path / "annotations.json"
+        path.write_text(json.dumps(content))
+        return path, folder
+
+    return write

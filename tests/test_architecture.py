@@ -17,7 +17,7 @@ ORDER = (  # a room imports from rooms of the lines above only, not even from th
     ("matchers", "evaluation"),
     ("criterions", "visualization"),
     ("modeling",),
-    ("interop", "explanation"),
+    ("interop", "explanation", "doctor"),
     ("engine",),
     ("configs", "predictor"),
     ("projects", "commands"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import TYPE_CHECKING
 
 from aligndetr.errors import UserError
@@ -10,7 +11,8 @@ from aligndetr.errors import UserError
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from aligndetr.data.catalog import CocoSource
+    from aligndetr.data.formats import Source
+    from aligndetr.doctor import View
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "datasets",
         nargs="*",
         metavar="DATASET",
-        help="registered names; with --config-file also overrides, key=value",
+        help="paths of own data, or registered names; with --config-file also overrides, key=value",
     )
     parser.add_argument(
         "--env", action="store_true", help="examine the installation instead: what runs where"
@@ -32,6 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--num-queries", type=int, help="compare with the boxes of an image")
     parser.add_argument(
         "--quick", action="store_true", help="do not decode images (misses truncation, duplicates)"
+    )
+    parser.add_argument(
+        "--pictures", metavar="DIR", help="draw classes, sizes and sixteen images of each dataset"
     )
     parser.add_argument(
         "--examples", type=int, default=5, metavar="N", help="files to name per finding (default 5)"
@@ -56,17 +61,21 @@ def run(args: argparse.Namespace) -> int:
 
     from omegaconf import OmegaConf
 
-    from aligndetr.data import doctor
+    from aligndetr import doctor
 
     config = _load_config(args)
     num_queries = args.num_queries or OmegaConf.select(config, "model.num_queries")
+    match_num = OmegaConf.select(config, "model.criterion.match_num")
+    view = _view(config)
     reports = []
-    for name, source in _find_datasets(args, config):
-        report = doctor.examine(
-            name, source.json_file, source.image_root, num_queries, decode_images=not args.quick
-        )
+    for (name, source), is_trained_on in _find_datasets(args, config).items():
+        copies = match_num if is_trained_on else None
+        report = doctor.examine(name, source, num_queries, copies, not args.quick, view)
         print(doctor.format_report(report, args.examples), end="\n\n", flush=True)
         reports.append(report)
+        if args.pictures and report.reading is not None:
+            for path in doctor.draw_pictures(report.reading, name, args.pictures):
+                print(f"-> {path}")
     num_classes = OmegaConf.select(config, "model.num_classes")
     common = doctor.find_leaks(reports) + doctor.compare_classes(reports, num_classes)
     for finding in common:
@@ -93,25 +102,58 @@ def _load_config(args: argparse.Namespace) -> DictConfig:
     return LazyConfig.apply_overrides(config, overrides)
 
 
-def _find_datasets(args: argparse.Namespace, config: DictConfig) -> list[tuple[str, CocoSource]]:
-    """Labels and files of all that the command line and the config name, each once."""
+def _view(config: DictConfig) -> View | None:
+    """How the config's model sees images; None without a config, or a model that has no levels."""
+    import torch
+    from omegaconf import OmegaConf
+
+    from aligndetr.config import instantiate
+    from aligndetr.doctor import View
+
+    backbone = OmegaConf.select(config, "model.backbone")
+    steps = OmegaConf.select(config, "dataloader.test.mapper.augmentation")
+    if backbone is None or steps is None:
+        return None
+    with torch.device("meta"):
+        strides = getattr(instantiate(backbone), "strides", {})
+    used = OmegaConf.select(config, "model.neck.in_features") or strides
+    found = [strides[name] for name in used if name in strides]
+    return View(instantiate(steps), min(found)) if found else None
+
+
+def _find_datasets(args: argparse.Namespace, config: DictConfig) -> dict[tuple[str, Source], bool]:
+    """Labels and sources of all that is named, each once, and whether it is trained on."""
+    from aligndetr.data.catalog import find_sources, label_of
+    from aligndetr.data.formats import sources_at
+
+    if (args.json_file is None) != (args.image_root is None):
+        raise UserError("--json-file and --image-root belong together: give both")
+    found: dict[tuple[str, Source], bool] = {}
+    for text in (text for text in args.datasets if "=" not in text):
+        if os.path.exists(text):
+            found |= {(label_of(source), source): True for source in sources_at(text)}
+        else:
+            found |= dict.fromkeys(find_sources(text), True)
+    found |= dict.fromkeys(find_sources(args.json_file, args.json_file, args.image_root), True)
+    for part in ("train", "test") if args.config_file is not None else ():
+        for key in _of_config(config, part):
+            found.setdefault(key, part == "train")
+    if not found:
+        raise UserError(
+            "nothing to examine: give paths or names of datasets, or --json-file and --image-root, "
+            "or --config-file"
+        )
+    return found
+
+
+def _of_config(config: DictConfig, part: str) -> list[tuple[str, Source]]:
     from omegaconf import OmegaConf
 
     from aligndetr.data.catalog import find_sources
 
-    if (args.json_file is None) != (args.image_root is None):
-        raise UserError("--json-file and --image-root belong together: give both")
-    found = find_sources([text for text in args.datasets if "=" not in text])
-    found += find_sources(args.json_file, args.json_file, args.image_root)
-    for part in ("train", "test") if args.config_file is not None else ():
-        node = OmegaConf.select(config, f"dataloader.{part}.dataset")
-        if node is None or "names" not in node:
-            raise UserError(f"dataloader.{part}.dataset of the config is not a load_dataset node")
-        json_file = node.get("json_file")
-        found += find_sources(json_file or node.names, json_file, node.get("image_root"))
-    if not found:
-        raise UserError(
-            "nothing to examine: give dataset names, or --json-file and --image-root, or "
-            "--config-file"
-        )
-    return list(dict.fromkeys(found))
+    node = OmegaConf.select(config, f"dataloader.{part}.dataset")
+    if node is None or "names" not in node:
+        raise UserError(f"dataloader.{part}.dataset of the config is not a load_dataset node")
+    json_file, path = node.get("json_file"), node.get("path")
+    names = json_file or node.names
+    return find_sources(names, json_file, node.get("image_root"), path, node.get("split"))

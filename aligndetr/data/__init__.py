@@ -1,4 +1,4 @@
-"""Datasets and loaders; `augmentation`, `doctor` and `shapes` are packages of their own."""
+"""Datasets and loaders; `augmentation` and `demo_shapes` are packages of their own."""
 
 from aligndetr.data.catalog import register_coco_instances, registered_names
 from aligndetr.data.dataset import DetectionDataset, load_dataset

@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from aligndetr.data.demo_shapes import SPLITS, ensure_shapes
+from aligndetr.data.formats import Source, recognise
 from aligndetr.errors import DataError
-
-
-@dataclass(frozen=True)
-class CocoSource:
-    """Where a dataset in COCO format lives.
-
-    Attributes:
-        json_file: the annotation file.
-        image_root: the folder that the file names in it are relative to.
-        epoch_size: images that count as one epoch in schedules; None: as many as there are.
-    """
-
-    json_file: Path
-    image_root: Path
-    epoch_size: int | None = None
-
 
 # A source is made when it is asked for: the dataset root may change after the import, and the
 # demo set is drawn on first use.
-_SOURCES: dict[str, Callable[[], CocoSource]] = {}
+_SOURCES: dict[str, Callable[[], Source]] = {}
 
 
 def dataset_root() -> Path:
@@ -52,7 +37,7 @@ def register_coco_instances(
         image_root: folder of the images.
         epoch_size: images that count as one epoch in schedules; None: as many as there are.
     """
-    source = CocoSource(Path(json_file), Path(image_root), epoch_size)
+    source = Source(Path(json_file), Path(image_root), epoch_size=epoch_size)
     _SOURCES[name] = lambda: source
 
 
@@ -61,7 +46,7 @@ def registered_names() -> list[str]:
     return sorted(_SOURCES)
 
 
-def get_source(name: str) -> CocoSource:
+def get_source(name: str) -> Source:
     """The files of a registered dataset; the demo set is drawn when it is not there yet.
 
     Raises:
@@ -70,10 +55,7 @@ def get_source(name: str) -> CocoSource:
     if name not in _SOURCES:
         near = difflib.get_close_matches(name, _SOURCES, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known: {registered_names()}"
-        raise DataError(
-            f"unknown dataset {name!r}; {hint} "
-            "Own data needs no name: give json_file and image_root"
-        )
+        raise DataError(f"unknown dataset {name!r}; {hint} Own data needs no name: give path")
     return _SOURCES[name]()
 
 
@@ -81,34 +63,70 @@ def find_sources(
     names: str | Iterable[str] | None,
     json_file: str | os.PathLike | None = None,
     image_root: str | os.PathLike | None = None,
-) -> list[tuple[str, CocoSource]]:
+    path: str | os.PathLike | None = None,
+    split: str | None = None,
+) -> list[tuple[str, Source]]:
     """Pairs of a label and the files of a dataset, for the arguments of `load_dataset`.
 
     Raises:
-        DataError: unknown name, or only one of json_file and image_root.
+        DataError: unknown name, nothing at the path, or arguments that do not belong together.
     """
+    if path is not None:
+        if json_file is not None:
+            raise DataError(f"path={path} and json_file={json_file} are given: leave one out")
+        source = recognise(path, split)
+        root = source.image_root if image_root is None else Path(image_root)
+        return [(label_of(source), dataclasses.replace(source, image_root=root))]
     if (json_file is None) != (image_root is None):
         raise DataError("json_file and image_root belong together: give both or none")
     if json_file is not None:
         label = names if isinstance(names, str) else Path(json_file).stem
-        return [(label, CocoSource(Path(json_file), Path(image_root)))]
+        return [(label, Source(Path(json_file), Path(image_root)))]
     names = [names] if isinstance(names, str) else names or []
     return [(name, get_source(name)) for name in names]
 
 
-def _coco_2017(split: str, epoch_size: int | None) -> CocoSource:
+_PLAIN_FOLDERS = {"annotations", "coco", "train", "val", "valid", "test", "Main", "ImageSets"}
+
+
+def label_of(source: Source) -> str:
+    """What messages call own data: the folder, and the split."""
+    path = source.path.resolve()
+    folders = [path, *path.parents] if path.is_dir() else path.parents
+    name = next(folder.name for folder in folders if folder.name not in _PLAIN_FOLDERS)
+    part = source.split or ("" if path.is_dir() else path.stem)
+    return f"{name}_{part}" if part else name
+
+
+def _coco_2017(split: str, epoch_size: int | None) -> Source:
     root = dataset_root() / "coco"
-    return CocoSource(
-        root / "annotations" / f"instances_{split}2017.json", root / f"{split}2017", epoch_size
-    )
+    json_file = root / "annotations" / f"instances_{split}2017.json"
+    return Source(json_file, root / f"{split}2017", epoch_size=epoch_size)
 
 
-def _shapes(name: str) -> CocoSource:
+def _shapes(name: str) -> Source:
     folder = ensure_shapes(name, dataset_root())
-    return CocoSource(folder / "instances.json", folder / "images")
+    return Source(folder / "instances.json", folder / "images")
+
+
+def _below_root(image_root: str | None, path: str, form: str) -> Source:
+    root = dataset_root()
+    return Source(root / path, None if image_root is None else root / image_root, form)
 
 
 # 120 000: the published "12 epochs" are 90 000 iterations of 16 images.
 _SOURCES["coco_2017_train"] = partial(_coco_2017, "train", 120_000)
 _SOURCES["coco_2017_val"] = partial(_coco_2017, "val", None)
 _SOURCES.update({name: partial(_shapes, name) for name in SPLITS})
+for _split in ("train", "val"):
+    for _name, _place in {
+        "lvis_v1": ("coco", f"lvis/lvis_v1_{_split}.json", "coco"),
+        "objects365_v2": (
+            f"objects365/{_split}",
+            f"objects365/annotations/zhiyuan_objv2_{_split}.json",
+            "objects365",
+        ),
+        "crowdhuman": ("crowdhuman/Images", f"crowdhuman/annotation_{_split}.odgt", "crowdhuman"),
+        "visdrone": (None, f"visdrone/VisDrone2019-DET-{_split}", "visdrone"),
+    }.items():
+        _SOURCES[f"{_name}_{_split}"] = partial(_below_root, *_place)

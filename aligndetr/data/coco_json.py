@@ -41,8 +41,17 @@ def read_coco_json(json_file: str | os.PathLike) -> Content:
             raise DataError(f"{json_file} has no list {part!r}: is it a COCO detection file?")
         if not content[part] and part != "annotations":
             raise DataError(f"{json_file} has no {part}: the list is empty")
+        if part == "images":
+            _name_images(content[part])
         check_entries(part, content[part], json_file)
     return content
+
+
+def _name_images(images: list[Any]) -> None:
+    """LVIS gives addresses instead of file names: their last two parts, split and file."""
+    for image in images:
+        if isinstance(image, dict) and isinstance(image.get("coco_url"), str):
+            image.setdefault("file_name", "/".join(image["coco_url"].split("/")[-2:]))
 
 
 def parse_json(path: str | os.PathLike) -> Any:

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from aligndetr.data.catalog import CocoSource, find_sources
-from aligndetr.data.records import CocoContent, Record, read_coco
+from aligndetr.data.catalog import find_sources
+from aligndetr.data.formats import Source
+from aligndetr.data.records import Record, Records, read_records
 from aligndetr.errors import DataError
 
 
 class DetectionDataset:
-    """Records of one or several COCO-format datasets; `dataset[i]` is a fresh dict.
+    """Records of one or several datasets; `dataset[i]` is a fresh dict.
 
     A record is dict(file_name, image_id, height, width, annotations), an annotation dict(bbox
     XYWH in pixels, category_id contiguous, iscrowd, area, id).
@@ -24,13 +25,13 @@ class DetectionDataset:
     Args:
         name: what messages and result files call it.
         content: classes and records.
-        source: the files it came from; None when it was put together from several.
+        source: where it came from; None when it was put together from several.
         epoch_size: images that count as one epoch in schedules; None: as many as there are.
 
     Attributes:
         class_names: K names by contiguous index.
         category_ids: K ids of the annotation file by contiguous index.
-        json_file, image_root: paths as strings, or None.
+        source: where it came from, or None.
         image_sizes: (N, 2) int64, (height, width) of each record.
         epoch_size: images that count as one epoch.
     """
@@ -38,15 +39,14 @@ class DetectionDataset:
     def __init__(
         self,
         name: str,
-        content: CocoContent,
-        source: CocoSource | None = None,
+        content: Records,
+        source: Source | None = None,
         epoch_size: int | None = None,
     ) -> None:
         self.name = name
         self.class_names = list(content.class_names)
         self.category_ids = list(content.category_ids)
-        self.json_file = str(source.json_file) if source else None
-        self.image_root = str(source.image_root) if source else None
+        self.source = source
         self.epoch_size = epoch_size or len(content.records)
         sizes = [(record["height"], record["width"]) for record in content.records]
         self.image_sizes = np.array(sizes, dtype=np.int64).reshape(-1, 2)
@@ -56,6 +56,10 @@ class DetectionDataset:
     def num_classes(self) -> int:
         """K."""
         return len(self.class_names)
+
+    def count_objects(self) -> list[int]:
+        """Objects of each of the N images; crowds are none."""
+        return [sum(not entry["iscrowd"] for entry in record["annotations"]) for record in self]
 
     def __len__(self) -> int:
         return len(self._records)
@@ -105,32 +109,34 @@ def load_dataset(
     json_file: str | os.PathLike | None = None,
     image_root: str | os.PathLike | None = None,
     filter_empty: bool = False,
+    path: str | os.PathLike | None = None,
+    split: str | None = None,
 ) -> DetectionDataset:
-    """Load datasets by name, or any COCO annotation file with its image folder.
+    """Load datasets by name, or own data of any form that `formats` knows.
 
     Args:
-        names: a registered name, or several to train on together; with json_file only a label.
-        json_file: annotation file of a dataset that is not registered.
-        image_root: its image folder.
+        names: a registered name, or several to train on together; not used with a path.
+        json_file: COCO annotations of own data, as an alternative to `path`; names is its label.
+        image_root: the image folder of own data; with a path only where it cannot be found.
+        path: own data: a folder, or an annotation file.
+        split: the part of the data at `path`: train, val or test; None where it is not divided.
         filter_empty: leave out images without a box that is not a crowd.
 
     Raises:
         DataError: unknown name, missing or broken files, different classes, or nothing left.
     """
-    sources = find_sources(names, json_file, image_root)
+    sources = find_sources(names, json_file, image_root, path, split)
     if not sources:
-        raise DataError("no dataset: give a name, or json_file and image_root")
+        raise DataError("no dataset: give a name, or a path")
     return _concatenate([_load_one(name, source, filter_empty) for name, source in sources])
 
 
-def _load_one(name: str, source: CocoSource, filter_empty: bool) -> DetectionDataset:
-    content = read_coco(source.json_file, source.image_root)
+def _load_one(name: str, source: Source, filter_empty: bool) -> DetectionDataset:
+    content = read_records(source)
     if filter_empty:
         content.records = [record for record in content.records if _has_objects(record)]
     if not content.records:
-        raise DataError(
-            f"{name}: {source.json_file} has no images" + " with boxes" * bool(filter_empty)
-        )
+        raise DataError(f"{name}: {source.path} has no images" + " with boxes" * bool(filter_empty))
     return DetectionDataset(name, content, source, source.epoch_size)
 
 
@@ -149,6 +155,6 @@ def _concatenate(datasets: list[DetectionDataset]) -> DetectionDataset:
                 f"{first.class_names[:5]}... and {other.class_names[:5]}..."
             )
     records = [record for dataset in datasets for record in dataset]
-    content = CocoContent(first.class_names, first.category_ids, records)
+    content = Records(first.class_names, first.category_ids, records)
     label = "+".join(dataset.name for dataset in datasets)
     return DetectionDataset(label, content, epoch_size=sum(d.epoch_size for d in datasets))

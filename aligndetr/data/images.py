@@ -48,6 +48,18 @@ def check_header(path: str | os.PathLike, size: tuple[int, int]) -> None:
         pass
 
 
+def read_size(path: str | os.PathLike) -> tuple[int, int]:
+    """(height, width) of an image that is turned upright, from its header.
+
+    Raises:
+        DataError: the file is missing, broken, or none of `FORMATS`.
+    """
+    with _opened(path, None) as image:
+        width, height = image.size
+        is_turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+        return (width, height) if is_turned else (height, width)
+
+
 def to_array(image: Image.Image, image_format: str = "RGB") -> np.ndarray:
     """(H, W, 3) uint8 array of a Pillow image of any mode; an alpha channel is ignored.
 

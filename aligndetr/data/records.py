@@ -1,15 +1,15 @@
-"""From a COCO annotation file to records: one dict an image, classes counted from 0."""
+"""From annotations of any form to records: one dict an image, classes counted from 0."""
 
 from __future__ import annotations
 
 import logging
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from aligndetr.data.coco_json import Content, box_defect, read_coco_json, repeated, strangers
+from aligndetr.data.coco_json import Content, box_defect, repeated, strangers
 from aligndetr.data.entries import entry_name
+from aligndetr.data.formats import Source, read
 from aligndetr.errors import DataError, some
 
 logger = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ Record = dict[str, Any]
 
 
 @dataclass
-class CocoContent:
+class Records:
     """What an annotation file says, in the form that training uses.
 
     Attributes:
@@ -34,17 +34,20 @@ class CocoContent:
     records: list[Record]
 
 
-def read_coco(json_file: str | os.PathLike, image_root: str | os.PathLike) -> CocoContent:
-    """Read an annotation file; boxes of zero size are left out with one counted warning.
+def read_records(source: Source) -> Records:
+    """Read a dataset; what is odd is logged, as are boxes of zero size, which are left out.
 
     Raises:
         DataError: the file or folder is missing, the file is broken, or it contradicts itself;
             the message names the image, annotation or category.
     """
-    content = read_coco_json(json_file)
-    if not Path(image_root).is_dir():
+    reading = read(source)
+    content, image_root = reading.content, reading.image_root
+    if not image_root.is_dir():
         raise DataError(f"image folder {image_root} does not exist; check image_root")
-    _refuse_contradictions(content, json_file)
+    for words, examples in reading.remarks.items():
+        logger.warning("%s: %d %s, such as %s", source.path, len(examples), words, examples[0])
+    _refuse_contradictions(content, source.path)
     categories = sorted(content["categories"], key=lambda category: category["id"])
     category_ids = [category["id"] for category in categories]
     records = {
@@ -57,25 +60,25 @@ def read_coco(json_file: str | os.PathLike, image_root: str | os.PathLike) -> Co
         }
         for image in sorted(content["images"], key=lambda image: image["id"])
     }
-    _attach(content["annotations"], records, category_ids, json_file)
+    _attach(content["annotations"], records, category_ids, source.path)
     names = [category["name"] for category in categories]
-    return CocoContent(names, category_ids, list(records.values()))
+    return Records(names, category_ids, list(records.values()))
 
 
-def _refuse_contradictions(content: Content, json_file: Any) -> None:
+def _refuse_contradictions(content: Content, path: Any) -> None:
     for part, key in (("images", "image_id"), ("categories", "category_id")):
         ids = sorted(entry["id"] for entry in content[part])
         if twice := repeated(ids):
-            raise DataError(f"{json_file}: {part} must have unique ids; repeated: {some(twice)}")
+            raise DataError(f"{path}: {part} must have unique ids; repeated: {some(twice)}")
         for position, annotation in strangers(content, key):
             raise DataError(
-                f"{json_file}: {entry_name('annotations', position, annotation)} has {key} "
+                f"{path}: {entry_name('annotations', position, annotation)} has {key} "
                 f"{annotation[key]}, but the ids of the {part} are {some(ids)}"
             )
 
 
 def _attach(
-    annotations: list[dict], records: dict[int, Record], category_ids: list[int], json_file: Any
+    annotations: list[dict], records: dict[int, Record], category_ids: list[int], path: Any
 ) -> None:
     contiguous = {category: index for index, category in enumerate(category_ids)}
     empty = []
@@ -96,5 +99,5 @@ def _attach(
     if empty:
         logger.warning(
             "%s: left out %d boxes without a positive size (annotation ids %s)",
-            json_file, len(empty), some(empty),
+            path, len(empty), some(empty),
         )  # fmt: skip

@@ -13,7 +13,7 @@ import numpy as np
 
 from aligndetr.errors import DataError
 from aligndetr.evaluation.detections import DetectionEvaluator, Detections
-from aligndetr.evaluation.ground_truth import load_ground_truth
+from aligndetr.evaluation.ground_truth import load_federation, load_ground_truth
 from aligndetr.files import atomic_write
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class COCOEvaluator(DetectionEvaluator):
     dataset.
 
     Args:
-        dataset: a `DetectionDataset`: `json_file`, `class_names`, `category_ids` and records
+        dataset: a `DetectionDataset`: `source`, `class_names`, `category_ids` and records
             with `image_id`.
         output_dir: folder for `coco_instances_results.json`, the predictions with the json's own
             category ids; None writes nothing.
@@ -64,12 +64,30 @@ class COCOEvaluator(DetectionEvaluator):
             with atomic_write(path) as file:
                 file.write(json.dumps(annotations))  # json.dump is ten times slower
             logger.info("predictions written to %s", path)
+        return self.compare(annotations)
+
+    def compare(self, annotations: list[dict]) -> dict[str, float]:
+        """Numbers of detections in COCO's results format.
+
+        Raises:
+            DataError: the dataset is annotated in parts only, as LVIS is.
+        """
+        if self._federation is not None:
+            raise DataError(
+                f"{self.dataset.name} lists negative and not exhaustive categories (LVIS), which "
+                "COCO's AP would count as mistakes: set dataloader.evaluator._target_="
+                "aligndetr.evaluation.lvis.LVISEvaluator"
+            )
         names = self.dataset.class_names
         return coco_metrics(self._ground_truth, annotations, names, self.max_dets)
 
     @cached_property
     def _ground_truth(self) -> dict[str, list[dict]]:
         return load_ground_truth(self.dataset, set(self._index_of))
+
+    @cached_property
+    def _federation(self) -> dict[str, list[dict]] | None:
+        return load_federation(self.dataset)
 
 
 def coco_annotations(detections: Detections, category_ids: Sequence[int]) -> list[dict]:

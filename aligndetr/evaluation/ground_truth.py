@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from aligndetr.data.coco_json import read_coco_json
+from aligndetr.data.formats import read
 from aligndetr.errors import DataError
+
+LISTS = ("neg_category_ids", "not_exhaustive_category_ids")
 
 
 def load_ground_truth(dataset, image_ids: set[int]) -> dict[str, list[dict]]:
     """The dataset's objects as a COCO dict, reduced to what box metrics need.
 
-    They come from the json, restricted to the dataset's images and classes; from the records
-    when the dataset joins several files. Annotations are numbered from 1, as COCO's matching reads
-    0 as "not matched".
+    They come from the annotation file, restricted to the dataset's images and classes; from the
+    records when the dataset joins several files. Annotations are numbered from 1, as COCO's
+    matching reads 0 as "not matched".
 
     Raises:
-        DataError: the json cannot be read, or joined files share image ids.
+        DataError: the file cannot be read, or joined files share image ids.
     """
     if len(image_ids) != len(dataset):
         raise DataError(
@@ -40,10 +42,26 @@ def load_ground_truth(dataset, image_ids: set[int]) -> dict[str, list[dict]]:
     }
 
 
+def load_federation(dataset) -> dict[str, list[dict]] | None:
+    """What LVIS says besides boxes, or None for data that is annotated in full.
+
+    Returns:
+        dict(images, categories): `neg_category_ids` and `not_exhaustive_category_ids` of each
+        image, `frequency` of each category.
+    """
+    content = read(dataset.source).content if dataset.source is not None else {"images": []}
+    if not any("neg_category_ids" in image for image in content["images"]):
+        return None
+    return {
+        "images": [{k: image.get(k, []) for k in ("id", *LISTS)} for image in content["images"]],
+        "categories": [{k: c.get(k) for k in ("id", "frequency")} for c in content["categories"]],
+    }
+
+
 def _annotations(dataset) -> Iterator[dict]:
-    """Annotations with `image_id` and the json's own category ids."""
-    if dataset.json_file is not None:
-        yield from read_coco_json(dataset.json_file)["annotations"]
+    """Annotations with `image_id` and the file's own category ids."""
+    if dataset.source is not None:
+        yield from read(dataset.source).content["annotations"]
         return
     for record in (dataset[index] for index in range(len(dataset))):
         for annotation in record["annotations"]:

@@ -63,7 +63,8 @@ def records_of_dataset(
         folder: an empty one, where images are drawn for a demo set, which is not written whole,
             and where there is no dataset.
     """
-    name = None if node is None or node.get("json_file") else node.get("names")
+    own = node is not None and (node.get("json_file") or node.get("path"))
+    name = None if node is None or own else node.get("names")
     is_demo = isinstance(name, str) and name in SPLITS
     dataset = None
     if not is_demo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aligndetr.matchers.copies import num_copies
 from aligndetr.matchers.hungarian import HungarianMatcher
 
 
@@ -16,5 +17,5 @@ class MixedMatcher(HungarianMatcher):
     """
 
     def copies(self, k: int, num_objects: int, num_queries: int) -> int:
-        """k_i = max(1, min(k, floor(Q / (2 G_i)))) for an image with G_i objects."""
-        return max(1, min(k, num_queries // (2 * max(num_objects, 1))))
+        """The rule of `num_copies`."""
+        return num_copies(k, num_objects, num_queries)

@@ -1,7 +1,6 @@
 """How commands take a config, and the flags that they share."""
 
 import argparse
-import importlib
 import runpy
 from pathlib import Path
 
@@ -61,7 +60,7 @@ def test_commands_with_inputs(config_file, tmp_path):
 
 def parser_of(command):
     parser = argparse.ArgumentParser()
-    importlib.import_module(f"aligndetr.commands.{command}").add_arguments(parser)
+    cli.load_command(command).add_arguments(parser)
     return parser
 
 

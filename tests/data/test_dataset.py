@@ -8,7 +8,7 @@ import torch.multiprocessing  # noqa: F401  teaches ForkingPickler to share tens
 from aligndetr.data import load_dataset, register_coco_instances
 from aligndetr.data.catalog import get_source
 from aligndetr.data.dataset import DetectionDataset, PackedRecords
-from aligndetr.data.records import CocoContent
+from aligndetr.data.records import Records
 from aligndetr.errors import DataError
 
 IMAGES = [(1, (40, 60)), (2, (50, 30)), (3, (20, 20)), (4, (20, 20))]
@@ -37,7 +37,7 @@ def test_packed_records_are_what_went_in():
 
 
 def test_a_worker_gets_shared_memory_and_no_lists_of_objects():
-    dataset = DetectionDataset("many", CocoContent(["a"], [1], many_records(10_000)))
+    dataset = DetectionDataset("many", Records(["a"], [1], many_records(10_000)))
     assert len(pickle.dumps(dataset)) > 1_000_000  # what a copy would cost
     assert len(ForkingPickler.dumps(dataset)) < 200_000  # 160 000 of it is image_sizes, an array
     lengths = [len(v) for v in vars(dataset).values() if isinstance(v, (list, tuple, dict))]
@@ -48,10 +48,10 @@ def test_a_worker_gets_shared_memory_and_no_lists_of_objects():
 def test_own_data_by_file_and_folder(coco_folder):
     path, folder = coco_folder(IMAGES, ANNOTATIONS)
     dataset = load_dataset("kitchen", json_file=path, image_root=folder)
-    assert (dataset.name, dataset.json_file, dataset.image_root) == (
+    assert (dataset.name, dataset.source.path, dataset.source.image_root) == (
         "kitchen",
-        str(path),
-        str(folder),
+        path,
+        folder,
     )
     assert (len(dataset), dataset.epoch_size, dataset.num_classes) == (4, 4, 3)
     np.testing.assert_array_equal(dataset.image_sizes, [[40, 60], [50, 30], [20, 20], [20, 20]])
@@ -75,10 +75,10 @@ def test_registered_datasets_and_several_at_once(coco_folder):
     register_coco_instances("kitchen_b", path, folder, epoch_size=100)
     assert load_dataset("kitchen_b").epoch_size == 100
     both = load_dataset(["kitchen_a", "kitchen_b"])
-    assert (len(both), both.epoch_size, both.json_file) == (8, 104, None)
+    assert (len(both), both.epoch_size, both.source) == (8, 104, None)
     assert both.name == "kitchen_a+kitchen_b"
     assert both[5] == load_dataset("kitchen_a")[1]
-    assert load_dataset(["kitchen_a"]).json_file == str(path)
+    assert load_dataset(["kitchen_a"]).source.path == path
 
 
 def test_different_classes_cannot_be_joined(coco_folder, tmp_path):
@@ -103,9 +103,19 @@ def test_unknown_names_and_half_given_files():
 def test_coco_is_below_the_dataset_root_and_has_published_epochs(monkeypatch, tmp_path):
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
     train = get_source("coco_2017_train")
-    assert train.json_file == tmp_path / "coco/annotations/instances_train2017.json"
+    assert train.path == tmp_path / "coco/annotations/instances_train2017.json"
     assert train.image_root == tmp_path / "coco/train2017"
     assert 12 * train.epoch_size / 16 == 90_000
     assert get_source("coco_2017_val").epoch_size is None
     monkeypatch.delenv("DETECTRON2_DATASETS")
     assert get_source("coco_2017_val").image_root.parts == ("datasets", "coco", "val2017")
+
+
+def test_crowds_are_no_objects():
+    box = {"bbox": [1.0, 1.0, 4.0, 4.0], "category_id": 0, "area": 16.0, "id": 1}
+    crowds = [[0, 0, 1], [], [1]]
+    records = [
+        {**record, "annotations": [{**box, "iscrowd": flag} for flag in flags]}
+        for record, flags in zip(many_records(3), crowds, strict=True)
+    ]
+    assert DetectionDataset("few", Records(["a"], [1], records)).count_objects() == [2, 0, 0]

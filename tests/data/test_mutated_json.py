@@ -13,8 +13,9 @@ from PIL import Image
 
 from aligndetr.data.augmentation import apply_augmentations
 from aligndetr.data.dataset import load_dataset
-from aligndetr.data.doctor import compare_classes, examine, format_report
+from aligndetr.data.formats import Source
 from aligndetr.data.mapper import make_instances
+from aligndetr.doctor import compare_classes, examine, format_report
 from aligndetr.errors import DataError
 from aligndetr.evaluation.ground_truth import load_ground_truth
 
@@ -132,7 +133,7 @@ def folder(tmp_path_factory):
 
 def assert_reported(path, folder):
     """The doctor's text says something that can be printed, and gives the number of errors."""
-    report = examine("mutated", path, folder, num_queries=1)
+    report = examine("mutated", Source(path, folder), num_queries=1)
     text = format_report(report)
     text += str([finding.examples for finding in compare_classes([report, report], 2)])
     assert text.encode("utf-8")

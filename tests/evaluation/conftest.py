@@ -1,12 +1,14 @@
 """A COCO json with everything that is awkward, and detections for it."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from aligndetr.data.formats import Source
 from aligndetr.structures import Boxes, Instances
 
 
@@ -15,7 +17,7 @@ class ToyDataset:
 
     def __init__(self, json_file, image_ids, class_names, category_ids, records=None):
         self.name = "toy"
-        self.json_file = json_file and str(json_file)
+        self.source = json_file and Source(Path(json_file), Path())
         self.image_ids = image_ids
         self.class_names = class_names
         self.category_ids = category_ids

@@ -12,7 +12,7 @@ from aligndetr.data.catalog import registered_names
 from aligndetr.data.demo_shapes import HARD, PLAIN, draw_scene, splits
 from aligndetr.data.demo_shapes.drawing import OUTLINES, outline, soft_mask
 from aligndetr.data.demo_shapes.scene import run_lengths
-from aligndetr.data.doctor import examine
+from aligndetr.doctor import examine
 from aligndetr.errors import DataError
 
 SMALL = splits.Split(PLAIN, 60, seed=9)
@@ -56,7 +56,7 @@ def test_it_loads_as_a_dataset_and_the_doctor_finds_no_error(root):
     assert len(dataset) == 60
     assert dataset.class_names == ["circle", "square", "triangle", "star", "ring", "cross"]
     assert dataset.category_ids == [1, 2, 4, 7, 11, 16]  # not contiguous
-    report = examine("shapes", dataset.json_file, dataset.image_root)
+    report = examine("shapes", dataset.source)
     assert [finding.title for finding in report.findings if finding.level == "error"] == []
 
 

@@ -10,7 +10,12 @@ SHORT_EDGES = [480, 512, 544, 576, 608, 640, 672, 704, 736, 768, 800]
 dataloader = {
     "train": L(build_train_loader)(
         dataset=L(load_dataset)(
-            names="coco_2017_train", json_file=None, image_root=None, filter_empty=True
+            names="coco_2017_train",
+            json_file=None,
+            image_root=None,
+            filter_empty=True,
+            path=None,
+            split="train",
         ),
         mapper=L(DetrMapper)(
             augmentation=[
@@ -36,7 +41,12 @@ dataloader = {
     ),
     "test": L(build_test_loader)(
         dataset=L(load_dataset)(
-            names="coco_2017_val", json_file=None, image_root=None, filter_empty=False
+            names="coco_2017_val",
+            json_file=None,
+            image_root=None,
+            filter_empty=False,
+            path="${...train.dataset.path}",
+            split="val",
         ),
         mapper=L(DetrMapper)(
             augmentation=[L(T.ResizeShortestEdge)(short_edge_length=800, max_size=1333)],

@@ -6,12 +6,16 @@ import hashlib
 import os
 import sys
 from collections import defaultdict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from aligndetr.data.doctor.findings import Report
+import numpy as np
+
 from aligndetr.data.images import SizeMismatchError, check_header, read_image
+from aligndetr.data.near_duplicates import close_pairs, load_hasher
+from aligndetr.doctor.findings import Report
 from aligndetr.errors import DataError
 
 
@@ -28,19 +32,37 @@ def check_images(
     """
     found: dict[str, list[str]] = defaultdict(list)
     by_pixels: dict[bytes, list[str]] = defaultdict(list)
+    hasher = _hasher(report) if decode else None
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding releases the interpreter lock
-        results = pool.map(lambda image: _examine(image, image_root, decode), images)
+        results = pool.map(lambda i: _examine(i, image_root, decode, hasher), images)
         outcomes = _show_progress(results, len(images))
-        for image, (defect, detail, digest) in zip(images, outcomes, strict=True):
+        for image, (defect, detail, digest, looks) in zip(images, outcomes, strict=True):
             if defect is not None:
                 found[defect].append(detail)
             elif digest is not None:
                 by_pixels[digest].append(image["file_name"])
+                report.looks |= {} if looks is None else {image["file_name"]: looks}
     for defect, title in _FILE_DEFECTS.items():
         report.add("error", title, found[defect])
     same = [" = ".join(sorted(set(files))) for files in by_pixels.values() if len(set(files)) > 1]
     report.add("warning", "images have the same pixels", same)
     report.fingerprints = {digest: files[0] for digest, files in by_pixels.items()}
+    report.add("warning", "images look alike (keep them in one split)", _lookalikes(report))
+
+
+def _lookalikes(report: Report) -> list[str]:
+    """Pairs of files with different pixels that look alike."""
+    files = [file for file in report.fingerprints.values() if file in report.looks]
+    hashes = np.array([report.looks[file] for file in files]).reshape(-1, 64)
+    return [f"{files[i]} ~ {files[j]}" for i, j in close_pairs(hashes, hashes) if i < j]
+
+
+def _hasher(report: Report) -> Callable[[np.ndarray], np.ndarray] | None:
+    try:
+        return load_hasher()
+    except DataError as error:
+        report.facts.append(("not done", str(error)))
+        return None
 
 
 _FILE_DEFECTS = {
@@ -51,14 +73,17 @@ _FILE_DEFECTS = {
 
 
 class _Outcome(NamedTuple):
-    """A key of `_FILE_DEFECTS` or None, words about it, and a digest of the pixels."""
+    """A key of `_FILE_DEFECTS` or None, words about it, digest and hash of the pixels."""
 
     defect: str | None
     detail: str
     digest: bytes | None = None
+    looks: np.ndarray | None = None
 
 
-def _examine(image: dict[str, Any], image_root: Path, decode: bool) -> _Outcome:
+def _examine(
+    image: dict[str, Any], image_root: Path, decode: bool, hasher: Callable | None
+) -> _Outcome:
     name, size = image["file_name"], (image["height"], image["width"])
     path = image_root / name
     if not os.path.exists(path):
@@ -72,7 +97,8 @@ def _examine(image: dict[str, Any], image_root: Path, decode: bool) -> _Outcome:
         return _Outcome("size", str(error))
     except DataError as error:
         return _Outcome("broken", f"{name}: {error}")
-    return _Outcome(None, name, hashlib.blake2b(pixels.tobytes(), digest_size=16).digest())
+    digest = hashlib.blake2b(pixels.tobytes(), digest_size=16).digest()
+    return _Outcome(None, name, digest, None if hasher is None else hasher(pixels))
 
 
 def _show_progress(results: Any, total: int) -> Any:

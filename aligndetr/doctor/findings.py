@@ -5,6 +5,10 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from aligndetr.data.formats import Reading
+
 
 @dataclass
 class Finding:
@@ -31,6 +35,8 @@ class Report:
         findings: defects, errors and warnings.
         class_names: by ascending category id; empty when the file cannot be read.
         fingerprints: digest of the pixels -> file name, for finding leaks between datasets.
+        looks: file name -> (64,) bool perceptual hash, for finding images that are nearly equal.
+        reading: the dataset; None when it cannot be read.
     """
 
     name: str
@@ -38,6 +44,8 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     class_names: list[str] = field(default_factory=list)
     fingerprints: dict[bytes, str] = field(default_factory=dict)
+    looks: dict[str, np.ndarray] = field(default_factory=dict)
+    reading: Reading | None = None
 
     def count(self, level: str) -> int:
         """Kinds of defects of a level."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 from aligndetr.data.coco_json import Content, box_defect, repeated, strangers
-from aligndetr.data.doctor.findings import Report
+from aligndetr.doctor.findings import Report
+from aligndetr.matchers import lost_copies
 
 _MARGIN = 1.0  # pixels; tools round box edges, so that they stand out a little
 
@@ -68,8 +70,10 @@ def check_contents(content: Content, report: Report) -> None:
     report.add("warning", "images have only crowds (without objects in training)", crowds)
 
 
-def check_num_queries(content: Content, num_queries: int | None, report: Report) -> None:
-    """Images with more boxes than the model has queries to match them with."""
+def check_num_queries(
+    content: Content, num_queries: int | None, match_num: Sequence[int] | None, report: Report
+) -> None:
+    """Images with more boxes than the model has queries to match them with, or to copy them to."""
     if num_queries is None:
         return
     files = {image["id"]: image["file_name"] for image in content["images"]}
@@ -80,8 +84,13 @@ def check_num_queries(content: Content, num_queries: int | None, report: Report)
             lines[count > num_queries].append(f"{files.get(image, image)}: {count} boxes")
     title = f"images have more boxes than the model has queries ({num_queries})"
     report.add("error", title, lines[True])
-    title = f"images have more boxes than half of the queries ({num_queries})"
-    report.add("warning", f"{title}: fewer queries a box there", lines[False])
+    if lost := lost_copies(counts.values(), match_num, num_queries):
+        crowded = counts.most_common(lost.num_lost)
+        lines[False] = [f"{files.get(image, image)}: {count} boxes" for image, count in crowded]
+        report.add("warning", f"images lose copies of their objects: {lost}", lines[False])
+    else:
+        title = f"images have more boxes than half of the queries ({num_queries})"
+        report.add("warning", f"{title}: fewer queries a box there", lines[False])
 
 
 _BOX_DEFECTS = {

@@ -8,7 +8,8 @@ from PIL import Image
 
 from aligndetr.commands import doctor as command
 from aligndetr.data import register_coco_instances
-from aligndetr.data.doctor import examine, find_leaks, format_report
+from aligndetr.data.formats import Source
+from aligndetr.doctor import examine, find_leaks, format_report
 from aligndetr.errors import UserError
 
 IMAGES = [(i, (30, 40)) for i in range(1, 7)]
@@ -38,7 +39,7 @@ def dataset(coco_folder):
 
 
 def findings(paths, **options):
-    report = examine("test", *paths, **options)
+    report = examine("test", Source(*paths), **options)
     return {(finding.level, finding.title): finding.examples for finding in report.findings}
 
 
@@ -164,16 +165,16 @@ def test_duplicate_pixels_within_and_between_datasets(dataset, tmp_path):
     with Image.open(folder / "1.png") as image:
         image.save(folder / "6.png", compress_level=1)
     assert (folder / "1.png").read_bytes() != (folder / "6.png").read_bytes()
-    first = examine("train", path, folder)
+    first = examine("train", Source(path, folder))
     assert [f.examples for f in first.findings] == [["1.png = 6.png"]]
     other = tmp_path / "other"
     other.mkdir()
     for number in range(1, 7):
         Image.fromarray(np.full((30, 40, 3), number, dtype=np.uint8)).save(other / f"{number}.png")
-    second = examine("val", path, other)
+    second = examine("val", Source(path, other))
     assert find_leaks([first, second]) == []
     (other / "5.png").write_bytes((folder / "3.png").read_bytes())
-    (leak,) = find_leaks([first, examine("val", path, other)])
+    (leak,) = find_leaks([first, examine("val", Source(path, other))])
     assert leak.title == "images are in both train and val"
     assert leak.examples == ["3.png = 5.png"]
 
@@ -218,7 +219,7 @@ def test_every_entry_that_cannot_be_used_is_listed(dataset):
 
 
 def test_facts_describe_the_data(dataset):
-    facts = dict(examine("test", *dataset([box(2, [0, 0, 40, 30], iscrowd=1)])).facts)
+    facts = dict(examine("test", Source(*dataset([box(2, [0, 0, 40, 30], iscrowd=1)]))).facts)
     assert facts["size"] == "6 images, 6 boxes, 1 crowds, 2 classes"
     assert facts["boxes/image"] == "median 1, mean 1.0, max 1"
     assert facts["width"] == "40 to 40 pixels, median 40"
@@ -229,7 +230,7 @@ def test_facts_describe_the_data(dataset):
 
 def test_the_text_fits_80_columns_and_names_some_examples(dataset):
     path, folder = dataset([box(2, [-200, 1, 5 + i, 5]) for i in range(9)])
-    report = examine("a" * 60, path, folder)
+    report = examine("a" * 60, Source(path, folder))
     text = format_report(report, num_examples=2)
     assert max(len(line) for line in text.splitlines() if "/" not in line) <= 80
     assert "error    9 x boxes lie outside of their image" in text
@@ -291,3 +292,11 @@ def test_the_datasets_of_a_config(dataset, tmp_path, capsys):
     assert run_command("--config-file", config, "model.num_classes=80") == 1
     assert "add model.num_classes=2" in capsys.readouterr().out
     assert run_command("--config-file", config, "model.num_queries=0") == 1
+
+
+def test_images_that_lose_copies(dataset):
+    # Q = 6, k = 2: floor(6 / (2 * 2)) = 1 copy for the two boxes of image 2
+    found = findings(dataset([box(2, [1, 1, 5, 5])]), num_queries=6, match_num=[2, 1])
+    assert the_one(found, "warning", "lowered to 1 in 1 of 6 images") == ["2.png: 2 boxes"]
+    assert "model.num_queries=8 " in next(iter(found))[1]
+    assert findings(dataset([box(2, [1, 1, 5, 5])]), num_queries=8, match_num=[2, 1]) == {}

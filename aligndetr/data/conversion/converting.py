@@ -1,0 +1,96 @@
+"""`convert`: a dataset of any form to COCO, YOLO or Pascal VOC."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from aligndetr.data.conversion import to_coco, to_voc, to_yolo
+from aligndetr.data.conversion.splitting import divide
+from aligndetr.data.conversion.writing import Part
+from aligndetr.data.formats import read, sources_at
+from aligndetr.errors import DataError
+from aligndetr.files import UNFINISHED, writing
+
+WRITERS = {"coco": to_coco.write, "yolo": to_yolo.write, "voc": to_voc.write}
+
+
+@dataclass
+class Conversion:
+    """What was written.
+
+    Attributes:
+        sizes: split -> (images, boxes) that went in.
+        losses: what the form cannot hold, in words -> how many.
+        remarks: what was odd about the input, in words -> how many.
+    """
+
+    sizes: dict[str, tuple[int, int]]
+    losses: Counter[str]
+    remarks: Counter[str]
+
+
+def convert(
+    path: str | os.PathLike,
+    output: str | os.PathLike,
+    to: str,
+    shares: dict[str, float] | None = None,
+) -> Conversion:
+    """Write a dataset in another form, all splits and the images; whole or not at all.
+
+    Args:
+        path: a folder or an annotation file of any form that `formats` knows.
+        output: a folder that is not there yet.
+        to: coco, yolo or voc.
+        shares: for data without splits, part -> share of the images, such as {"val": 0.2}; the
+            rest becomes train.
+
+    Raises:
+        DataError: the data cannot be read or divided, or the output folder exists.
+        UserError: the output cannot be written.
+    """
+    output = Path(output)
+    if output.exists():
+        raise DataError(f"{output} exists: choose another output folder")
+    sources = sources_at(path)
+    readings = {source.split: read(source) for source in sources}
+    remarks = Counter(
+        {words: len(lines) for r in readings.values() for words, lines in r.remarks.items()}
+    )
+    if shares:
+        if len(readings) > 1:
+            raise DataError(f"{path} has splits already: {', '.join(map(str, readings))}")
+        readings = {**divide(next(iter(readings.values())), shares)}
+    parts = [Part(split, reading) for split, reading in readings.items()]
+    _check_classes(parts)
+    with writing(output):
+        _write_whole(parts, output, to)
+    losses = sum((part.losses for part in parts), Counter())
+    return Conversion({part.split or "all": _size(part) for part in parts}, losses, remarks)
+
+
+def _size(part: Part) -> tuple[int, int]:
+    return len(part.reading.content["images"]), len(part.reading.content["annotations"])
+
+
+def _check_classes(parts: list[Part]) -> None:
+    names = {part.split: [c["name"] for c in part.reading.content["categories"]] for part in parts}
+    for split, found in names.items():
+        if found != names[parts[0].split]:
+            raise DataError(f"{parts[0].split} and {split} have different classes")
+
+
+def _write_whole(parts: list[Part], output: Path, to: str) -> None:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(UNFINISHED, f".{output.name}.", output.parent))
+    try:
+        folder = beside / "new"
+        folder.mkdir()
+        WRITERS[to](parts, folder)
+        os.replace(folder, output)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)

@@ -1,0 +1,61 @@
+"""Boxes in another convention than [x, y, width, height] in pixels: recognised and said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from aligndetr.data.formats.reading import Reading
+from aligndetr.errors import DataError
+
+_FIRST_PIXEL = 1.001  # where fractions end
+_LARGE = 200  # pixels; boxes of larger images do not all lie within the first hundred by chance
+_ENOUGH = 20  # boxes
+
+
+def check_conventions(reading: Reading, path: Path) -> None:
+    """Note boxes that look like percent, like corners, or, here and there, like fractions.
+
+    Raises:
+        DataError: all of them are fractions.
+    """
+    images = {image["id"]: image for image in reading.content["images"]}
+    known = [a for a in reading.content["annotations"] if a["image_id"] in images]
+    if not known:
+        return
+    boxes = np.array([a["bbox"] for a in known], dtype=np.float64)
+    hosts = [images[a["image_id"]] for a in known]
+    sizes = np.array([(host["width"], host["height"]) for host in hosts], dtype=np.float64)
+    ends = boxes[:, :2] + boxes[:, 2:]
+    fractions = (ends <= _FIRST_PIXEL).all(axis=1) & (sizes > 8).all(axis=1)
+    if fractions.all():
+        raise DataError(
+            f"{path}: no box reaches beyond the first pixel of its image; they look like fractions "
+            "of its width and height, but must be pixels"
+        )
+    for text, flags in (
+        ("boxes lie within the first pixel: fractions of the image, not pixels?", fractions),
+        ("boxes reach 100 at most in larger images: percent, not pixels?", _percent(ends, sizes)),
+        (
+            "boxes fit in their image only as corners x0, y0, x1, y1: are all of them corners?",
+            _corners(boxes, sizes),
+        ),
+    ):
+        where = np.flatnonzero(flags)
+        if len(where):
+            reading.remarks[text] = [f"{hosts[i]['file_name']}: {known[i]['bbox']}" for i in where]
+
+
+def _percent(ends: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """(N,) bool: all or none."""
+    reach = ends.max(axis=0)
+    is_percent = len(ends) >= _ENOUGH and sizes.min() >= _LARGE and 80 < reach.min() <= reach.max()
+    return np.full(len(ends), is_percent and reach.max() <= 100)
+
+
+def _corners(boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """(N,) bool: boxes over the edge, where they are many and all of them would fit as corners."""
+    over = (boxes[:, :2] + boxes[:, 2:] > sizes + 1).any(axis=1)
+    fit = (boxes[:, 2:] > boxes[:, :2]).all(axis=1) & (boxes[:, 2:] <= sizes).all(axis=1)
+    return over & (over.mean() > 0.1) & fit[over].all()

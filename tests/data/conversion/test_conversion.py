@@ -1,0 +1,177 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from aligndetr.commands import convert_data
+from aligndetr.data.conversion import convert
+from aligndetr.data.dataset import load_dataset
+from aligndetr.data.formats import Source, read, recognise
+from aligndetr.errors import DataError, UserError
+
+
+def comparable(reading):
+    """Content without the folders of the images, as JSON has it."""
+    content = json.loads(json.dumps(reading.content))
+    for image in content["images"]:
+        image["file_name"] = Path(image["file_name"]).name
+    return {part: content[part] for part in ("images", "annotations", "categories")}
+
+
+@pytest.mark.parametrize("to", ["coco", "yolo", "voc"])
+@pytest.mark.parametrize("form", ["coco", "yolo", "voc", "csv", "jsonl"])
+def test_round_trips_of_whole_pixels_are_exact(write_form, tmp_path, form, to):
+    folder = write_form(form)
+    conversion = convert(folder, tmp_path / "there", to)
+    assert not +conversion.losses
+    assert {split: images for split, (images, _) in conversion.sizes.items()} == {
+        "train": 12,
+        "val": 4,
+    }
+    convert(tmp_path / "there", tmp_path / "back", "coco")
+    for split in ("train", "val"):
+        first, there, back = (
+            comparable(read(recognise(path, split)))
+            for path in (folder, tmp_path / "there", tmp_path / "back")
+        )
+        assert first == there == back
+    assert recognise(tmp_path / "there", "train").format == to
+
+
+def odd_dataset(coco_folder):
+    """Fractions of pixels, a crowd, an area of a mask, boxes over the edge and outside."""
+    boxes = [
+        {"bbox": [1.234567, 2.5, 10.1, 7.7], "category_id": 3},
+        {"bbox": [3, 4, 9, 9], "category_id": 1, "iscrowd": 1},
+        {"bbox": [3, 4, 9, 9], "category_id": 17, "area": 50},
+        {"bbox": [-2, 4, 9, 40], "category_id": 1},
+        {"bbox": [45, 4, 9, 9], "category_id": 1},
+        {"bbox": [5, 5, 0, 3], "category_id": 1},
+    ]
+    return coco_folder([(1, (30, 40))], [{"image_id": 1, **box} for box in boxes])
+
+
+def test_coco_holds_everything(coco_folder, tmp_path):
+    path, folder = odd_dataset(coco_folder)
+    conversion = convert(path, tmp_path / "out", "coco")
+    assert not +conversion.losses
+    written = json.loads((tmp_path / "out" / "annotations.json").read_text())
+    assert written == json.loads(path.read_text())
+    assert comparable(read(recognise(tmp_path / "out"))) == comparable(read(Source(path, folder)))
+
+
+def test_what_yolo_cannot_hold(coco_folder, tmp_path):
+    path, _ = odd_dataset(coco_folder)
+    conversion = convert(path, tmp_path / "out", "yolo")
+    assert dict(conversion.losses) == {
+        "areas that are not width x height": 1,
+        "crowds (left out)": 1,
+        "boxes reaching over the edge (cut)": 1,
+        "boxes outside of their image (left out)": 1,
+    }
+    annotations = read(recognise(tmp_path / "out", "train")).content["annotations"]
+    # 6 decimals of a pixel are exact; classes are counted in the order of their ids 1, 3, 17
+    assert [(a["category_id"], a["bbox"]) for a in annotations] == [
+        (1, [1.234567, 2.5, 10.1, 7.7]),
+        (2, [3, 4, 9, 9]),
+        (0, [0, 4, 7, 26]),
+        (0, [5, 5, 0, 3]),
+    ]
+
+
+def test_what_voc_cannot_hold(coco_folder, tmp_path):
+    path, _ = odd_dataset(coco_folder)
+    conversion = convert(path, tmp_path / "out", "voc")
+    assert conversion.losses["boxes between pixels (rounded)"] == 1
+    annotations = read(recognise(tmp_path / "out", "train")).content["annotations"]
+    # [1.23, 2.5] to [11.33, 10.2] becomes [1, 2] to [11, 10]
+    assert [(a["bbox"], a["iscrowd"]) for a in annotations] == [
+        ([1, 2, 10, 8], 0),
+        ([3, 4, 9, 9], 1),
+        ([3, 4, 9, 9], 0),
+        ([0, 4, 7, 26], 0),
+        ([5, 5, 0, 3], 0),
+    ]
+
+
+def pictures(folder, count):
+    """Noise, each picture twice: saved again, a little smaller, under a name far away."""
+    folder.mkdir()
+    lines = ["file_name,class,x1,y1,x2,y2"]
+    for number in range(count):
+        coarse = np.random.default_rng(number).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        picture = Image.fromarray(coarse).resize((96, 96), Image.Resampling.BICUBIC)
+        picture.save(folder / f"a{number:02}.png")
+        picture.resize((80, 80)).save(folder / f"z{number:02}.jpg", quality=80)
+        lines += [f"a{number:02}.png,thing,1,1,50,50", f"z{number:02}.jpg,thing,1,1,40,40"]
+    (folder / "boxes.csv").write_text("\n".join(lines) + "\n")
+
+
+def names(folder, split):
+    return {
+        Path(record["file_name"]).stem for record in load_dataset(None, path=folder, split=split)
+    }
+
+
+def test_near_duplicates_stay_together_and_the_split_is_always_the_same(tmp_path):
+    pytest.importorskip("imagehash")
+    pictures(tmp_path / "in", 20)
+    for name in ("one", "two"):
+        convert(tmp_path / "in", tmp_path / name, "coco", {"val": 0.2, "test": 0.1})
+    train, val, test = (names(tmp_path / "one", split) for split in ("train", "val", "test"))
+    assert (len(train), len(val), len(test)) == (28, 8, 4)
+    for part in (train, val, test):
+        assert {name[1:] for name in part if name[0] == "a"} == {
+            name[1:] for name in part if name[0] == "z"
+        }
+    assert not train & val | train & test | val & test
+    assert names(tmp_path / "two", "val") == val
+
+
+def test_a_share_that_leaves_nothing(tmp_path):
+    pytest.importorskip("imagehash")
+    pictures(tmp_path / "in", 1)
+    with pytest.raises(DataError, match="2 images in 1 groups of near-duplicates leave none for"):
+        convert(tmp_path / "in", tmp_path / "out", "coco", {"val": 0.5})
+    assert not (tmp_path / "out").exists()
+
+
+def test_refusals_leave_nothing_behind(write_form, tmp_path):
+    folder = write_form("coco")
+    with pytest.raises(DataError, match="has splits already: train, val"):
+        convert(folder, tmp_path / "out", "yolo", {"val": 0.2})
+    (folder / "images" / "val" / "val_000002.png").unlink()
+    with pytest.raises(DataError, match=r"val_000002.png does not exist"):
+        convert(folder, tmp_path / "out", "yolo")
+    with pytest.raises(DataError, match="exists: choose another"):
+        convert(folder, folder, "yolo")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["my_coco"]
+
+
+def test_names_that_clash_without_their_suffix(coco_folder, tmp_path):
+    path, folder = coco_folder(
+        [(1, (9, 9))], [{"image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5]}]
+    )
+    Image.new("RGB", (9, 9)).save(folder / "1.jpg")
+    content = json.loads(path.read_text())
+    content["images"].append({**content["images"][0], "id": 2, "file_name": "1.jpg"})
+    path.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r"several images would be called 1\.\*"):
+        convert(path, tmp_path / "out", "yolo")
+
+
+def test_the_command_says_what_is_lost(coco_folder, tmp_path, capsys):
+    import argparse
+
+    parser = argparse.ArgumentParser()
+    convert_data.add_arguments(parser)
+    path, _ = odd_dataset(coco_folder)
+    words = [str(path), str(tmp_path / "out"), "--to", "yolo"]
+    assert convert_data.run(parser.parse_args(words)) == 0
+    output = capsys.readouterr().out
+    assert "all: 1 images, 6 boxes\n" in output
+    assert "yolo cannot hold: 1 crowds (left out)\n" in output
+    with pytest.raises(UserError, match="below 1 in sum"):
+        convert_data.run(parser.parse_args([*words, "--val", "0.7", "--test", "0.5"]))
