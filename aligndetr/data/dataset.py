@@ -14,6 +14,8 @@ from aligndetr.data.catalog import CocoSource, find_sources
 from aligndetr.data.records import CocoContent, Record, read_coco
 from aligndetr.errors import DataError
 
+_SUBSET_SEED = 0  # not the training's: runs with several seeds are compared on the same images
+
 
 class DetectionDataset:
     """Records of one or several COCO-format datasets; `dataset[i]` is a fresh dict.
@@ -56,6 +58,19 @@ class DetectionDataset:
     def num_classes(self) -> int:
         """K."""
         return len(self.class_names)
+
+    def random_subset(self, count: int) -> DetectionDataset:
+        """The same `count` images every time, those of a smaller number among them.
+
+        Args:
+            count: how many, at most as there are; they keep their order and all classes their
+                index. One epoch then is as many images.
+        """
+        chosen = np.random.default_rng(_SUBSET_SEED).permutation(len(self))[:count]
+        records = [self[index] for index in sorted(chosen.tolist())]
+        return DetectionDataset(
+            self.name, CocoContent(self.class_names, self.category_ids, records)
+        )
 
     def __len__(self) -> int:
         return len(self._records)
