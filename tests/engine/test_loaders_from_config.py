@@ -1,11 +1,14 @@
-"""A part of the training set, always the same, of every size within the larger ones."""
+"""What a config says of the training set: a part of it, always the same; stages of the loader."""
 
 import logging
 
 import pytest
+import torch
 
+from aligndetr.configs.common.dense import stages
 from aligndetr.engine.loaders_from_config import build_train_loader, load_dataset
 from aligndetr.engine.plan import make_plan
+from aligndetr.engine.run import train
 from aligndetr.errors import ConfigError
 
 
@@ -60,3 +63,23 @@ def test_stages_are_told_the_length_of_the_training(tiny_config):
     batches = iter(loader)
     heights = [next(batches)[0]["image"].shape[1] for _ in range(10)]  # 5 steps of 2 batches
     assert heights == [48] * 4 + [32] * 6
+
+
+def test_a_run_is_resumed_within_a_stage_bit_by_bit(tiny_config, tmp_path):
+    config = tiny_config("train.max_iter=6", "train.checkpointer.period=1", "train.max_images=7")
+    node = config.dataloader.train
+    node.stages = stages(node, size=48, plain=[])  # from step 1 of 6 to step 3, and step 5.4
+    node.balancing = {"_target_": "aligndetr.data.ClassBalanced"}
+    config.train.checkpointer.max_to_keep = None
+    train(config)
+    folder = tmp_path / "run"
+    whole = torch.load(folder / "model_final.pth", weights_only=True)
+    for path in folder.glob("model_*.pth"):
+        if path.name not in ("model_0000000.pth", "model_0000001.pth"):
+            path.unlink()
+    (folder / "last_checkpoint").write_text("model_0000001.pth")  # step 2 comes next
+    train(config, resume=True)
+    resumed = torch.load(folder / "model_final.pth", weights_only=True)
+    assert whole["loader"] == resumed["loader"]
+    for name, value in whole["model"].items():
+        assert torch.equal(resumed["model"][name], value), name
