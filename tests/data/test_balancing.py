@@ -130,3 +130,12 @@ def test_a_state_of_before_there_was_balancing_is_continued(dataset, caplog):
     loader.load_state_dict({**state, "consumed": 3})
     assert loader.consumed == 3
     assert not caplog.text
+
+
+def test_the_loader_follows_the_balance(dataset):
+    class OnlyThird:
+        def repeats(self, dataset):
+            return np.array([0, 0, 2.0, 0, 0, 0, 0, 0])
+
+    loader = build_train_loader(dataset, DetrMapper([]), 1, 0, balancing=OnlyThird())
+    assert {batch[0]["image_id"] for batch in islice(loader, 10)} == {3}
