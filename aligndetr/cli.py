@@ -21,6 +21,7 @@ from aligndetr.errors import UserError
 COMMANDS = {
     "train": "train a config and evaluate the result",
     "eval": "evaluate a checkpoint",
+    "overfit": "check that a model can learn one batch, or say which part does not",
     "predict": "detect objects in images and draw them",
     "inspect": "draw matched queries and sampling points, layer by layer",
     "walk": "one forward step by step: shapes, ranges, time, memory",

@@ -47,7 +47,9 @@ def run(args: argparse.Namespace) -> int:
 
     config = load_config(args).dataloader.train
     config.num_workers = 0
-    loader = instantiate(config)
+    batches = -(-args.num_images // config.total_batch_size)
+    length = {"num_batches": batches} if config.get("stages") else {}  # all stages are shown
+    loader = instantiate(config, **length)
     if args.source == "annotation":
         paths = draw_as_annotated(loader.dataset, args.output, args.num_images)
     else:

@@ -15,6 +15,8 @@ from aligndetr.data.formats import Source
 from aligndetr.data.records import Record, Records, read_records
 from aligndetr.errors import DataError
 
+_SUBSET_SEED = 0  # not the training's: runs with several seeds are compared on the same images
+
 
 class DetectionDataset:
     """Records of one or several datasets; `dataset[i]` is a fresh dict.
@@ -60,6 +62,19 @@ class DetectionDataset:
     def count_objects(self) -> list[int]:
         """Objects of each of the N images; crowds are none."""
         return [sum(not entry["iscrowd"] for entry in record["annotations"]) for record in self]
+
+    def random_subset(self, count: int) -> DetectionDataset:
+        """The same `count` images every time, those of a smaller number among them.
+
+        Args:
+            count: how many, at most as there are; they keep their order and all classes their
+                index. One epoch then is as many images.
+        """
+        chosen = np.random.default_rng(_SUBSET_SEED).permutation(len(self))[:count]
+        records = [self[index] for index in sorted(chosen.tolist())]
+        return DetectionDataset(
+            self.name, Records(self.class_names, self.category_ids, records)
+        )
 
     def __len__(self) -> int:
         return len(self._records)

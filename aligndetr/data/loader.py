@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import logging
 import secrets
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from aligndetr.data.balancing import Balancing
 from aligndetr.data.dataset import DetectionDataset
 from aligndetr.data.samplers import (
     Sample,
@@ -18,7 +20,7 @@ from aligndetr.data.samplers import (
     training_batches,
     training_samples,
 )
-from aligndetr.data.workers import BatchReader, BatchTransform, Mapper, read_batches
+from aligndetr.data.workers import BatchReader, BatchTransform, Mapper, Stage, read_batches
 from aligndetr.distributed import broadcast_object, rank, world_size
 from aligndetr.errors import CheckpointError, DataError
 
@@ -39,7 +41,9 @@ class _Loader:
         self.skipped: dict[str, None] = {}
         self._reader = reader
 
-    def _read(self, batches: Iterable[list[Sample]], *seed: int) -> Iterator[list[dict[str, Any]]]:
+    def _read(
+        self, batches: Iterable[tuple[int, list[Sample]]], *seed: int
+    ) -> Iterator[list[dict[str, Any]]]:
         numbers = [self._reader.seed, *seed]
         return read_batches(self._reader, batches, self.num_workers, self.skipped, numbers)
 
@@ -57,6 +61,8 @@ class TrainLoader(_Loader):
         num_workers: loading processes; 0 loads in this one.
         groups: a group number per image, batches are drawn within groups; None: no groups.
         rank, world_size: this process and how many there are.
+        repeats: (N,) how often an image comes in an epoch on average; None: once.
+        num_batches: of the whole training; needed if the reader has stages.
 
     Attributes:
         consumed: batches handed out so far (each process hands out its part of a step).
@@ -70,6 +76,8 @@ class TrainLoader(_Loader):
         groups: Sequence[int] | None = None,
         rank: int = 0,
         world_size: int = 1,
+        repeats: np.ndarray | None = None,
+        num_batches: int | None = None,
     ) -> None:
         super().__init__(reader, num_workers)
         self.total_batch_size = total_batch_size
@@ -78,16 +86,26 @@ class TrainLoader(_Loader):
         self._groups = groups
         self._rank = rank
         self._world_size = world_size
+        self._repeats = repeats
+        self._num_batches = num_batches
 
     def __iter__(self) -> Iterator[list[dict[str, Any]]]:
         samples = training_samples(
-            len(self.dataset), self._reader.seed, self._rank, self._world_size
+            len(self.dataset), self._reader.seed, self._rank, self._world_size, self._repeats
         )
-        batches = training_batches(samples, self.batch_size, self._groups)
+        batches = enumerate(training_batches(samples, self.batch_size, self._groups))
         batches = itertools.islice(batches, self.consumed, None)
-        for items in self._read(batches, self._rank, self.consumed):
+        requests = ((self._stage(number), batch) for number, batch in batches)
+        for items in self._read(requests, self._rank, self.consumed):
             self.consumed += 1
             yield items
+
+    def _stage(self, number: int) -> int:
+        """Which way of the reader makes the batch of this number; 0 is the usual one."""
+        for index, stage in enumerate(self._reader.stages, start=1):
+            if stage.start <= number / self._num_batches < stage.end:
+                return index
+        return 0
 
     def state_dict(self) -> dict[str, int]:
         """What `load_state_dict` needs to go on after the last consumed batch."""
@@ -108,9 +126,9 @@ class TrainLoader(_Loader):
         self._reader.seed = state["seed"]
         self.consumed = state["consumed"]
         changed = {
-            name: (state[name], value)
+            name: (state.get(name, 0), value)
             for name, value in self._setting().items()
-            if state[name] != value
+            if state.get(name, 0) != value
         }
         if changed:
             images = state["consumed"] * state["total_batch_size"]
@@ -126,6 +144,7 @@ class TrainLoader(_Loader):
             "world_size": self._world_size,
             "num_images": len(self.dataset),
             "num_groups": 1 if self._groups is None else len(set(self._groups)),
+            "repeats_crc32": 0 if self._repeats is None else zlib.crc32(self._repeats.tobytes()),
         }
 
 
@@ -148,7 +167,7 @@ class TestLoader(_Loader):
         return len(self._batches)
 
     def __iter__(self) -> Iterator[list[dict[str, Any]]]:
-        return filter(None, self._read(self._batches))
+        return filter(None, self._read((0, batch) for batch in self._batches))
 
 
 def build_train_loader(
@@ -159,6 +178,9 @@ def build_train_loader(
     aspect_ratio_grouping: bool = True,
     seed: int | None = 0,
     batch_transform: BatchTransform | None = None,
+    balancing: Balancing | None = None,
+    stages: Sequence[Stage] = (),
+    num_batches: int | None = None,
 ) -> TrainLoader:
     """The training loader of this process.
 
@@ -172,9 +194,12 @@ def build_train_loader(
             travels with the loader's state.
         batch_transform: from the items of a batch and a generator to other items, such as
             `BatchResize`; None: nothing.
+        balancing: how often images come in an epoch, such as `RepeatFactor`; None: once.
+        stages: parts of the training with another mapper; of several that hold, the first counts.
+        num_batches: that this process takes in the whole training; stages need it.
 
     Raises:
-        DataError: the batch cannot be divided among the processes.
+        DataError: the batch cannot be divided among the processes, or a stage has no length.
     """
     processes = world_size()
     if total_batch_size < 1 or total_batch_size % processes:
@@ -184,10 +209,15 @@ def build_train_loader(
         )
     if seed is None or seed < 0:
         seed = broadcast_object(secrets.randbits(31))
+    if stages and not num_batches:
+        raise DataError("stages are parts of a training: give num_batches, its length")
     heights, widths = dataset.image_sizes.T
     groups = (widths > heights).astype(int).tolist() if aspect_ratio_grouping else None
-    reader = BatchReader(dataset, mapper, seed, True, batch_transform)
-    return TrainLoader(reader, total_batch_size, num_workers, groups, rank(), processes)
+    repeats = None if balancing is None else balancing.repeats(dataset)
+    reader = BatchReader(dataset, mapper, seed, True, batch_transform, stages)
+    return TrainLoader(
+        reader, total_batch_size, num_workers, groups, rank(), processes, repeats, num_batches
+    )
 
 
 def build_test_loader(

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from fvcore.transforms.transform import Transform
 
-from aligndetr.data.augmentation import Augmentation, BoxAugmentation, apply_augmentations
+from aligndetr.data.augmentation import AnyAugmentation, LabelledImage, augment
 from aligndetr.data.images import read_image
 from aligndetr.data.records import Record
+from aligndetr.errors import DataError
 from aligndetr.structures import Boxes, Instances
 
 
@@ -30,18 +31,24 @@ class DetrMapper:
             stops with an error, True counts it and goes on with another one.
     """
 
-    augmentation: Sequence[Augmentation | BoxAugmentation]
-    augmentation_with_crop: Sequence[Augmentation | BoxAugmentation] | None = None
+    augmentation: Sequence[AnyAugmentation]
+    augmentation_with_crop: Sequence[AnyAugmentation] | None = None
     is_train: bool = True
     image_format: str = "RGB"
     skip_broken_images: bool = False
 
-    def __call__(self, record: Record, rng: np.random.Generator | None = None) -> dict[str, Any]:
+    def __call__(
+        self,
+        record: Record,
+        rng: np.random.Generator | None = None,
+        others: Sequence[Record] | None = None,
+    ) -> dict[str, Any]:
         """Map one record.
 
         Args:
             record: dict(file_name, annotations, and height, width of the file when known).
             rng: source of every random draw; None: always the same draws.
+            others: records that augmentations like `Mosaic` draw from; the loader gives all.
 
         Returns:
             dict(file_name, image_id, height, width, image (3, h, w) uint8) where height and
@@ -49,53 +56,59 @@ class DetrMapper:
             in pixels of `image`) and gt_classes (G,) int64.
 
         Raises:
-            DataError: the image is missing, broken, or not of the annotated size.
+            DataError: an image is missing, broken, or not of the annotated size; or others are
+                needed and not there.
         """
         rng = np.random.default_rng(0) if rng is None else rng
         item = {key: value for key, value in record.items() if key != "annotations"}
-        size = (item["height"], item["width"]) if "height" in item else None
-        original = read_image(record["file_name"], size, self.image_format)
-        item["height"], item["width"] = original.shape[:2]
-        boxes = _object_boxes(record["annotations"]) if self.is_train else None
-        image, transform = apply_augmentations(self._choose_steps(rng), original, rng, boxes)
-        item["image"] = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+        original = self._read(record)
+        item["height"], item["width"] = original.pixels.shape[:2]
+        steps = self._choose_steps(rng)
+        augmented = augment(steps, original, rng, partial(self._draw, others, rng))
+        pixels = np.ascontiguousarray(augmented.pixels.transpose(2, 0, 1))
+        item["image"] = torch.from_numpy(pixels)
         if self.is_train:
-            item["instances"] = make_instances(record["annotations"], transform, image.shape[:2])
+            item["instances"] = make_instances(augmented)
         return item
 
-    def _choose_steps(self, rng: np.random.Generator) -> Sequence[Augmentation | BoxAugmentation]:
+    def _read(self, record: Record) -> LabelledImage:
+        size = (record["height"], record["width"]) if "height" in record else None
+        pixels = read_image(record["file_name"], size, self.image_format)
+        return LabelledImage(pixels, *_objects(record["annotations"] if self.is_train else ()))
+
+    def _draw(self, others: Sequence[Record] | None, rng: np.random.Generator) -> LabelledImage:
+        if not others:
+            raise DataError(
+                "an augmentation asks for other images, which only a training loader has; "
+                "leave it out of the mapper here"
+            )
+        return self._read(others[int(rng.integers(len(others)))])
+
+    def _choose_steps(self, rng: np.random.Generator) -> Sequence[AnyAugmentation]:
         if self.augmentation_with_crop is not None and rng.random() < 0.5:
             return self.augmentation_with_crop
         return self.augmentation
 
 
-def make_instances(
-    annotations: Sequence[dict[str, Any]], transform: Transform, image_size: tuple[int, int]
-) -> Instances:
-    """Objects of an augmented image; without crowds and boxes that are no longer in it.
-
-    Args:
-        annotations: COCO annotations, bbox XYWH in pixels of the original image.
-        transform: from the original to the augmented image.
-        image_size: (height, width) of the augmented image.
+def make_instances(image: LabelledImage) -> Instances:
+    """Objects of an augmented image; boxes are cut to it, and left out if nothing is left.
 
     Returns:
         Instances with gt_boxes (Boxes XYXY float32) and gt_classes (G,) int64.
     """
-    boxes = torch.from_numpy(transform.apply_box(_object_boxes(annotations)))
-    gt_boxes = Boxes(Boxes(boxes).clip(image_size).tensor.float())
-    classes = [entry["category_id"] for entry in annotations if not entry["iscrowd"]]
-    instances = Instances(
-        tuple(image_size), gt_boxes=gt_boxes, gt_classes=torch.tensor(classes, dtype=torch.int64)
-    )
+    size = image.pixels.shape[:2]
+    gt_boxes = Boxes(Boxes(torch.from_numpy(image.boxes)).clip(size).tensor.float())
+    instances = Instances(size, gt_boxes=gt_boxes, gt_classes=torch.from_numpy(image.classes))
     return instances[gt_boxes.nonempty(_SMALLEST_EDGE)]
 
 
-def _object_boxes(annotations: Sequence[dict[str, Any]]) -> np.ndarray:
-    """(N, 4) XYXY of all annotations but crowds."""
-    boxes = [entry["bbox"] for entry in annotations if not entry["iscrowd"]]
-    left_top, size = np.split(np.array(boxes, dtype=np.float64).reshape(-1, 4), 2, axis=1)
-    return np.concatenate([left_top, left_top + size], axis=1)
+def _objects(annotations: Sequence[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes (N, 4) XYXY and classes (N,) of all annotations but crowds."""
+    objects = [entry for entry in annotations if not entry["iscrowd"]]
+    boxes = np.array([entry["bbox"] for entry in objects], dtype=np.float64).reshape(-1, 4)
+    left_top, size = np.split(boxes, 2, axis=1)
+    classes = np.array([entry["category_id"] for entry in objects], dtype=np.int64)
+    return np.concatenate([left_top, left_top + size], axis=1), classes
 
 
 _SMALLEST_EDGE = 1e-5  # pixels; what rounding leaves of a box that was cut off

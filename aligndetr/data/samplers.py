@@ -7,12 +7,16 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-Sample = tuple[int, int]
-"""(epoch, index of the image)."""
+Sample = tuple[int, ...]
+"""(epoch, index of the image); (epoch, index, n) where an image comes for the nth time, n > 1."""
 
 
 def training_samples(
-    size: int, seed: int = 0, rank: int = 0, world_size: int = 1
+    size: int,
+    seed: int = 0,
+    rank: int = 0,
+    world_size: int = 1,
+    repeats: np.ndarray | None = None,
 ) -> Iterator[Sample]:
     """An endless stream of shuffled epochs, dealt out to the processes in turn.
 
@@ -24,15 +28,28 @@ def training_samples(
         seed: epochs are shuffled by (seed, epoch).
         rank: this process.
         world_size: how many processes there are.
+        repeats: (size,) how often an image comes in an epoch on average; a fraction is rounded
+            up as often as it says, drawn anew each epoch. None: once.
     """
-    if size <= 0:
+    if size <= 0 or (repeats is not None and not repeats.sum() > 0):
         raise ValueError("cannot sample from an empty dataset")
-    current = -1
-    for position in itertools.count(rank, world_size):
-        epoch, offset = divmod(position, size)
-        if epoch != current:
-            current, order = epoch, np.random.default_rng([seed, epoch]).permutation(size).tolist()
-        yield epoch, order[offset]
+    epochs = (_shuffled(epoch, size, seed, repeats) for epoch in itertools.count())
+    stream = itertools.chain.from_iterable(epochs)
+    return itertools.islice(stream, rank, None, world_size)
+
+
+def _shuffled(epoch: int, size: int, seed: int, repeats: np.ndarray | None) -> list[Sample]:
+    rng = np.random.default_rng([seed, epoch])
+    if repeats is None:
+        return [(epoch, index) for index in rng.permutation(size).tolist()]
+    whole = np.floor(repeats)
+    times = whole + (rng.random(size) < repeats - whole)
+    samples = [
+        (epoch, index, n + 1) if n else (epoch, index)
+        for index, count in enumerate(times.astype(int).tolist())
+        for n in range(count)
+    ]
+    return [samples[place] for place in rng.permutation(len(samples)).tolist()]
 
 
 def training_batches(

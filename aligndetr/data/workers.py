@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ import torch
 from torch.utils.data import DataLoader
 
 from aligndetr.data.dataset import DetectionDataset
-from aligndetr.data.records import Record
 from aligndetr.data.samplers import Sample
 from aligndetr.data.worker_signals import (
     dead_workers_named,
@@ -24,7 +24,8 @@ from aligndetr.errors import DataError
 
 logger = logging.getLogger(__name__)
 
-Mapper = Callable[[Record, np.random.Generator], dict[str, Any]]
+Mapper = Callable[..., dict[str, Any]]
+"""(record, generator), and `others=` where it has this parameter, to an item."""
 BatchTransform = Callable[[list[dict[str, Any]], np.random.Generator], list[dict[str, Any]]]
 
 
@@ -44,16 +45,43 @@ class LoadedBatch(NamedTuple):
 
 
 @dataclass
+class Stage:
+    """Another mapper, and what its batches share, for a part of the training.
+
+    Args:
+        start, end: from and up to which part of the training, 0 to 1.
+        mapper, batch_transform: see `BatchReader`.
+
+    Raises:
+        DataError: no part of a training is between start and end.
+    """
+
+    start: float
+    end: float
+    mapper: Mapper
+    batch_transform: BatchTransform | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.end <= 1:
+            raise DataError(
+                f"a stage from {self.start} to {self.end} is no part of a training: give parts of "
+                "its length, such as start=0.1 and end=0.9"
+            )
+
+
+@dataclass
 class BatchReader:
-    """Turns a list of (epoch, index) into a batch; this is what runs in the workers.
+    """Turns a list of samples into a batch; this is what runs in the workers.
 
     Args:
         dataset: records.
-        mapper: from a record and a generator to an item.
+        mapper: from a record and a generator to an item; one that has a parameter `others` is
+            given all records there.
         seed: every item gets a generator seeded by (seed, epoch, index).
         replace_broken: take another image instead of one that is skipped.
         batch_transform: for what the images of a batch share, such as a random size; it gets a
             generator seeded by (seed, epoch and index of the first image). None: nothing.
+        stages: other ways to make a batch; number 0 is the usual one, these follow.
     """
 
     dataset: DetectionDataset
@@ -61,28 +89,34 @@ class BatchReader:
     seed: int
     replace_broken: bool
     batch_transform: BatchTransform | None = None
+    stages: Sequence[Stage] = ()
 
-    def __getitem__(self, samples: Sequence[Sample]) -> LoadedBatch:
+    def __getitem__(self, request: tuple[int, Sequence[Sample]]) -> LoadedBatch:
+        """The batch of these samples, in the way of that number."""
+        number, samples = request
+        way = self.stages[number - 1] if number else self
         batch = LoadedBatch([], [])
-        for epoch, index in samples:
+        for sample in samples:
             try:
-                self._read(epoch, index, batch)
+                self._read(way.mapper, sample, batch)
             except DataError as error:
                 return LoadedBatch([], batch.skipped, str(error))
-        if self.batch_transform is None:
+        if way.batch_transform is None:
             return batch
-        # One number more than for an item, so that it is another stream.
+        # One number more than for an item, so that it is another stream; 1 counts no repeat.
         rng = np.random.default_rng([self.seed, *samples[0], 1])
-        return batch._replace(items=self.batch_transform(batch.items, rng))
+        return batch._replace(items=way.batch_transform(batch.items, rng))
 
-    def _read(self, epoch: int, index: int, batch: LoadedBatch) -> None:
-        rng = np.random.default_rng([self.seed, epoch, index])
+    def _read(self, mapper: Mapper, sample: Sample, batch: LoadedBatch) -> None:
+        rng = np.random.default_rng([self.seed, *sample])
+        index = sample[1]
+        others = {"others": self.dataset} if _takes_others(mapper) else {}
         for _ in range(_MOST_ATTEMPTS):
             try:
-                batch.items.append(self.mapper(self.dataset[index], rng))
+                batch.items.append(mapper(self.dataset[index], rng, **others))
                 return
             except DataError as error:
-                if not getattr(self.mapper, "skip_broken_images", False):
+                if not getattr(mapper, "skip_broken_images", False):
                     raise
                 batch.skipped.append(str(error))
             if not self.replace_broken:
@@ -91,12 +125,16 @@ class BatchReader:
         raise DataError(f"{_MOST_ATTEMPTS} broken images in a row; the last: {batch.skipped[-1]}")
 
 
+def _takes_others(mapper: Mapper) -> bool:
+    return "others" in inspect.signature(mapper).parameters
+
+
 _MOST_ATTEMPTS = 20
 
 
 def read_batches(
     reader: BatchReader,
-    batches: Iterable[list[Sample]],
+    batches: Iterable[tuple[int, list[Sample]]],
     num_workers: int,
     skipped: dict[str, None],
     seed: Sequence[int],
@@ -105,7 +143,7 @@ def read_batches(
 
     Args:
         reader: makes a batch.
-        batches: what is in them; may be endless.
+        batches: what `reader` takes; may be endless.
         num_workers: loading processes; 0 loads in this one.
         skipped: filled with the reasons why images were left out, each once.
         seed: numbers that the workers' global random generators are seeded with, for mappers

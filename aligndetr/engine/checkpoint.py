@@ -252,6 +252,7 @@ def load_weights(
     if not isinstance(state_dict, Mapping):
         raise CheckpointError(f"{source} holds a {type(state_dict).__name__}, not weights by name")
     _check_kinds(own, state_dict, source)
+    state_dict = _counters_of(own, state_dict)
     missing = [name for name in own if name not in state_dict]
     unexpected = [name for name in state_dict if name not in own]
     shapes = [
@@ -267,6 +268,19 @@ def load_weights(
             + "\nuse the config that it was trained with"
         )
     model.load_state_dict(state_dict)
+
+
+def _counters_of(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """`given`, but with a counter of batches for each batch norm that trains, and for no other.
+
+    Whether a norm was frozen changes nothing else that is stored of it.
+    """
+    known = {name: value for name, value in given.items() if name in own or not _counts(name)}
+    return {name: value for name, value in own.items() if _counts(name)} | known
+
+
+def _counts(name: str) -> bool:
+    return name.rpartition(".")[2] == "num_batches_tracked"
 
 
 def choose_weights(

@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from aligndetr.config import instantiate
 from aligndetr.distributed import main_first
-from aligndetr.engine.plan import Plan
+from aligndetr.engine.plan import Plan, whole_number
 from aligndetr.errors import ConfigError
+
+logger = logging.getLogger(__name__)
+
+MAX_IMAGES = "train.max_images"
 
 
 def load_dataset(config: DictConfig, split: str) -> Any:
     """What `dataloader.<split>.dataset` describes, or None; one process goes first, to prepare it.
 
     The number of classes and the length of a training follow from its `class_names` and
-    `epoch_size`, where it has them.
+    `epoch_size`, where it has them. `train.max_images` leaves only so many to train on.
+
+    Raises:
+        ConfigError: the dataset cannot be limited so.
     """
     with main_first():
-        return instantiate(OmegaConf.select(config, f"dataloader.{split}.dataset"))
+        dataset = instantiate(OmegaConf.select(config, f"dataloader.{split}.dataset"))
+    most = whole_number(config, MAX_IMAGES, None)
+    return dataset if split != "train" or most is None else _limited(dataset, most)
 
 
 def build_train_loader(config: DictConfig, dataset: Any, plan: Plan) -> Any:
-    """The loader of micro-batches."""
+    """The loader of micro-batches; if it has stages, it is told how many batches there are."""
     node = config.dataloader.train
-    return instantiate(node, total_batch_size=plan.loader_batch_size, **_given(node, dataset))
+    length = {"num_batches": plan.max_iter * plan.accumulation_steps} if node.get("stages") else {}
+    size = plan.loader_batch_size
+    return instantiate(node, total_batch_size=size, **length, **_given(node, dataset))
 
 
 def build_test_loader(config: DictConfig, dataset: Any) -> Any:
@@ -53,6 +65,20 @@ def build_evaluator(config: DictConfig, dataset: Any) -> Any:
     if OmegaConf.is_list(node):
         return [_evaluator(item, tested, dataset) for item in node]
     return _evaluator(node, tested, dataset)
+
+
+def _limited(dataset: Any, count: int) -> Any:
+    if count < 1:
+        raise ConfigError(f"{MAX_IMAGES}={count} leaves nothing to train on; null takes all images")
+    if not hasattr(dataset, "random_subset"):
+        kind = type(dataset).__name__
+        raise ConfigError(f"{MAX_IMAGES} needs a dataset with random_subset; a {kind} has none")
+    if count >= len(dataset):
+        logger.info("%s=%d: all %d images are trained on", MAX_IMAGES, count, len(dataset))
+        return dataset
+    chosen = dataset.random_subset(count)
+    logger.info("%s: %d of %d images are trained on", MAX_IMAGES, count, len(dataset))
+    return chosen
 
 
 def _evaluator(node: DictConfig, tested: Any, dataset: Any) -> Any:

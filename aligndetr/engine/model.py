@@ -15,13 +15,14 @@ from aligndetr.distributed import world_size
 from aligndetr.engine.activation_checkpointing import KEY as RECOMPUTED
 from aligndetr.engine.activation_checkpointing import recompute_activations
 from aligndetr.engine.compilation import COMPILE, compile_parts
+from aligndetr.engine.freezing import FREEZE, freeze_parts
 from aligndetr.engine.initial_weights import load_trained, read_stored
 from aligndetr.engine.launch import resolve_device
 from aligndetr.engine.num_classes import settle_by_checkpoint, settle_num_classes
 
 
 def build_model(config: DictConfig, class_names: list[str] | None) -> nn.Module:
-    """The model to train, with fresh weights, recomputed and compiled as `train` says.
+    """The model to train, with fresh weights, frozen, recomputed and compiled as `train` says.
 
     Args:
         config: of the experiment, its number of classes settled.
@@ -31,6 +32,7 @@ def build_model(config: DictConfig, class_names: list[str] | None) -> nn.Module:
         ConfigError: `model` cannot be built, or `train` names parts that it does not have.
     """
     model = _built(config, class_names)
+    freeze_parts(model, OmegaConf.select(config, FREEZE) or ())
     recompute_activations(model, OmegaConf.select(config, RECOMPUTED) or ())
     compile_parts(model, OmegaConf.select(config, COMPILE) or ())
     return model

@@ -107,9 +107,9 @@ def parameter_groups(
         weight_decay_overrides: weight decay by pattern, such as {"bias": 0.0}.
 
     Raises:
-        ConfigError: a pattern matches no trained parameter, or there is nothing to train.
+        ConfigError: a pattern matches nothing in the model, or there is nothing to train.
     """
-    names = [name for name, _, _ in _trained(model)]
+    names = list(model.state_dict())  # what is frozen may be named: there is nothing wrong with it
     if isinstance(lr_factor, LayerwiseDecay):
         lr_factor = lr_factor.among([name for name, _ in model.named_parameters()])
     factor_of = _lr_factor_function(lr_factor, names)
@@ -173,6 +173,6 @@ def _check_patterns(patterns: Mapping[str, float], names: list[str], argument: s
         if not any(_matches(pattern, name) for name in names):
             modules = sorted({name.split(".")[0] for name in names})
             raise ConfigError(
-                f"{argument}: {pattern!r} matches no trained parameter; a pattern is made of whole "
+                f"{argument}: {pattern!r} matches no parameter; a pattern is made of whole "
                 f"components of a name, whose first ones here are {', '.join(modules)}"
             )

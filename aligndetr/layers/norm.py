@@ -37,8 +37,9 @@ class FrozenBatchNorm2d(nn.Module):
         return scale, self.bias - self.running_mean * scale
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise x (B,C,H,W); dtype and memory format stay."""
-        scale, shift = (vector.to(x.dtype)[:, None, None] for vector in self.scale_shift())
+        """Normalise x (B,C,H,W), or (B,C) and (B,C,...); dtype and memory format stay."""
+        shape = (-1, *[1] * (x.dim() - 2))
+        scale, shift = (vector.to(x.dtype).view(shape) for vector in self.scale_shift())
         return torch.addcmul(shift, x, scale)
 
     def extra_repr(self) -> str:  # noqa: D102

@@ -263,7 +263,7 @@ def test_a_seed_nobody_chose_travels_with_the_state(dataset):
 
 def test_spawned_workers_read_the_same(dataset):
     reader = BatchReader(dataset, DetrMapper(STEPS), 5, replace_broken=True)
-    samples = [[(0, 3), (0, 1)], [(1, 3), (1, 8)]]
+    samples = [(0, [(0, 3), (0, 1)]), (0, [(1, 3), (1, 8)])]
     loader = DataLoader(
         reader, sampler=samples, batch_size=None, collate_fn=list, num_workers=1,
         multiprocessing_context="spawn",

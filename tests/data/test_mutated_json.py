@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aligndetr.data.augmentation import apply_augmentations
+from aligndetr.data.augmentation import LabelledImage
 from aligndetr.data.dataset import load_dataset
 from aligndetr.data.formats import Source
-from aligndetr.data.mapper import make_instances
+from aligndetr.data.mapper import _objects, make_instances
 from aligndetr.doctor import compare_classes, examine, format_report
 from aligndetr.errors import DataError
 from aligndetr.evaluation.ground_truth import load_ground_truth
@@ -166,8 +166,8 @@ def assert_sound(dataset, folder):
 
 
 def assert_boxes_inside(annotations, size):
-    _, transform = apply_augmentations([], np.zeros((*size, 3), np.uint8), None, None)
-    boxes = make_instances(annotations, transform, size).gt_boxes.tensor
+    pixels = np.zeros((*size, 3), np.uint8)
+    boxes = make_instances(LabelledImage(pixels, *_objects(annotations))).gt_boxes.tensor
     assert (boxes >= 0).all()
     assert (boxes[:, 2:] > boxes[:, :2]).all()
     assert (boxes[:, 0::2] <= size[1]).all()

@@ -3,6 +3,7 @@
 train = {
     "output_dir": "./output",
     "init_checkpoint": "",  # a file, URL or detectron2:// name; empty: from scratch
+    "freeze": [],  # names of modules that are not trained, such as backbone.*
     "trust_checkpoint": False,  # read pickles that may run code; only files you wrote yourself
     "seed": 0,  # -1: another one each time
     "deterministic": False,  # refuse operations that are not
@@ -10,6 +11,7 @@ train = {
     "num_threads": None,  # of one process on the CPU; None: torch decides
     "epochs": 12,
     "max_iter": None,  # iterations; None: as many as the epochs hold
+    "max_images": None,  # of the training set; None: all
     "reference_batch_size": 16,  # lr is multiplied by total_batch_size / this; None: never
     "accumulation_steps": 1,  # parts into which the total batch is split
     "fast_dev_run": {"enabled": False},  # 3 iterations and an evaluation, to see that all works
