@@ -72,9 +72,7 @@ class DetectionDataset:
         """
         chosen = np.random.default_rng(_SUBSET_SEED).permutation(len(self))[:count]
         records = [self[index] for index in sorted(chosen.tolist())]
-        return DetectionDataset(
-            self.name, Records(self.class_names, self.category_ids, records)
-        )
+        return DetectionDataset(self.name, Records(self.class_names, self.category_ids, records))
 
     def __len__(self) -> int:
         return len(self._records)
