@@ -18,13 +18,14 @@ from aligndetr.files import atomic_write
 
 logger = logging.getLogger(__name__)
 
+ALL = 0  # place of the range of areas that leaves nothing out
 PREDICTIONS_FILE = "coco_instances_results.json"
 
 
 class COCOEvaluator(DetectionEvaluator):
     """The twelve numbers of COCO (Lin et al. 2014), and the AP of each class, in percent.
 
-    Computed by faster-coco-eval, whose numbers are those of pycocotools. Ground truth comes from
+    Computed by hotcoco, whose numbers are those of pycocotools. Ground truth comes from
     the dataset's json, crowd regions included, restricted to the images and classes of the
     dataset.
 
@@ -128,35 +129,30 @@ def coco_metrics(
         class_names: names in the order of the category ids.
         max_dets: detections that count per image and class.
     """
-    from faster_coco_eval import COCO, COCOeval_faster
+    import hotcoco
 
-    numbered = [
-        {**a, "id": i, "area": a["bbox"][2] * a["bbox"][3], "iscrowd": 0}
-        for i, a in enumerate(annotations, start=1)
-    ]
-    evaluation = COCOeval_faster(
-        COCO(ground_truth),
-        COCO({**ground_truth, "annotations": numbered}),
-        iouType="bbox",
-        print_function=logger.debug,
-    )
-    evaluation.params.maxDets = [1, 10, max_dets]
-    evaluation.run()
-    averages = ("AP", "AP50", "AP75", "APs", "APm", "APl")
-    recalls = ("AR1", "AR10", f"AR{max_dets}", "ARs", "ARm", "ARl")
+    truth = hotcoco.COCO(ground_truth)
+    evaluation = hotcoco.COCOeval(truth, truth.load_res(annotations), "bbox")
+    evaluation.params.max_dets = limits = [1, 10, max_dets]
+    evaluation.evaluate()
+    evaluation.accumulate()
+    # precision: (thresholds, recalls, classes by ascending id, areas, limits); recall: no recalls
+    precision, recall = evaluation.eval["precision"], evaluation.eval["recall"]
     metrics = {
-        name: _percent(value)
-        for name, value in zip(averages + recalls, evaluation.stats[:12], strict=True)
+        "AP": _percent(precision[..., ALL, -1]),
+        "AP50": _percent(precision[0, ..., ALL, -1]),
+        "AP75": _percent(precision[5, ..., ALL, -1]),
+        **{f"AP{size}": _percent(precision[..., i, -1]) for i, size in enumerate("sml", start=1)},
+        **{f"AR{limit}": _percent(recall[..., ALL, i]) for i, limit in enumerate(limits)},
+        **{f"AR{size}": _percent(recall[..., i, -1]) for i, size in enumerate("sml", start=1)},
     }
-    # precision: (thresholds, recalls, classes by ascending id, areas, max_dets)
-    precision = np.asarray(evaluation.eval["precision"])[:, :, :, 0, -1]
     ids = [category["id"] for category in ground_truth["categories"]]
     for name, position in zip(class_names, np.argsort(np.argsort(ids)), strict=True):
-        found = precision[:, :, position]
-        found = found[found > -1]  # -1: no objects of this class
-        metrics[f"AP-{name}"] = _percent(found.mean() if found.size else -1)
+        metrics[f"AP-{name}"] = _percent(precision[:, :, position, ALL, -1])
     return metrics
 
 
-def _percent(value: float) -> float:
-    return float(value) * 100 if value >= 0 else float("nan")
+def _percent(values: np.ndarray) -> float:
+    """Mean of what is there, 100 times; COCO marks what is not by -1."""
+    found = values[values > -1]
+    return 100 * float(found.mean()) if found.size else float("nan")
