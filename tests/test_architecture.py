@@ -15,7 +15,7 @@ ORDER = (  # a room imports from rooms of the lines above only, not even from th
     ("files", "distributed", "structures", "safe_pickle"),
     ("checkpoint_file", "config", "layers", "data"),
     ("matchers", "evaluation"),
-    ("criterions", "visualization"),
+    ("criterions", "visualization", "analysis"),
     ("modeling",),
     ("interop", "explanation", "doctor"),
     ("engine",),

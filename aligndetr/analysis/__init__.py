@@ -1,0 +1,6 @@
+"""Why a detector is wrong, how sure it is, and which threshold to ship: from stored predictions."""
+
+from aligndetr.analysis.analysis import Analysis, analyze, plain
+from aligndetr.analysis.matches import Matches, match
+
+__all__ = ["Analysis", "Matches", "analyze", "match", "plain"]

@@ -1,0 +1,87 @@
+"""Predictions that lie in a file, with the objects that they are about."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+from aligndetr.data.coco_json import parse_json
+from aligndetr.errors import DataError
+from aligndetr.evaluation.coco import PREDICTIONS_FILE
+
+KEYS = ("image_id", "category_id", "bbox", "score")
+
+
+def find_predictions(path: str | os.PathLike) -> Path:
+    """The predictions of a run's folder (ours, or detectron2's with its `inference`), or a file.
+
+    Raises:
+        DataError: there are none.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return path
+    places = [path / PREDICTIONS_FILE, path / "inference" / PREDICTIONS_FILE]
+    for place in places:
+        if place.exists():
+            return place
+    raise DataError(
+        f"{path} has no {PREDICTIONS_FILE}: was it evaluated? `aligndetr eval --checkpoint` of one "
+        "of its checkpoints writes it"
+    )
+
+
+def read_predictions(
+    path: str | os.PathLike, ground_truth: dict[str, list[dict]]
+) -> list[dict[str, Any]]:
+    """Detections in COCO's results format, checked.
+
+    Args:
+        path: a list, as COCO's tools write it, or a dict with the list `annotations`, as
+            `aligndetr predict` does.
+        ground_truth: the objects that they are about, see `evaluation.ground_truth`.
+
+    Raises:
+        DataError: the file is missing or broken, an entry lacks something or is not finite, or
+            the detections are of other images or classes.
+    """
+    content = parse_json(path)
+    if isinstance(content, dict):
+        content = content.get("annotations")
+    if not isinstance(content, list):
+        raise DataError(f"{path} holds no list of detections; {PREDICTIONS_FILE} of a run does")
+    for number, entry in enumerate(content):
+        wrong = _defect(entry)
+        if wrong:
+            raise DataError(f"{path}: detection {number} {wrong}")
+    for key, part in (("image_id", "images"), ("category_id", "categories")):
+        known = {entry["id"] for entry in ground_truth[part]}
+        strange = {entry[key] for entry in content} - known
+        if strange:
+            raise DataError(
+                f"{path} is about another dataset: {len(strange)} of its {part} are not in the "
+                f"ground truth, such as {key} {min(strange)}; give the json that it was made for"
+            )
+    return content
+
+
+def _defect(entry: Any) -> str:
+    """What is wrong with a detection, as the end of a sentence; empty if nothing is."""
+    if not isinstance(entry, dict):
+        return f"is a {type(entry).__name__}, not a dictionary"
+    missing = [key for key in KEYS if key not in entry]
+    if missing:
+        return f"has no {' and no '.join(missing)}"
+    box = entry["bbox"]
+    if not isinstance(box, list) or len(box) != 4 or not all(map(_finite, box)):
+        return f"has the box {str(box)[:60]}, not four finite numbers"
+    if not _finite(entry["score"]) or not 0 <= entry["score"] <= 1:
+        return f"has the score {str(entry['score'])[:60]}, not a number from 0 to 1"
+    odd = [key for key in KEYS[:2] if type(entry[key]) is not int]
+    return f"has the {odd[0]} {str(entry[odd[0]])[:60]}, not a whole number" if odd else ""
+
+
+def _finite(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
