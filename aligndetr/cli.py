@@ -30,6 +30,7 @@ COMMANDS = {
     "doctor": "check a dataset or the environment before training",
     "convert": "convert a checkpoint between toolboxes",
     "convert-data": "write a dataset as COCO, YOLO or Pascal VOC; divide it",
+    "analyze": "errors, thresholds, calibration of stored predictions",
     "compare": "compare runs of several methods over their seeds",
 }
 BROKEN_PIPE, INTERRUPTED, USER_ERROR = 141, 130, 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,8 +95,8 @@ def calibration(
     ]
     return Calibration(
         ece=reliability(judged[kept], hit[kept]).error,
-        laece=float(np.mean(by_class)) if by_class else float("nan"),
-        oce=float(np.mean([object_errors(matches, judged, kept, t).mean() for t in (0.5, 0.75)])),
+        laece=_mean(by_class),
+        oce=_mean([_mean(object_errors(matches, judged, kept, iou)) for iou in (0.5, 0.75)]),
         diagram=reliability(judged[kept], quality[kept]),
     )
 
@@ -134,3 +135,7 @@ def object_errors(matches: Matches, score: np.ndarray, kept: np.ndarray, iou: fl
                 likely[objects.label[index]] -= 1
                 errors[index] = (likely**2).sum()
     return errors[real]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")

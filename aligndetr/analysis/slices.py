@@ -12,7 +12,7 @@ from aligndetr.analysis.matches import Matches, Objects, overlaps
 EDGES = {
     "size": ((0, 16, 32, 64, 96, 192, np.inf), "square root of the area, pixels"),
     "crowding": ((0, 1e-9, 0.1, 0.3, 0.5, 1 + 1e-9), "IoU with the nearest other object"),
-    "aspect": ((0, 1.2, 1.6, 2, 3, np.inf), "longer side over shorter side"),
+    "aspect": ((1, 1.2, 1.6, 2, 3, np.inf), "longer side over shorter side"),
     "border": (
         (0, 1e-9, 0.05, 0.15, 0.5 + 1e-9),
         "distance to the image's edge, share of its side",
