@@ -15,6 +15,7 @@ from aligndetr.analysis.curves import Best, Curve, best_f1, best_lrp, curves
 from aligndetr.analysis.errors import Confusion, Errors, confusion, tide
 from aligndetr.analysis.matches import Matches, match
 from aligndetr.analysis.slices import Slice, slices
+from aligndetr.evaluation.alignment import Alignment, alignment_metrics, image_alignment
 from aligndetr.evaluation.coco import coco_metrics
 
 
@@ -32,6 +33,8 @@ class Analysis:
         confusion: of the detections above `f1`.
         slices: recall by what objects are like.
         calibration: errors of the detections above `f1`, before and after a calibrator.
+        alignment: of each object's best-regressed and most confident detection, the diagnosis of
+            AlignDETR; see `evaluation.alignment`.
         matches: what all this was made from.
     """
 
@@ -44,6 +47,7 @@ class Analysis:
     confusion: Confusion
     slices: dict[str, list[Slice]]
     calibration: Judged
+    alignment: Alignment
     matches: Matches
 
     @property
@@ -81,8 +85,30 @@ def analyze(
         confusion=confusion(ground_truth, annotations, thresholds),
         slices=slices(matches, sizes),
         calibration=judge(matches, thresholds),
+        alignment=_alignment(matches),
         matches=matches,
     )
+
+
+def _alignment(matches: Matches) -> Alignment:
+    """Of all objects but crowds, image by image."""
+    objects, found = matches.objects, matches.found
+    real = np.flatnonzero(~objects.crowd)
+    seen, truth = (
+        _by_image(images, len(matches.image_ids)) for images in (found.image, objects.image[real])
+    )
+    parts = []
+    for mine, theirs in zip(seen, truth, strict=True):
+        predicted = (found.boxes[mine], found.score[mine], found.label[mine])
+        these = real[theirs]
+        parts.append(image_alignment(*predicted, objects.boxes[these], objects.label[these]))
+    return Alignment.cat(parts)
+
+
+def _by_image(images: np.ndarray, count: int) -> list[np.ndarray]:
+    """Places of each image's entries, in their order."""
+    order = np.argsort(images, kind="stable")
+    return np.split(order, np.searchsorted(images[order], np.arange(1, count)))
 
 
 def plain(analysis: Analysis) -> dict[str, Any]:
@@ -104,6 +130,7 @@ def plain(analysis: Analysis) -> dict[str, Any]:
             "before": asdict(analysis.calibration.before),
             "after": {name: asdict(value) for name, value in analysis.calibration.after.items()},
         },
+        "alignment": alignment_metrics(analysis.alignment),
     }
     return _jsonable(result)
 

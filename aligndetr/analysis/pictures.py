@@ -25,8 +25,8 @@ def draw_analysis(analysis: Analysis, output_png: str | os.PathLike) -> None:
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 9), layout="constrained")
-    (thresholds, precision), (matrix, diagram) = figure.subplots(2, 2)
+    figure = Figure(figsize=(15, 9), layout="constrained")
+    (thresholds, precision, scatter), (matrix, diagram, layout) = figure.subplots(2, 3)
     shown = sorted((c for c in analysis.curves if c.objects), key=lambda c: -c.objects)
     for place, curve in enumerate(shown[:MOST_CLASSES]):
         color, best = COLORS[place % len(COLORS)], analysis.f1[analysis.curves.index(curve)]
@@ -43,6 +43,8 @@ def draw_analysis(analysis: Analysis, output_png: str | os.PathLike) -> None:
         axes.set_xlabel(label)
     _confusion(matrix, analysis)
     _reliability(diagram, analysis)
+    _alignment(scatter, analysis)
+    _slices(layout, analysis)
     with atomic_write(output_png, "wb") as file:
         figure.savefig(file, format="png", dpi=110)
 
@@ -82,3 +84,32 @@ def _reliability(axes, analysis: Analysis) -> None:
     axes.set(xlim=(0, 1), ylim=(0, 1.02))
     finish_panel(axes, "reliability above the thresholds")
     axes.set_xlabel("score")
+
+
+def _alignment(axes, analysis: Analysis) -> None:
+    """One point an object: the score and the overlap of its most confident detection."""
+    alignment = analysis.alignment
+    behind = alignment.rank > 0  # another detection fits better
+    for chosen, color, label in (
+        (alignment.rank == 0, COLORS[0], "fits best too"),
+        (behind, COLORS[1], "another one fits better"),
+    ):
+        count = f"{label} ({chosen.sum()})"
+        place = alignment.top_score[chosen], alignment.top_iou[chosen]
+        axes.plot(*place, ".", color=color, markersize=4, alpha=0.5, label=count)
+    axes.set(xlim=(0, 1), ylim=(0.48, 1.02))
+    finish_panel(axes, "the most confident detection of each object")
+    axes.set(xlabel="score", ylabel="IoU")
+
+
+def _slices(axes, analysis: Analysis) -> None:
+    """Recall at IoU 0.5 of each range, one line an attribute."""
+    for place, (name, parts) in enumerate(analysis.slices.items()):
+        known = [(index, part) for index, part in enumerate(parts) if part.objects]
+        steps = [index / (len(parts) - 1) for index, _ in known]
+        recall = [part.recall[0] for _, part in known]
+        axes.plot(steps, recall, "o-", color=COLORS[place], label=name)
+    axes.set(ylim=(0, 1.02))
+    finish_panel(axes, "recall at IoU 0.5")
+    axes.set_xticks([0, 1], ["lowest range", "highest range"])
+    axes.set_xlabel("")

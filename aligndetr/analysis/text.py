@@ -11,6 +11,7 @@ from aligndetr.analysis.analysis import Analysis
 from aligndetr.analysis.bootstrap import Interval
 from aligndetr.analysis.errors import KINDS
 from aligndetr.analysis.slices import EDGES, Slice
+from aligndetr.evaluation.alignment import alignment_metrics
 from aligndetr.evaluation.report import text_table
 
 MOST_CONFUSED = 5
@@ -32,6 +33,7 @@ def format_analysis(analysis: Analysis, title: str) -> str:
         _confused(analysis),
         *(_slices(name, parts) for name, parts in analysis.slices.items()),
         _calibration(analysis),
+        _alignment(analysis),
     ]
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
@@ -120,6 +122,14 @@ def _calibration(analysis: Analysis) -> list[str]:
     return [
         "Calibration errors above the thresholds, %; fitted on half of the images",
         *_table(["scores", "LaECE", "ECE", "OCE"], rows),
+    ]
+
+
+def _alignment(analysis: Analysis) -> list[str]:
+    figures = alignment_metrics(analysis.alignment)
+    return [
+        "Alignment: is the box that fits best also the most confident one? (%)",
+        *_table(list(figures), [[_number(value) for value in figures.values()]]),
     ]
 
 

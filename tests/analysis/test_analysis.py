@@ -12,6 +12,7 @@ from aligndetr.analysis import AnalysisEvaluator, analyze, plain
 from aligndetr.analysis.text import format_analysis
 from aligndetr.cli import main
 from aligndetr.engine.operating_point import read_operating_point
+from aligndetr.evaluation.alignment import Alignment, alignment_metrics, image_alignment
 from aligndetr.structures import Boxes, Instances
 
 
@@ -137,3 +138,37 @@ def test_empty_datasets_have_no_numbers_and_no_errors(
     expected = 0.0 if objects else None
     assert plain(analysis)["metrics"]["AP"] == expected
     assert "AP" in format_analysis(analysis, "empty")
+
+
+def test_alignment_is_that_of_each_image(problem):
+    truth, detections = problem
+    found = alignment_metrics(analyze(truth, detections, rounds=1).alignment)
+    parts = []
+    for image in truth["images"]:
+        seen, real = (
+            [entry for entry in entries if entry["image_id"] == image["id"]]
+            for entries in (detections, truth["annotations"])
+        )
+        seen = sorted(seen, key=lambda entry: -entry["score"])
+        counted = [
+            e
+            for label in {9, 2, 30, 5}
+            for e in [s for s in seen if s["category_id"] == label][:100]
+        ]
+        real = [entry for entry in real if not entry["iscrowd"]]
+        parts.append(
+            image_alignment(
+                boxes_of(counted),
+                np.array([entry["score"] for entry in counted]),
+                np.array([entry["category_id"] for entry in counted]),
+                boxes_of(real),
+                np.array([entry["category_id"] for entry in real]),
+            )
+        )
+    assert found == pytest.approx(alignment_metrics(Alignment.cat(parts)), rel=1e-9)
+
+
+def boxes_of(entries):
+    boxes = np.array([entry["bbox"] for entry in entries], dtype=float).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    return boxes
