@@ -42,11 +42,13 @@ _MODULES = (
 _NAMED = {
     f"{module}.{name}"
     for module, names in {
-        "aligndetr.data": "DetrMapper build_test_loader build_train_loader load_dataset",
+        "aligndetr.analysis": "AnalysisEvaluator",
+        "aligndetr.data": "ClassBalanced DetrMapper RepeatFactor Stage build_test_loader"
+        " build_train_loader load_dataset",
         "aligndetr.engine.layer_decay": "LayerwiseDecay",
         "aligndetr.engine.lr_schedule": "OneCycleParamScheduler WarmupParamScheduler",
         "aligndetr.engine.optimizer": "parameter_groups",
-        "aligndetr.evaluation": "AlignmentEvaluator COCOEvaluator DatasetEvaluators",
+        "aligndetr.evaluation": "AlignmentEvaluator COCOEvaluator DatasetEvaluators LVISEvaluator",
         "builtins": "dict",
         "fvcore.common.param_scheduler": "ConstantParamScheduler CosineParamScheduler"
         " ExponentialParamScheduler LinearParamScheduler MultiStepParamScheduler"

@@ -4,6 +4,7 @@ from aligndetr.evaluation.alignment import AlignmentEvaluator
 from aligndetr.evaluation.coco import COCOEvaluator
 from aligndetr.evaluation.evaluator import DatasetEvaluator, DatasetEvaluators, Results
 from aligndetr.evaluation.inference import inference_on_dataset
+from aligndetr.evaluation.lvis import LVISEvaluator
 from aligndetr.evaluation.report import copypaste_lines, results_table
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "COCOEvaluator",
     "DatasetEvaluator",
     "DatasetEvaluators",
+    "LVISEvaluator",
     "Results",
     "copypaste_lines",
     "inference_on_dataset",

@@ -139,20 +139,31 @@ def coco_metrics(
     # precision: (thresholds, recalls, classes by ascending id, areas, limits); recall: no recalls
     precision, recall = evaluation.eval["precision"], evaluation.eval["recall"]
     metrics = {
-        "AP": _percent(precision[..., ALL, -1]),
-        "AP50": _percent(precision[0, ..., ALL, -1]),
-        "AP75": _percent(precision[5, ..., ALL, -1]),
-        **{f"AP{size}": _percent(precision[..., i, -1]) for i, size in enumerate("sml", start=1)},
-        **{f"AR{limit}": _percent(recall[..., ALL, i]) for i, limit in enumerate(limits)},
-        **{f"AR{size}": _percent(recall[..., i, -1]) for i, size in enumerate("sml", start=1)},
+        **averages(precision),
+        **{f"AR{limit}": percent(recall[..., ALL, i]) for i, limit in enumerate(limits)},
+        **{f"AR{size}": percent(recall[..., i, -1]) for i, size in enumerate("sml", start=1)},
     }
     ids = [category["id"] for category in ground_truth["categories"]]
     for name, position in zip(class_names, np.argsort(np.argsort(ids)), strict=True):
-        metrics[f"AP-{name}"] = _percent(precision[:, :, position, ALL, -1])
+        metrics[f"AP-{name}"] = percent(precision[:, :, position, ALL, -1])
     return metrics
 
 
-def _percent(values: np.ndarray) -> float:
-    """Mean of what is there, 100 times; COCO marks what is not by -1."""
+def averages(precision: np.ndarray) -> dict[str, float]:
+    """AP, AP50, AP75, APs, APm and APl, of all classes.
+
+    Args:
+        precision: (10 thresholds, recalls, classes, 4 ranges of areas, limits), -1 for none.
+    """
+    return {
+        "AP": percent(precision[..., ALL, -1]),
+        "AP50": percent(precision[0, ..., ALL, -1]),
+        "AP75": percent(precision[5, ..., ALL, -1]),
+        **{f"AP{size}": percent(precision[..., i, -1]) for i, size in enumerate("sml", start=1)},
+    }
+
+
+def percent(values: np.ndarray) -> float:
+    """Mean of what is there, 100 times; -1 marks what is not."""
     found = values[values > -1]
     return 100 * float(found.mean()) if found.size else float("nan")

@@ -11,6 +11,7 @@ import torch
 from aligndetr.analysis import AnalysisEvaluator, analyze, plain
 from aligndetr.analysis.text import format_analysis
 from aligndetr.cli import main
+from aligndetr.data.formats import Source
 from aligndetr.engine.operating_point import read_operating_point
 from aligndetr.evaluation.alignment import Alignment, alignment_metrics, image_alignment
 from aligndetr.structures import Boxes, Instances
@@ -117,7 +118,7 @@ class Dataset:
     """What evaluators read of a `DetectionDataset`."""
 
     def __init__(self, json_file, truth, class_names, category_ids):
-        self.name, self.json_file = "toy", str(json_file)
+        self.name, self.source = "toy", Source(json_file, json_file.parent)
         self.class_names, self.category_ids = class_names, category_ids
         self.records = [{"image_id": image["id"]} for image in truth["images"]]
 
