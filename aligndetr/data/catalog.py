@@ -68,6 +68,9 @@ def find_sources(
 ) -> list[tuple[str, Source]]:
     """Pairs of a label and the files of a dataset, for the arguments of `load_dataset`.
 
+    With a json_file, `names` is its label, unless it is the name of a registered dataset: then, and
+    without a name, the file's own name is.
+
     Raises:
         DataError: unknown name, nothing at the path, or arguments that do not belong together.
     """
@@ -80,7 +83,9 @@ def find_sources(
     if (json_file is None) != (image_root is None):
         raise DataError("json_file and image_root belong together: give both or none")
     if json_file is not None:
-        label = names if isinstance(names, str) else Path(json_file).stem
+        # a config's json_file is often set over the name of a dataset that it does not hold
+        own_label = isinstance(names, str) and names not in _SOURCES
+        label = names if own_label else Path(json_file).stem
         return [(label, Source(Path(json_file), Path(image_root)))]
     names = [names] if isinstance(names, str) else names or []
     return [(name, get_source(name)) for name in names]

@@ -129,7 +129,7 @@ def load_dataset(
 
     Args:
         names: a registered name, or several to train on together; not used with a path.
-        json_file: COCO annotations of own data, as an alternative to `path`; names is its label.
+        json_file: COCO annotations of own data, as an alternative to `path`; see `find_sources`.
         image_root: the image folder of own data; with a path only where it cannot be found.
         path: own data: a folder, or an annotation file.
         split: the part of the data at `path`: train, val or test; None where it is not divided.

@@ -58,6 +58,12 @@ def test_own_data_by_file_and_folder(coco_folder):
     assert load_dataset(None, json_file=path, image_root=folder).name == "annotations"
 
 
+def test_a_file_set_over_a_registered_name_is_called_by_its_own(coco_folder):
+    path, folder = coco_folder(IMAGES, ANNOTATIONS)
+    dataset = load_dataset("shapes_val", json_file=path, image_root=folder)
+    assert dataset.name == "annotations"
+
+
 def test_images_without_objects_are_kept_unless_filtered(coco_folder):
     path, folder = coco_folder(IMAGES, ANNOTATIONS)
     dataset = load_dataset("kitchen", path, folder, filter_empty=True)
