@@ -167,8 +167,8 @@ def fitted(old: object, new: object, path: str) -> object:
     """Check a new value against the old one and give it the old one's type.
 
     None fits anywhere and anything fits where None was. An integral float fits an integer, an
-    integer fits a float. The items of a list must fit those it had. Where a function or class
-    was, an import path fits.
+    integer fits a float; a number of epochs may have a fraction. The items of a list must fit those
+    it had. Where a function or class was, an import path fits.
 
     Args:
         old: the value in the config, resolved.
@@ -190,6 +190,8 @@ def fitted(old: object, new: object, path: str) -> object:
         return int(new)
     if expected == "a number" and type(new) is int and abs(new) < 2**1023:
         return float(new)
+    if expected == "an integer" and type(new) is float and _counts_epochs(path):
+        return new
     if _kind(new) != expected:
         _refuse(path, old, new)
     return _fitted_items(list(old), list(new), path) if expected == "a list" else new
@@ -204,6 +206,11 @@ def _located(name: str, path: str) -> object:
 
 def _integral(value: float) -> bool:
     return math.isfinite(value) and value == int(value)
+
+
+def _counts_epochs(path: str) -> bool:
+    """Whether a key is a length in epochs, whatever number of them the config has."""
+    return path.rpartition(".")[2].endswith("epochs")
 
 
 def _kind(value: object) -> str:

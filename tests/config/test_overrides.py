@@ -71,6 +71,15 @@ def test_existing_keys_change(override, path, value):
         assert config[key] == before[key]
 
 
+def test_only_a_number_of_epochs_may_have_a_fraction():
+    base = {"train": {"epochs": 12, "eval_epochs": 1, "max_iter": 12}}
+    config = apply_overrides(to_node(base), ["train.epochs=72.5", "train.eval_epochs=0.5"])
+    assert (config.train.epochs, config.train.eval_epochs) == (72.5, 0.5)
+    for override in ("train.max_iter=72.5", "train.epochs=many", "train.epochs=true"):
+        with pytest.raises(ConfigError, match="needs an integer like 12"):
+            apply_overrides(to_node(base), [override])
+
+
 def test_the_last_override_wins():
     assert changed("model.num_queries=5", "model.num_queries=7").ref.queries == 7
 
