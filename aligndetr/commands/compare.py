@@ -11,6 +11,7 @@ method, taken seed by seed.
 from __future__ import annotations
 
 import argparse
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def format_comparison(methods: list[Any], metrics: list[str]) -> str:
-    """Two blocks of text: values of each method, differences to the first."""
-    from aligndetr.evaluation.comparison import paired_difference, spread
+    """Blocks of text: values, differences to the first method, and what is unequal besides."""
+    from aligndetr.evaluation.comparison import describe_lengths, paired_difference, spread
 
     first, *others = methods
     rows = [["", *(f"{method.name} (n={len(method.runs)})" for method in methods)]]
@@ -72,6 +73,9 @@ def format_comparison(methods: list[Any], metrics: list[str]) -> str:
                 rows.append([metric, spread(difference.values), signs])
         title = f"{other.name} minus {first.name}, at equal seeds"
         parts.append(f"{title}\n{_aligned(rows)}" if rows else f"{title}: no seeds in common")
+    note = describe_lengths(methods)
+    if note:
+        parts.append("\n".join(textwrap.wrap(f"note: {note}", 80)))
     return "\n\n".join(parts)
 
 

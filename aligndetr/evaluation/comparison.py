@@ -30,6 +30,11 @@ class Run:
     seed: int | None
     metrics: dict[str, Series]
 
+    @property
+    def iterations(self) -> int:
+        """How many it trained, as far as it recorded them."""
+        return 1 + max(int(iterations[-1]) for iterations, _ in self.metrics.values())
+
     def final(self, metric: str) -> float:
         """The last value, NaN when it was never recorded."""
         return float(self.metrics[metric][1][-1]) if metric in self.metrics else float("nan")
@@ -106,6 +111,21 @@ def paired_difference(first: Method, other: Method, metric: str) -> Difference:
     seeds = sorted(seed for seed in mine.keys() & theirs.keys() if seed is not None)
     seeds = [seed for seed in seeds if not np.isnan(theirs[seed] - mine[seed])]
     return Difference(seeds, np.array([theirs[seed] - mine[seed] for seed in seeds]))
+
+
+def describe_lengths(methods: Sequence[Method]) -> str | None:
+    """A sentence, if runs were trained for different numbers of iterations; else None."""
+    lengths = {method.name: sorted({run.iterations for run in method.runs}) for method in methods}
+    if len({length for found in lengths.values() for length in found}) == 1:
+        return None
+    told = "; ".join(
+        f"{name} {found[0]}" + (f" to {found[-1]}" if len(found) > 1 else "")
+        for name, found in lengths.items()
+    )
+    return (
+        f"the runs differ in length (iterations: {told}), so that the numbers compare that, too: a "
+        "longer training, or one that has not ended"
+    )
 
 
 def spread(values: np.ndarray) -> str:

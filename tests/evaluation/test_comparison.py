@@ -72,6 +72,7 @@ def test_command_prints_and_plots(runs, capsys):
     assert "2.00 ± 1.41" in text  # 3 and 1: sqrt(2)
     assert "2 of 2 seeds above" in text
     assert "cat" not in text
+    assert "note" not in text
     with Image.open(output / "comparison.png") as picture:
         assert picture.width > 1000
 
@@ -84,6 +85,20 @@ def test_runs_without_config_are_compared_without_pairs(tmp_path, capsys):
     assert math.isnan(methods[0].runs[0].final("bbox/AP75"))
     text = compare.format_comparison(methods, ["bbox/AP"])
     assert "no seeds in common" in text
+
+
+def test_different_lengths_are_said(runs):
+    """The first two have 2 iterations, 0 and 1; the other has five."""
+    make_run(runs / "short", 1, 40.0)
+    make_run(runs / "long", 1, 50.0, losses=(5.0, 4.0, 3.0, 2.0, 1.0))
+    methods = [read_method(f"A={runs}/short"), read_method(f"B={runs}/long")]
+    text = compare.format_comparison(methods, ["bbox/AP"])
+    assert "differ in length (iterations: A 2; B 5)" in " ".join(text.split())
+    assert all(len(line) <= 80 for line in text.splitlines())
+    make_run(runs / "mixed" / "one", 1, 40.0)
+    make_run(runs / "mixed" / "two", 2, 40.0, losses=(3.0, 2.0, 1.0))
+    text = compare.format_comparison([read_method(f"M={runs}/mixed")], ["bbox/AP"])
+    assert "(iterations: M 2 to 3)" in " ".join(text.split())
 
 
 def test_errors_name_the_remedy(runs, tmp_path):
