@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -80,22 +80,23 @@ def place(
         not class_names or not ours or list(class_names) == list(ours)
     )
     rows = common_rows(class_names, ours)
+    is_whole = len(rows) == num_classes(target.state)
     updates: dict[str, Tensor] = {}
     for name, value in tensors.items():
         if name not in target.state:
             report.unexpected += [] if name.endswith("num_batches_tracked") else [name]
         elif has_class_rows(name) and not same_classes:
-            pairs = [(0, 0)] if rates_proposals(name, target.state) else rows
-            updates[name] = _copy_rows(value, target.state[name], pairs)
-            report.reinitialised.append(name)
+            rates = rates_proposals(name, target.state)
+            updates[name] = _copy_rows(value, target.state[name], [(0, 0)] if rates else rows)
+            (report.loaded if rates or is_whole else report.reinitialised).append(name)
         elif value.shape != target.state[name].shape:
             shapes = f"{tuple(value.shape)} in the checkpoint, {tuple(target.state[name].shape)} in"
             report.mismatched[name] = f"{shapes} the model"
         else:
             updates[name] = value
             report.loaded.append(name)
-    if report.reinitialised:
-        report.copied_classes = [class_names[theirs] for theirs, _ in rows]
+    if not same_classes and class_names and ours:
+        _report_classes(class_names, ours, report)
     there = {target.identity(name) for name in tensors if name in target.state}
     report.missing = [
         name
@@ -103,6 +104,12 @@ def place(
         if target.identity(name) not in there and not name.endswith("num_batches_tracked")
     ]
     return updates
+
+
+def _report_classes(theirs: Sequence[str], ours: Sequence[str], report: Report) -> None:
+    report.copied_classes = [name for name in ours if name in theirs]
+    report.new_classes = [name for name in ours if name not in theirs]
+    report.dropped_classes = [name for name in theirs if name not in ours]
 
 
 def _copy_rows(theirs: Tensor, ours: Tensor, rows: list[tuple[int, int]]) -> Tensor:

@@ -21,13 +21,14 @@ class Report:
         path: the file.
         source: what it was recognised as.
         loaded: our names whose values come from the file.
-        reinitialised: class heads and label embeddings kept as the model made them, but for the
-            rows of classes that both sides name.
-        copied_classes: those classes.
+        reinitialised: class heads and label embeddings with rows that stay as the model made them.
+        copied_classes: of the model, whose rows are found in the file by their names.
         missing: our names that the file has nothing for.
         unexpected: names of the file that the model has nothing for.
         mismatched: our names with another shape in the file -> "(their shape) in the checkpoint".
         notes: what else was done or should be known.
+        new_classes: of the model, that the file does not name: their rows stay as they were made.
+        dropped_classes: of the file, that the model does not name.
     """
 
     path: str
@@ -39,16 +40,22 @@ class Report:
     unexpected: list[str] = field(default_factory=list)
     mismatched: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    new_classes: list[str] = field(default_factory=list)
+    dropped_classes: list[str] = field(default_factory=list)
 
     @property
     def is_complete(self) -> bool:
         """Every tensor of the file went into the model, and every one of the model was filled."""
-        return not (self.reinitialised or self.missing or self.unexpected or self.mismatched)
+        changed = self.reinitialised or self.dropped_classes
+        return not (changed or self.missing or self.unexpected or self.mismatched)
 
     def __str__(self) -> str:
         lines = [f"checkpoint  {self.path}", f"source      {self.source}", *self._table()]
         lines += _listing("class rows copied by name", self.copied_classes)
-        lines += _listing("re-initialised", self.reinitialised)
+        lines += _listing("class rows of new classes", self.new_classes)
+        lines += _listing("class rows left out", self.dropped_classes)
+        partly = "partly " if self.copied_classes else ""
+        lines += _listing(f"{partly}re-initialised", self.reinitialised)
         lines += _listing("missing", self.missing)
         lines += _listing("unexpected", self.unexpected)
         lines += _listing("shape", [f"{name} {why}" for name, why in self.mismatched.items()])

@@ -72,6 +72,38 @@ def test_rows_of_classes_that_both_sides_name_are_copied(tiny, make_tiny, tmp_pa
         assert torch.equal(ours[2], theirs[1])
 
 
+def test_a_report_tells_new_classes_from_found_ones(tiny, make_tiny, tmp_path):
+    names = ["ant", "bee", "cat", "dog", "elk", "fox"]
+    path = save(tiny.state_dict(), tmp_path / "a.pth", class_names=names)
+    model = make_tiny(num_classes=3)
+    model.class_names = ["fox", "unicorn", "bee"]
+    report = load_checkpoint(model, path)
+    # 2 layers x (weight, bias), the encoder's head x (weight, bias), the label embedding
+    assert len(report.reinitialised) == 2 * 2 + 2 + 1
+    lines = " ".join(str(report).split())
+    assert "class rows copied by name (2): fox, bee" in lines
+    assert "class rows of new classes (1): unicorn" in lines
+    assert "class rows left out (4): ant, cat, dog, elk" in lines
+    assert "partly re-initialised (7)" in lines
+
+
+def test_nothing_is_called_reinitialised_when_every_row_is_found(tiny, make_tiny, tmp_path):
+    names = ["ant", "bee", "cat", "dog", "elk", "fox"]
+    path = save(tiny.state_dict(), tmp_path / "a.pth", class_names=names)
+    model = make_tiny(num_classes=2)
+    model.class_names = ["fox", "bee"]
+    report = load_checkpoint(model, path)
+    assert "re-initialised" not in str(report)
+    assert report.reinitialised == []
+    assert "class rows left out (4): ant, cat, dog, elk" in " ".join(str(report).split())
+    assert not report.is_complete  # four classes of the file went nowhere
+    with pytest.raises(CheckpointError, match="does not fit"):
+        load_checkpoint(model, path, strict=True)
+    model = make_tiny()
+    model.class_names = names[::-1]
+    assert load_checkpoint(model, path, strict=True).is_complete
+
+
 def test_equal_class_counts_with_other_names_are_not_mixed_up(tiny, make_tiny, tmp_path):
     names = ["ant", "bee", "cat", "dog", "elk", "fox"]
     path = save(tiny.state_dict(), tmp_path / "a.pth", class_names=names)
