@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from aligndetr.errors import ConfigError
 
 FAST_DEV_ITERS = 3
+FEW_ITERS, ENOUGH_ITERS = 1000, 3000  # the shortest shipped training has 3000
 
 
 @dataclass(frozen=True)
@@ -22,33 +23,54 @@ class Plan:
         total_batch_size: images of a step, over all processes and micro-batches.
         accumulation_steps: micro-batches of a step.
         lr_factor: what the config's learning rates are multiplied by.
-        epoch_iters: steps of an epoch; None when the dataset does not say its size.
+        epoch_size: images of an epoch; None when the dataset does not say.
         eval_period, checkpoint_period, log_period: in steps; 0: only at the end.
+        advice: what may not be meant, and the override to type; or None.
     """
 
     max_iter: int
     total_batch_size: int
     accumulation_steps: int
     lr_factor: float
-    epoch_iters: float | None
+    epoch_size: int | None
     eval_period: int
     checkpoint_period: int
     log_period: int
+    advice: str | None = None
 
     @property
     def loader_batch_size(self) -> int:
         """Images of a micro-batch over all processes: what the loader has to yield."""
         return self.total_batch_size // self.accumulation_steps
 
+    @property
+    def epoch_iters(self) -> float | None:
+        """Steps of an epoch, not rounded."""
+        return self.epoch_size / self.total_batch_size if self.epoch_size else None
+
+    @property
+    def num_evaluations(self) -> int:
+        """How often it is evaluated, the end included."""
+        return -(-self.max_iter // (self.eval_period or self.max_iter))
+
     def describe(self) -> str:
-        """One line for the log."""
-        length = f"{self.max_iter} iterations"
-        if self.epoch_iters:
-            length += f" = {self.max_iter / self.epoch_iters:.2f} epochs"
+        """Lines for the log: length and rate, evaluations, and the advice."""
         parts = f" in {self.accumulation_steps} parts" if self.accumulation_steps > 1 else ""
         rate = f"learning rates x {self.lr_factor:g}" if self.lr_factor != 1 else ""
         rate = rate and f", {rate} (total_batch_size / train.reference_batch_size)"
-        return f"{length} of {self.total_batch_size} images{parts}{rate}"
+        size = f" of {self.epoch_size} images" if self.epoch_size else ""
+        length = f"{self._in_epochs(self.max_iter)}{size}: steps of {self.total_batch_size} images"
+        every = (
+            f"every {self._in_epochs(self.eval_period)} and " if self.num_evaluations > 1 else ""
+        )
+        evaluations = f"evaluation {every}at the end: {self.num_evaluations} in all"
+        lines = [f"{length}{parts}{rate}", evaluations, *([self.advice] if self.advice else [])]
+        return "\n  ".join(lines)
+
+    def _in_epochs(self, iterations: int) -> str:
+        if not self.epoch_size:
+            return f"{iterations} iterations"
+        return f"{iterations} iterations = {iterations / self.epoch_iters:.2f} epochs"
 
 
 def make_plan(config: DictConfig, epoch_size: int | None, world_size: int) -> Plan:
@@ -74,15 +96,17 @@ def make_plan(config: DictConfig, epoch_size: int | None, world_size: int) -> Pl
         )
     reference = OmegaConf.select(config, "train.reference_batch_size")
     epoch_iters = epoch_size / total if epoch_size else None
+    max_iter = _max_iter(config, epoch_iters)
     return Plan(
-        max_iter=_max_iter(config, epoch_iters),
+        max_iter=max_iter,
         total_batch_size=total,
         accumulation_steps=parts,
         lr_factor=total / reference if reference else 1.0,
-        epoch_iters=epoch_iters,
-        eval_period=whole_number(config, "train.eval_period", 0),
+        epoch_size=epoch_size,
+        eval_period=_eval_period(config, epoch_iters),
         checkpoint_period=whole_number(config, "train.checkpointer.period", 0),
         log_period=max(1, whole_number(config, "train.log_period", 20)),
+        advice=_advice(config, max_iter, epoch_iters),
     )
 
 
@@ -90,7 +114,7 @@ def _max_iter(config: DictConfig, epoch_iters: float | None) -> int:
     if OmegaConf.select(config, "train.fast_dev_run.enabled"):
         return FAST_DEV_ITERS
     max_iter = whole_number(config, "train.max_iter", None)
-    epochs = OmegaConf.select(config, "train.epochs")
+    epochs = _number(config, "train.epochs")
     if max_iter is None:
         if epochs is None or epoch_iters is None:
             raise ConfigError("give train.max_iter, or train.epochs and a dataset of known size")
@@ -98,6 +122,37 @@ def _max_iter(config: DictConfig, epoch_iters: float | None) -> int:
     if max_iter < 1:
         raise ConfigError(f"there is nothing to train in {max_iter} iterations")
     return max_iter
+
+
+def _eval_period(config: DictConfig, epoch_iters: float | None) -> int:
+    """In steps: the shorter one of `train.eval_period` and `train.eval_epochs`."""
+    period = whole_number(config, "train.eval_period", 0)
+    epochs = _number(config, "train.eval_epochs")
+    if not period or epochs is None or epoch_iters is None:
+        return period
+    return min(period, max(1, round(epochs * epoch_iters)))
+
+
+def _advice(config: DictConfig, max_iter: int, epoch_iters: float | None) -> str | None:
+    """For lengths that come from a number of epochs, chosen for a larger dataset."""
+    stated = (OmegaConf.select(config, f"train.{k}") for k in ("max_iter", "fast_dev_run.enabled"))
+    if epoch_iters is None or max_iter >= FEW_ITERS or any(stated):
+        return None
+    epochs = math.ceil(ENOUGH_ITERS / epoch_iters)
+    return (
+        f"few steps to learn from scratch: train.epochs={epochs} would be {ENOUGH_ITERS}, as many "
+        "as the shortest shipped training has"
+    )
+
+
+def _number(config: DictConfig, key: str) -> float | None:
+    value = OmegaConf.select(config, key)
+    if value is None:
+        return None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or value <= 0:
+        raise ConfigError(f"{key}={value!r} must be a positive number")
+    return value
 
 
 def whole_number(config: DictConfig, key: str, default: Any) -> Any:

@@ -35,9 +35,51 @@ def test_length_and_rate_follow_the_batch():
     assert plan(epochs=1, total=8, reference_batch_size=None).lr_factor == 1.0
 
 
+def test_epochs_may_have_a_fraction():
+    # 72.5 epochs of 205 images in steps of 8: 72.5 * 205 / 8 = 1857.8
+    assert plan(epochs=72.5, epoch_size=205, total=8).max_iter == 1858
+
+
+@pytest.mark.parametrize("epochs", [0, -1, float("nan"), float("inf"), "many", True])
+def test_a_number_of_epochs_is_positive(epochs):
+    with pytest.raises(ConfigError, match=r"train\.epochs=.* must be a positive number"):
+        plan(epochs=epochs)
+
+
 def test_max_iter_counts_more_than_epochs():
     assert plan(epochs=12, max_iter=1e3).max_iter == 1000
     assert plan(epochs=12, max_iter=1e3, fast_dev_run={"enabled": True}).max_iter == 3
+
+
+def test_own_data_is_evaluated_every_epoch():
+    own = plan(epochs=12, epoch_size=205, eval_period=5000, eval_epochs=1)
+    # 205 / 16 = 12.8 iterations an epoch; 12 of them are 153.75
+    assert (own.max_iter, own.eval_period) == (154, 13)
+    assert own.num_evaluations == 12  # after 13, 26, ..., 143 = 11 * 13, and after 154
+    told = " ".join(own.describe().split())
+    assert "154 iterations = 12.02 epochs of 205 images: steps of 16 images" in told
+    assert "evaluation every 13 iterations = 1.01 epochs and at the end: 12 in all" in told
+    # 3000 / (205 / 16) = 234.1
+    assert "train.epochs=235 would be 3000" in told
+
+
+def test_a_stated_or_sufficient_length_needs_no_advice():
+    assert plan(max_iter=154, epoch_size=205).advice is None
+    assert plan(epochs=12, epoch_size=2000, total=8).advice is None  # 3000 iterations
+    assert plan(epochs=12, epoch_size=20, fast_dev_run={"enabled": True}).advice is None
+    assert plan(epochs=12, epoch_size=None, max_iter=7).advice is None
+
+
+def test_the_shorter_period_of_evaluations_counts():
+    published = plan(epochs=12, epoch_size=120_000, eval_period=5000, eval_epochs=1)
+    assert (published.eval_period, published.num_evaluations) == (5000, 18)
+    assert plan(max_iter=9, eval_period=5000).eval_period == 5000  # configs of version 0.1
+    assert plan(max_iter=9, eval_period=5000, eval_epochs=None).eval_period == 5000
+    assert plan(max_iter=9, epoch_size=None, eval_period=7, eval_epochs=1).eval_period == 7
+    assert plan(max_iter=9, epoch_size=3, eval_period=7, eval_epochs=1).eval_period == 1
+    only_at_the_end = plan(max_iter=9, eval_period=0, eval_epochs=1)
+    assert (only_at_the_end.eval_period, only_at_the_end.num_evaluations) == (0, 1)
+    assert "evaluation at the end: 1 in all" in only_at_the_end.describe()
 
 
 def test_accumulation_divides_the_batch():

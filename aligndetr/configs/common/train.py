@@ -9,7 +9,7 @@ train = {
     "deterministic": False,  # refuse operations that are not
     "device": "auto",  # cuda if there is one, else cpu
     "num_threads": None,  # of one process on the CPU; None: torch decides
-    "epochs": 12,
+    "epochs": 12,  # 72.5 is a number of epochs, too
     "max_iter": None,  # iterations; None: as many as the epochs hold
     "max_images": None,  # of the training set; None: all
     "reference_batch_size": 16,  # lr is multiplied by total_batch_size / this; None: never
@@ -26,7 +26,8 @@ train = {
     },
     "model_ema": {"enabled": False, "decay": 0.999, "warmup": 0},
     "checkpointer": {"period": 5000, "max_to_keep": 3},
-    "eval_period": 5000,
+    "eval_period": 5000,  # iterations, or eval_epochs if that is shorter; 0: only at the end
+    "eval_epochs": 1,  # None: eval_period alone counts
     "log_period": 20,
     "best": {"metric": "bbox/AP", "weights": None},  # None: the moving average if there is one
     "early_stopping": {"patience": 0},  # evaluations without a better metric; 0: never

@@ -13,5 +13,6 @@ optimizer.params.lr_factor = None
 train.reference_batch_size = 8
 train.epochs = 12
 train.eval_period = 1000
+train.eval_epochs = 4
 train.clip_grad.params.max_norm = 1.0
 train.output_dir = "./output/dino_tiny"
