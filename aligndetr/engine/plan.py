@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from aligndetr.errors import ConfigError
+from aligndetr.matchers import lost_copies
 
 FAST_DEV_ITERS = 3
 FEW_ITERS, ENOUGH_ITERS = 1000, 3000  # the shortest shipped training has 3000
@@ -25,7 +27,7 @@ class Plan:
         lr_factor: what the config's learning rates are multiplied by.
         epoch_size: images of an epoch; None when the dataset does not say.
         eval_period, checkpoint_period, log_period: in steps; 0: only at the end.
-        advice: what may not be meant, and the override to type; or None.
+        advice: what may not be meant, with the override to type.
     """
 
     max_iter: int
@@ -36,7 +38,7 @@ class Plan:
     eval_period: int
     checkpoint_period: int
     log_period: int
-    advice: str | None = None
+    advice: tuple[str, ...] = ()
 
     @property
     def loader_batch_size(self) -> int:
@@ -60,12 +62,10 @@ class Plan:
         rate = rate and f", {rate} (total_batch_size / train.reference_batch_size)"
         size = f" of {self.epoch_size} images" if self.epoch_size else ""
         length = f"{self._in_epochs(self.max_iter)}{size}: steps of {self.total_batch_size} images"
-        every = (
-            f"every {self._in_epochs(self.eval_period)} and " if self.num_evaluations > 1 else ""
-        )
+        period = self._in_epochs(self.eval_period)
+        every = f"every {period} and " if self.num_evaluations > 1 else ""
         evaluations = f"evaluation {every}at the end: {self.num_evaluations} in all"
-        lines = [f"{length}{parts}{rate}", evaluations, *([self.advice] if self.advice else [])]
-        return "\n  ".join(lines)
+        return "\n  ".join([f"{length}{parts}{rate}", evaluations, *self.advice])
 
     def _in_epochs(self, iterations: int) -> str:
         if not self.epoch_size:
@@ -73,13 +73,19 @@ class Plan:
         return f"{iterations} iterations = {iterations / self.epoch_iters:.2f} epochs"
 
 
-def make_plan(config: DictConfig, epoch_size: int | None, world_size: int) -> Plan:
+def make_plan(
+    config: DictConfig,
+    epoch_size: int | None,
+    world_size: int,
+    object_counts: Iterable[int] = (),
+) -> Plan:
     """Compute the plan.
 
     Args:
         config: the experiment's.
         epoch_size: images that count as an epoch, if known.
         world_size: number of processes.
+        object_counts: of the images, as far as known, see `lost_copies`.
 
     Raises:
         ConfigError: numbers that do not fit each other.
@@ -106,7 +112,7 @@ def make_plan(config: DictConfig, epoch_size: int | None, world_size: int) -> Pl
         eval_period=_eval_period(config, epoch_iters),
         checkpoint_period=whole_number(config, "train.checkpointer.period", 0),
         log_period=max(1, whole_number(config, "train.log_period", 20)),
-        advice=_advice(config, max_iter, epoch_iters),
+        advice=(*_few_steps(config, max_iter, epoch_iters), *_lost(config, object_counts)),
     )
 
 
@@ -133,16 +139,23 @@ def _eval_period(config: DictConfig, epoch_iters: float | None) -> int:
     return min(period, max(1, round(epochs * epoch_iters)))
 
 
-def _advice(config: DictConfig, max_iter: int, epoch_iters: float | None) -> str | None:
+def _lost(config: DictConfig, object_counts: Iterable[int]) -> list[str]:
+    num_queries = OmegaConf.select(config, "model.num_queries")
+    match_num = OmegaConf.select(config, "model.criterion.match_num")
+    lost = lost_copies(object_counts, match_num, num_queries) if num_queries else None
+    return [f"{lost}"] if lost else []
+
+
+def _few_steps(config: DictConfig, max_iter: int, epoch_iters: float | None) -> list[str]:
     """For lengths that come from a number of epochs, chosen for a larger dataset."""
     stated = (OmegaConf.select(config, f"train.{k}") for k in ("max_iter", "fast_dev_run.enabled"))
     if epoch_iters is None or max_iter >= FEW_ITERS or any(stated):
-        return None
+        return []
     epochs = math.ceil(ENOUGH_ITERS / epoch_iters)
-    return (
+    return [
         f"few steps to learn from scratch: train.epochs={epochs} would be {ENOUGH_ITERS}, as many "
         "as the shortest shipped training has"
-    )
+    ]
 
 
 def _number(config: DictConfig, key: str) -> float | None:

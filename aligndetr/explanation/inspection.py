@@ -16,6 +16,7 @@ from aligndetr.evaluation.inference import evaluation_mode
 from aligndetr.explanation.recorder import Recorder
 from aligndetr.explanation.step import Step
 from aligndetr.layers.boxes import cxcywh_to_xyxy, paired_iou
+from aligndetr.matchers import lost_copies
 from aligndetr.modeling.detector import Detector
 from aligndetr.modeling.pyramid import Pyramid
 from aligndetr.structures import Predictions
@@ -181,10 +182,24 @@ def inspect_image(
             things, layers = _followed_layers(model, predictions, names, threshold)
     if "instances" in item and not has_truth:
         notes.append(f"{type(model.criterion).__name__} has no matcher: detections are shown")
+    notes += _lowered(model, len(things)) if has_truth else []
     _add_references(layers, model, steps)
     if not any(layer.sampling for layer in layers):
         notes.append("the decoder attends to all tokens: there are no sampling points")
     return Inspection(image, things, layers, has_truth, steps.find("pyramid").result.shapes, notes)
+
+
+def _lowered(model: Detector, num_objects: int) -> list[str]:
+    """Why objects of a crowded image have fewer queries than the config wants."""
+    match_num = getattr(model.criterion, "match_num", None)
+    lost = lost_copies([num_objects], match_num, model.num_queries)
+    if lost is None:
+        return []
+    return [
+        f"k = {lost.k} is lowered to {min(lost.copies)}: {lost.k} copies of {num_objects} objects "
+        f"are more than half of the {lost.num_queries} queries; model.num_queries={lost.enough} "
+        "would keep it"
+    ]
 
 
 def _record(model: Detector, item: Mapping[str, Any]) -> Step:

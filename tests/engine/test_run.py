@@ -64,10 +64,25 @@ def test_own_data_is_evaluated_every_epoch():
 
 
 def test_a_stated_or_sufficient_length_needs_no_advice():
-    assert plan(max_iter=154, epoch_size=205).advice is None
-    assert plan(epochs=12, epoch_size=2000, total=8).advice is None  # 3000 iterations
-    assert plan(epochs=12, epoch_size=20, fast_dev_run={"enabled": True}).advice is None
-    assert plan(epochs=12, epoch_size=None, max_iter=7).advice is None
+    assert plan(max_iter=154, epoch_size=205).advice == ()
+    assert plan(epochs=12, epoch_size=2000, total=8).advice == ()  # 3000 iterations
+    assert plan(epochs=12, epoch_size=20, fast_dev_run={"enabled": True}).advice == ()
+    assert plan(epochs=12, epoch_size=None, max_iter=7).advice == ()
+
+
+def test_the_plan_says_that_copies_are_lost(tiny_config):
+    # the images have 0, 1, 2, 3, 0, 1, ... objects: 2 of 10 have 3; floor(10 / (2 * 3)) = 1 < 2
+    counts = [index % 4 for index in range(10)]
+    config = tiny_config("model.num_queries=10")
+    [advice] = make_plan(config, 10, 1, counts).advice
+    assert "k = 2 is lowered to 1 in 2 of 7 images" in advice
+    assert "model.num_queries=12 keeps k = 2" in advice
+    assert make_plan(tiny_config("model.num_queries=12"), 10, 1, counts).advice == ()
+
+
+def test_a_training_says_that_copies_are_lost(tiny_config, tmp_path):
+    train(tiny_config("model.num_queries=10", "train.max_iter=1"))
+    assert "k = 2 is lowered to 1 in 2 of" in (tmp_path / "run" / "log.txt").read_text()
 
 
 def test_the_shorter_period_of_evaluations_counts():

@@ -7,7 +7,7 @@ import torch
 from aligndetr.explanation import Recorder, inspect_image
 from aligndetr.layers.boxes import cxcywh_to_xyxy
 from aligndetr.layers.ms_deform_attn.reference import sample_reference
-from aligndetr.structures import ImageBatch
+from aligndetr.structures import Boxes, ImageBatch, Instances
 
 NAMES = ["disk", "square", "star"]
 
@@ -50,6 +50,19 @@ def test_several_queries_an_object_until_the_last_layer(inspection):
     assert counts == [[0, 1, 0, 1]] * 3 + [[0, 0]]
     assert [layer.most_queries for layer in inspection.layers] == [2, 2, 2, 1]
     assert inspection.favourite() == next(p for p in inspection.layers[-1].pairs if p.thing).query
+
+
+def test_a_crowded_image_says_why_its_objects_have_fewer_queries(model, item, image):
+    # 40 queries, 11 objects: floor(40 / (2 * 11)) = 1 instead of 2; 2 * 2 * 11 = 44 would do
+    boxes = Boxes(item["instances"].gt_boxes.tensor[:1].repeat(11, 1))
+    classes = torch.zeros(11, dtype=torch.int64)
+    crowd = Instances((96, 128), gt_boxes=boxes, gt_classes=classes)
+    inspection = inspect_image(model, {**item, "instances": crowd}, image)
+    assert [layer.most_queries for layer in inspection.layers] == [1, 1, 1, 1]
+    [note] = inspection.notes
+    assert note.startswith("k = 2 is lowered to 1: 2 copies of 11 objects are more than half of")
+    assert "model.num_queries=44 " in note
+    assert inspect_image(model, item, image).notes == []
 
 
 def check_sampling(inspection, model, item, ratios):
