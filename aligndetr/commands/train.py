@@ -1,8 +1,9 @@
 """Train a config and evaluate the result.
 
-Everything lands in train.output_dir. Ctrl-C and SIGTERM write a checkpoint,
-with which --resume goes on exactly where it stopped. docs/training.md says
-more.
+Everything lands in train.output_dir; where that holds another run, in NAME-2
+beside it, unless --resume or --overwrite says what is to become of that run.
+Ctrl-C and SIGTERM write a checkpoint, with which --resume goes on exactly where
+it stopped. docs/training.md says more.
 """
 
 from __future__ import annotations
@@ -22,7 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_config_arguments(parser)
     add_trust_argument(parser)
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    used = parser.add_mutually_exclusive_group()
+    used.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    used.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="remove the run that train.output_dir holds (default: write beside it, NAME-2)",
+    )
     parser.add_argument(
         "--eval-only", action="store_true", help="evaluate train.init_checkpoint, train nothing"
     )
@@ -56,7 +63,7 @@ def train_here(args: argparse.Namespace) -> int:
     from aligndetr.engine.run import TrainingInterrupted, train
 
     try:
-        train(load_config(args), resume=args.resume)
+        train(load_config(args), resume=args.resume, overwrite=args.overwrite)
     except TrainingInterrupted as interruption:
         print(interruption, file=sys.stderr)
         return interruption.exit_code

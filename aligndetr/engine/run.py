@@ -16,6 +16,7 @@ from aligndetr.distributed import on_main, rank, world_size
 from aligndetr.engine import hooks
 from aligndetr.engine.activation_checkpointing import KEY as RECOMPUTED
 from aligndetr.engine.checkpoint import Checkpointer, build_checkpointer
+from aligndetr.engine.earlier_runs import choose_run_folder, remove_earlier_run
 from aligndetr.engine.evaluating import Evaluation, build_evaluation, weights_of
 from aligndetr.engine.initial_weights import load_start
 from aligndetr.engine.loaders_from_config import (
@@ -54,12 +55,13 @@ class TrainingInterrupted(UserError):  # noqa: N818
         self.exit_code = exit_code
 
 
-def train(config: DictConfig, resume: bool = False) -> Results:
-    """Train and evaluate; everything lands in `train.output_dir`.
+def train(config: DictConfig, resume: bool = False, overwrite: bool = False) -> Results:
+    """Train and evaluate; everything lands in `train.output_dir`, or beside it if that is used.
 
     Args:
         config: not changed.
         resume: go on from the folder's last checkpoint, if it has one.
+        overwrite: remove what an earlier run left in the folder, once training can begin.
 
     Returns:
         Results of the final evaluation by task and metric, in the main process.
@@ -70,8 +72,10 @@ def train(config: DictConfig, resume: bool = False) -> Results:
     """
     config = copy.deepcopy(config)
     device = prepare_process(config, frugal=bool(OmegaConf.select(config, RECOMPUTED)))
-    folder = make_run_folder(config.train.output_dir)
-    with held(folder), logging_to(folder):
+    folder, note = choose_run_folder(config, resume, overwrite)
+    with held(folder), logging_to(folder, fresh=overwrite):
+        if note:
+            logger.info("%s", note)
         dataset = load_dataset(config, "train")
         plan = _settle(config, dataset, folder)
 
@@ -93,6 +97,8 @@ def train(config: DictConfig, resume: bool = False) -> Results:
             dump_folder=folder,
         )
         evaluation = build_evaluation(config, weights_of(model, ema))
+        if overwrite:
+            on_main(lambda: remove_earlier_run(folder))
         checkpointer = build_checkpointer(config, folder, trainer, scheduler, ema)
         evaluating = hooks.EvalHook(plan.eval_period, evaluation)
         trainer.register_hooks(
@@ -222,6 +228,6 @@ def _raise_if_interrupted(trainer: Trainer, by: hooks.Interruption, folder: Path
     if by.exit_code is not None:
         raise TrainingInterrupted(
             f"training was interrupted after {trainer.iter} of {trainer.max_iter} iterations; "
-            f"go on with --resume ({folder})",
+            f"go on with --resume train.output_dir={folder}",
             by.exit_code,
         )

@@ -70,11 +70,32 @@ def held(folder: Path) -> Iterator[None]:
             )
 
 
+def is_held(folder: Path) -> bool:
+    """Whether another process trains there."""
+    try:
+        file = open(folder / LOCK_FILE, "r+", encoding="utf-8")  # noqa: SIM115
+    except OSError:
+        return False
+    with file:
+        try:
+            _try_to_lock(file)
+        except (BlockingIOError, PermissionError):
+            return True
+        except OSError:
+            return False
+    return False
+
+
+def _try_to_lock(file: IO[str]) -> None:
+    if fcntl is not None:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # children do not inherit this kind
+
+
 def _lock(file: IO[str], folder: Path) -> None:
     if fcntl is None:
         return
     try:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # children do not inherit this kind
+        _try_to_lock(file)
     except (BlockingIOError, PermissionError) as error:
         file.seek(0)
         raise UserError(
@@ -99,8 +120,12 @@ def _is_at(file: IO[str], path: Path) -> bool:
 
 
 @contextmanager
-def logging_to(folder: Path) -> Iterator[None]:
+def logging_to(folder: Path, fresh: bool = False) -> Iterator[None]:
     """Log of the package on stderr and in `log.txt`; of other processes only warnings.
+
+    Args:
+        folder: of the run.
+        fresh: begin `log.txt` anew instead of adding to it.
 
     Raises:
         UserError: `log.txt` cannot be opened; or, when the block has ended without an error, some
@@ -109,7 +134,7 @@ def logging_to(folder: Path) -> Iterator[None]:
     package = logging.getLogger("aligndetr")
     handlers: list[logging.Handler] = [_CurrentStderr()]
     if is_main():
-        handlers.append(_LogFile(folder / LOG_FILE))
+        handlers.append(_LogFile(folder / LOG_FILE, "w" if fresh else "a"))
     else:
         handlers[0].setLevel(logging.WARNING)
     prefix = "" if is_main() else f"[process {rank()}] "
@@ -133,10 +158,10 @@ def logging_to(folder: Path) -> Iterator[None]:
 class _LogFile(logging.FileHandler):
     """A file that may become impossible to write to while a run goes on."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mode: str) -> None:
         self.failure: OSError | None = None
         with writing(path):
-            super().__init__(path, encoding="utf-8")
+            super().__init__(path, mode, encoding="utf-8")
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         """Say it once."""

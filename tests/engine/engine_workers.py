@@ -2,14 +2,17 @@
 
 import os
 import signal
+import time
 
 import numpy as np
 import torch
+from omegaconf import OmegaConf
 
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.find_file import resolve_config
-from aligndetr.distributed import all_gather_object, rank, world_size
+from aligndetr.distributed import all_gather_object, barrier, rank, world_size
 from aligndetr.engine.checkpoint import Checkpointer
+from aligndetr.engine.earlier_runs import choose_run_folder
 from aligndetr.engine.hooks import (
     EvalHook,
     Hook,
@@ -148,12 +151,27 @@ def cut_together(folder):
     return [trainer.completed, interruption.exit_code]
 
 
+def folder_chosen_together(folder):
+    """The used folder gives another one, which rank 0 fills at once, before others look."""
+    (folder / "used").mkdir(parents=True, exist_ok=True)
+    (folder / "used" / "metrics.json").write_text("")
+    barrier()
+    if rank() == 1:
+        time.sleep(0.5)
+    config = OmegaConf.create({"train": {"output_dir": str(folder / "used")}})
+    chosen, _ = choose_run_folder(config)
+    (chosen / "metrics.json").write_text("")
+    return config.train.output_dir
+
+
 def main(folder):
     assert world_size() == 2
+    chosen = all_gather_object(folder_chosen_together(folder))
     results = {name: distributed_gradients(*case) for name, case in CASES.items()}
     results["accumulated"] = accumulated()
     results["same_set"] = same_set_of_gradients()
     results["stopped"] = all_gather_object(stopped_together(folder))
+    results["chosen"] = chosen
     results["cut"] = all_gather_object(cut_together(folder / "cut"))
     if rank() == 0:
         torch.save(results, folder / "results.pth")

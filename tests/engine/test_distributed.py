@@ -45,6 +45,12 @@ def test_processes_stop_together_and_share_results(together):
     assert len(saved["random_state"]["ranks"]) == 2
 
 
+def test_processes_agree_on_the_folder_beside_a_used_one(together):
+    _, results, folder = together
+    assert results["chosen"] == [str(folder / "used-2")] * 2
+    assert not (folder / "used-3").exists()
+
+
 def test_a_signal_to_one_process_cuts_the_evaluation_of_all(together):
     _, results, folder = together
     assert results["cut"] == [[2, 143], [2, 143]]

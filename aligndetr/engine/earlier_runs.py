@@ -1,0 +1,92 @@
+"""What earlier runs left where a training is to write: never destroyed unless it is said."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from aligndetr.distributed import on_main
+from aligndetr.engine.run_folder import METRICS_FILE, is_held, make_run_folder
+from aligndetr.errors import UserError
+
+KEY = "train.output_dir"
+_KEPT = (METRICS_FILE, "model_*.pth", "results.json")  # a folder with one of them is used
+_WRITTEN = (  # what --overwrite removes; config.yaml and log.txt are written anew
+    *_KEPT,
+    "coco_instances_results.json",
+    "curves.png",
+    "events.out.tfevents.*",
+    "last_checkpoint",
+    "nonfinite_*.pth",
+    "pictures/image_*.png",
+    "pictures/predictions.png",
+)
+
+
+def choose_run_folder(
+    config: DictConfig, resume: bool = False, overwrite: bool = False
+) -> tuple[Path, str | None]:
+    """The folder of a training: `train.output_dir`, or NAME-2, NAME-3, ... if that is used.
+
+    All processes get the folder that the main one chose. It is made.
+
+    Args:
+        config: of the run; `train.output_dir` becomes the folder.
+        resume, overwrite: take a used folder nevertheless.
+
+    Returns:
+        The folder, and a sentence to say if it is not, or might not be, the expected one.
+
+    Raises:
+        UserError: both are asked for, or the folder cannot be written to.
+    """
+    if resume and overwrite:
+        raise UserError("--resume goes on with a run and --overwrite removes it: choose one")
+    stated = Path(OmegaConf.select(config, KEY))
+    if resume or overwrite:
+        folder, note = stated, on_main(lambda: _later_runs(stated)) if resume else None
+    else:
+        folder = on_main(lambda: next(path for path in _names(stated) if not _is_used(path)))
+        note = None if folder == stated else _elsewhere(stated, folder)
+    if folder != stated:
+        OmegaConf.update(config, KEY, str(folder))
+    return make_run_folder(folder), note
+
+
+def remove_earlier_run(folder: Path) -> None:
+    """Remove what a training wrote there, but for its config and log."""
+    for path in _files(folder, _WRITTEN):
+        path.unlink(missing_ok=True)
+
+
+def _is_used(folder: Path) -> bool:
+    return any(_files(folder, _KEPT)) or is_held(folder)
+
+
+def _files(folder: Path, patterns: Iterable[str]) -> list[Path]:
+    return [path for pattern in patterns for path in folder.glob(pattern) if path.is_file()]
+
+
+def _names(stated: Path) -> Iterator[Path]:
+    yield stated
+    base = stated.resolve() if stated.name in ("", os.pardir) else stated
+    for number in itertools.count(2):
+        yield base.with_name(f"{base.name}-{number}")
+
+
+def _elsewhere(stated: Path, folder: Path) -> str:
+    return (
+        f"{stated} holds another run: this one goes to {folder} (--resume goes on with the other "
+        "one, --overwrite replaces it)"
+    )
+
+
+def _later_runs(stated: Path) -> str | None:
+    later = list(itertools.takewhile(_is_used, itertools.islice(_names(stated), 1, None)))
+    if not later:
+        return None
+    return f"going on with {stated}; for the newest run: --resume {KEY}={later[-1]}"
