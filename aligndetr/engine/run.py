@@ -167,13 +167,14 @@ def evaluate(
 
 
 def _settle(config: DictConfig, dataset: Any, folder: Path) -> Plan:
-    """Let the data decide what it decides, and save the config that then describes the run."""
+    """Save the config, and let the data decide what that leaves to the data."""
+    stated = copy.deepcopy(config)
     name = getattr(dataset, "name", "")
     settle_num_classes(config, getattr(dataset, "class_names", None), f"the dataset {name}")
     counts = getattr(dataset, "object_counts", ())
     plan = make_plan(config, getattr(dataset, "epoch_size", None), world_size(), counts)
     logger.info("%s", plan.describe())
-    on_main(lambda: _save(config, folder))
+    on_main(lambda: _save(stated, folder))
     return plan
 
 

@@ -11,8 +11,10 @@ from aligndetr.config import LazyConfig
 from aligndetr.engine import finite
 from aligndetr.engine.checkpoint import Checkpointer
 from aligndetr.engine.hooks import Hook
+from aligndetr.engine.model import load_model
 from aligndetr.engine.plan import make_plan
 from aligndetr.engine.run import TrainingInterrupted, evaluate, train
+from aligndetr.engine.stored_config import stored_config
 from aligndetr.engine.trainer import Trainer
 from aligndetr.errors import CheckpointError, ConfigError, DataError, TrainingError, UserError
 from aligndetr.interop import convert_checkpoint
@@ -150,13 +152,47 @@ def test_a_run_leaves_everything_in_its_folder(tiny_config, tmp_path, capsys):
     content = torch.load(folder / "model_final.pth", weights_only=True)
     assert content["class_names"] == ["red", "green", "blue"]
     saved = LazyConfig.load(folder / "config.yaml")
-    assert saved.model.num_classes == 3
+    assert saved.model.num_classes is None  # as stated: other data may decide otherwise
     assert saved.train.seed >= 0
     assert content["config"] == (folder / "config.yaml").read_text()
 
     again = evaluate(saved, str(folder / "model_final.pth"))
     assert again["bbox"]["AP"] == pytest.approx(results["bbox"]["AP"], nan_ok=True)
     assert capsys.readouterr().out.splitlines()[-1] == lines[-1]
+
+
+def test_a_saved_config_fine_tunes_on_other_classes(tiny_config, tmp_path, coco_folder):
+    train(tiny_config("train.max_iter=1"))
+    content = json.loads((coco_folder / "boxes.json").read_text())
+    content["categories"] = [{"id": 5, "name": "blue"}, {"id": 7, "name": "gold"}]
+    content["annotations"] = [a for a in content["annotations"] if a["category_id"] != 6]
+    (tmp_path / "other.json").write_text(json.dumps(content))
+    config = LazyConfig.load(tmp_path / "run" / "config.yaml")
+    words = [f"dataloader.{s}.dataset.json_file={tmp_path}/other.json" for s in ("train", "test")]
+    words += [f"train.output_dir={tmp_path}/tuned", "optimizer.lr=0"]
+    words += [f"train.init_checkpoint={tmp_path}/run/model_final.pth"]
+    train(LazyConfig.apply_overrides(config, words))
+    before, after = (torch.load(tmp_path / name / "model_final.pth") for name in ("run", "tuned"))
+    assert (before["class_names"], after["class_names"]) == (
+        ["red", "green", "blue"],
+        ["blue", "gold"],
+    )
+    for name in ("decoder.class_heads.0.weight", "query_source.class_head.bias"):
+        assert len(after["model"][name]) == 2
+        assert torch.equal(after["model"][name][0], before["model"][name][2])  # blue
+    log = " ".join((tmp_path / "tuned" / "log.txt").read_text().split())
+    assert "class rows copied by name (1): blue" in log
+    assert "class rows of new classes (1): gold" in log
+    assert "class rows left out (2): red, green" in log
+
+
+def test_the_config_in_a_checkpoint_builds_its_model(tiny_config, tmp_path):
+    train(tiny_config("train.max_iter=1"))
+    path = tmp_path / "run" / "model_final.pth"
+    weights = torch.load(path)["model"]
+    model = load_model(stored_config(path), path)
+    assert model.class_names == ["red", "green", "blue"]
+    assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
 
 
 def test_the_learning_rate_in_the_metrics_is_scaled(tiny_config, tmp_path):
