@@ -14,18 +14,20 @@ from aligndetr.config.find_file import resolve_config
 from aligndetr.data.augmentation import apply_augmentations
 from aligndetr.data.images import read_image, to_array
 from aligndetr.engine.model import load_model
+from aligndetr.engine.stored_config import stored_config
 from aligndetr.structures import Instances
 
 
 class Predictor:
-    """Finds objects in images of any size: `Predictor("config.py", "model.pth")("image.jpg")`.
+    """Finds objects in images of any size: `Predictor(None, "model.pth")("image.jpg")`.
 
     Images are prepared as the config prepares them for evaluation
     (`dataloader.test.mapper`). The class names and their number come from the checkpoint, or, when
     it does not say, from the config's test dataset.
 
     Args:
-        config: a name of a packaged config, a path, or a loaded DictConfig.
+        config: a name of a packaged config, a path, or a loaded DictConfig; None takes the one that
+            the checkpoint holds.
         checkpoint: a file of a training here, of another toolbox, or a URL; see `load_model`.
         device: for example "cpu" or "cuda:1"; None follows `train.device` of the config.
         weights: "ema" or "model"; None follows `train.best.weights`, and that is by default the
@@ -43,13 +45,15 @@ class Predictor:
 
     def __init__(
         self,
-        config: str | os.PathLike | Mapping,
+        config: str | os.PathLike | Mapping | None,
         checkpoint: str | os.PathLike,
         device: str | None = None,
         weights: str | None = None,
         trust_config: bool = False,
     ) -> None:
-        if not isinstance(config, Mapping):
+        if config is None:
+            config = stored_config(checkpoint, trust_config)
+        elif not isinstance(config, Mapping):
             path = resolve_config(os.fspath(config))
             config = LazyConfig.load(path, trust_config=trust_config)
         self.model = load_model(config, checkpoint, weights=weights, device=device)

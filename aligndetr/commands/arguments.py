@@ -67,7 +67,8 @@ def add_checkpoint_arguments(parser: argparse.ArgumentParser, default: str | Non
         "--checkpoint",
         required=default is None,
         metavar="FILE",
-        help=f"weights: of a training here, of another toolbox, or a URL{note}",
+        help=f"weights: of a training here, of another toolbox, or a URL{note}; without CONFIG, "
+        "the config that a training here stored in it counts",
     )
     add_weights_argument(parser, "train.best.weights, and that: ema if there is one")
 
@@ -125,8 +126,8 @@ def split_words(args: argparse.Namespace) -> ConfigChoice:
     """
     words = list(args.words)
     config = args.config_file
-    if config is None and words and (not is_override(words[0]) or os.path.isfile(f"{words[0]}.py")):
-        config = words.pop(0)  # file names may hold a "=" as well
+    if config is None and words and _names_config(words[0], args):
+        config = words.pop(0)
     choice = ConfigChoice(config)
     for word in words:
         other = args.takes_others and not is_override(word)
@@ -134,16 +135,35 @@ def split_words(args: argparse.Namespace) -> ConfigChoice:
     return choice
 
 
+def _names_config(word: str, args: argparse.Namespace) -> bool:
+    """Whether the first word is the config: not if it is an input, and a checkpoint has one."""
+    if args.takes_others and getattr(args, "checkpoint", None) and os.path.exists(word):
+        from aligndetr.config.find_file import resolve_config
+
+        try:
+            return resolve_config(word).suffix in (".py", ".yaml", ".yml")
+        except ConfigError:
+            return False
+    return not is_override(word) or os.path.isfile(f"{word}.py")  # file names may hold a "="
+
+
 def load_config(args: argparse.Namespace) -> DictConfig:
-    """Find, load and override the config that the command line names.
+    """Find, load and override the config that the command line names, or its checkpoint holds.
 
     Raises:
         ConfigError: no config is given or found, it is broken, or an override does not apply.
+        CheckpointError: no config is given, and the checkpoint cannot be read or holds none.
     """
     from aligndetr.config import LazyConfig
 
     choice = split_words(args)
-    config = LazyConfig.load(config_path(choice), trust_config=args.trust_config)
+    checkpoint = getattr(args, "checkpoint", None)
+    if choice.config is None and checkpoint:
+        from aligndetr.engine.stored_config import stored_config
+
+        config = stored_config(checkpoint, args.trust_config)
+    else:
+        config = LazyConfig.load(config_path(choice), trust_config=args.trust_config)
     return LazyConfig.apply_overrides(config, choice.overrides)
 
 

@@ -1,5 +1,7 @@
 """Evaluate a checkpoint on the config's test data.
 
+    aligndetr eval --checkpoint model_final.pth
+
 Prints COCO's numbers, and those of each class; writes predictions and results
 to train.output_dir.
 """

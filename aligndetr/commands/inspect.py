@@ -1,6 +1,6 @@
 """`aligndetr inspect`: which queries answer for which objects, where they look.
 
-    aligndetr inspect CONFIG --checkpoint best.pth --image-id 3 --output look/
+    aligndetr inspect --checkpoint best.pth --image-id 3 --output look/
 
 Writes `matches.png` (matched queries and reference boxes of every layer),
 `sampling.png` (sampling points of one query) and `inspect.html`, where layers
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     inspection = inspect_image(model, mapper(record), image, model.class_names, args.threshold)
     number = f" (id {record['image_id']})" if "image_id" in record else ""
     file = Path(record["file_name"]).name
-    title = f"{Path(split_words(args).config).stem} on {file}{number}"
+    title = f"{Path(split_words(args).config or args.checkpoint).stem} on {file}{number}"
     _write(inspection, args, title)
     return 0
 

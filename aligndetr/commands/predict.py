@@ -1,6 +1,6 @@
 """`aligndetr predict`: draw what a trained model finds in images.
 
-    aligndetr predict CONFIG --checkpoint model_final.pth images/ --output out/
+    aligndetr predict --checkpoint model_final.pth images/ --output out/
 
 Images are files, or folders that are searched with all their subfolders.
 Pictures keep the names of the images; `predictions.json` holds the same boxes

@@ -158,7 +158,7 @@ def _report(result: Walk, args: argparse.Namespace, mode: str) -> None:
     from aligndetr.explanation.wording import memory, seconds
     from aligndetr.files import atomic_write
 
-    title = f"{Path(split_words(args).config or 'model').stem}, {mode}"
+    title = f"{Path(split_words(args).config or args.checkpoint).stem}, {mode}"
     written = {args.html: walk_page(result, title)} if args.html else {}
     written |= {args.json: json.dumps(result.to_dict())} if args.json else {}
     for path, text in written.items():

@@ -19,6 +19,7 @@ from aligndetr.engine.freezing import FREEZE, freeze_parts
 from aligndetr.engine.initial_weights import load_trained, read_stored
 from aligndetr.engine.launch import resolve_device
 from aligndetr.engine.num_classes import settle_by_checkpoint, settle_num_classes
+from aligndetr.engine.stored_config import warn_of_differences
 
 
 def build_model(config: DictConfig, class_names: list[str] | None) -> nn.Module:
@@ -51,7 +52,8 @@ def load_model(
     again, and what watches its modules could not look inside.
 
     Args:
-        config: of the experiment; not changed.
+        config: of the experiment; not changed. Where it differs from the one in the checkpoint in
+            what detection depends on, a warning says so.
         checkpoint: a file of a training here, or anything that `aligndetr.interop.load_checkpoint`
             reads; None leaves the weights random.
         class_names: of the data that it will see, which the checkpoint's must equal; None takes
@@ -73,6 +75,7 @@ def load_model(
         settle_num_classes(config, class_names, "the dataset")
     else:
         class_names = settle_by_checkpoint(config, stored.get("class_names"), checkpoint)
+    warn_of_differences(config, stored, checkpoint)
     model = _built(config, class_names)
     if checkpoint is not None:
         preferred = OmegaConf.select(config, "train.best.weights")

@@ -5,9 +5,15 @@ import runpy
 from pathlib import Path
 
 import pytest
+import torch
 
 from aligndetr import cli
-from aligndetr.commands.arguments import add_config_arguments, load_config, split_words
+from aligndetr.commands.arguments import (
+    add_checkpoint_arguments,
+    add_config_arguments,
+    load_config,
+    split_words,
+)
 from aligndetr.errors import ConfigError
 
 TOOLS = sorted((Path(__file__).parents[2] / "tools").glob("*.py"))
@@ -44,6 +50,35 @@ def test_no_config(config_file):
             load_config(parsed(words))
     with pytest.raises(ConfigError, match=r"'train\.max_iter' is not an override"):
         load_config(parsed(["run_k=2.py", "train.max_iter", "5"]))
+
+
+def with_checkpoint(words, others=None):
+    parser = argparse.ArgumentParser()
+    add_config_arguments(parser, others)
+    add_checkpoint_arguments(parser, default=None)
+    return parser.parse_intermixed_args(words)
+
+
+def test_inputs_beside_a_checkpoint_are_no_config(config_file, tmp_path):
+    for name in ("images", "aligndetr_tiny"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "photo.jpg").write_text("")
+    words = ["photo.jpg", "images", "train.seed=3", "--checkpoint", "a.pth"]
+    choice = split_words(with_checkpoint(words, others="images"))
+    assert (choice.config, choice.others) == (None, ["photo.jpg", "images"])
+    for config in ("run_k=2.py", "run_k=2", "aligndetr_tiny"):
+        choice = split_words(with_checkpoint([config, *words], others="images"))
+        assert (choice.config, choice.others) == (config, ["photo.jpg", "images"])
+    alone = [str(config_file), "--checkpoint", "a.pth"]
+    assert split_words(with_checkpoint(alone)).config == str(config_file)
+
+
+def test_a_checkpoint_brings_its_config(config_file, tmp_path):
+    torch.save({"model": {}, "config": "train: {seed: 5, epochs: 2}"}, tmp_path / "a.pth")
+    config = load_config(with_checkpoint(["train.epochs=7", "--checkpoint", "a.pth"]))
+    assert config == {"train": {"seed": 5, "epochs": 7}}
+    named = load_config(with_checkpoint(["run_k=2", "--checkpoint", "a.pth"]))
+    assert named.train.max_iter == 9
 
 
 def test_commands_with_inputs(config_file, tmp_path):

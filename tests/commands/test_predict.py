@@ -9,7 +9,11 @@ from PIL import Image
 
 from aligndetr.commands import predict
 from aligndetr.commands.predict import CocoPredictions, find_images
-from aligndetr.errors import UserError
+from aligndetr.config import LazyConfig
+from aligndetr.config.find_file import resolve_config
+from aligndetr.config.nodes import to_plain
+from aligndetr.config.yaml_file import yaml_text
+from aligndetr.errors import CheckpointError, UserError
 from aligndetr.predictor import Predictor
 from aligndetr.structures import Boxes, Instances
 
@@ -50,6 +54,23 @@ def test_command(tiny_checkpoint, photo, tmp_path, capsys):
     (folder / "broken.png").unlink()
     assert run(words) == 0  # its own pictures are not read again
     assert "2 images, 0 unreadable" in capsys.readouterr().out
+
+
+def test_a_checkpoint_alone_will_do(tiny_checkpoint, photo, tmp_path, capsys):
+    content = torch.load(tiny_checkpoint, weights_only=True)
+    config = LazyConfig.load(resolve_config("aligndetr_tiny"))
+    content["config"] = yaml_text(to_plain(config))
+    torch.save(content, tmp_path / "described.pth")
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    found = []
+    for words in (["aligndetr_tiny", tmp_path / "a.png"], [tmp_path / "a.png"]):
+        output = tmp_path / f"{len(found)}"
+        common = ["--output", output, "--threshold", "0.3", "train.device=cpu"]
+        assert run([*words, "--checkpoint", tmp_path / "described.pth", *common]) == 0
+        found.append(json.loads((output / "predictions.json").read_text())["annotations"])
+    assert found[0] == found[1] != []
+    with pytest.raises(CheckpointError, match="holds no config"):
+        run([tmp_path / "a.png", "--checkpoint", tiny_checkpoint])
 
 
 def test_which_weights(tiny_checkpoint, photo, tmp_path):

@@ -24,7 +24,9 @@ def train_net(monkeypatch):
     calls = []
     experiment = types.ModuleType("experiment")
     experiment.TrainingInterrupted = type("TrainingInterrupted", (Exception,), {})
-    experiment.train = lambda config, resume: calls.append((config.train.max_iter, resume))
+    experiment.train = lambda config, resume, overwrite: calls.append(
+        (config.train.max_iter, resume, overwrite)
+    )
     experiment.evaluate = lambda config, checkpoint, weights: calls.append(("eval", checkpoint))
     launch = types.ModuleType("launch")
 
@@ -51,7 +53,7 @@ def test_train_net_takes_the_arguments_of_detectron2(config_file, train_net):
             "dist_url": "tcp://host:1",
         }.items()
     )
-    assert calls[1:] == [(4, True)]
+    assert calls[1:] == [(4, True, False)]
     calls.clear()
     assert main(["--eval-only", "--config-file", "run_k=2.py"]) == 0
     assert calls[1:] == [("eval", None)]
