@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from aligndetr.config import LazyConfig
 from aligndetr.config.moved import MOVED
-from aligndetr.config.nodes import TARGET, to_plain
+from aligndetr.config.nodes import to_plain
 from aligndetr.config.yaml_file import parse_yaml
 from aligndetr.engine.initial_weights import read_stored
 from aligndetr.errors import CheckpointError, ConfigError
@@ -66,14 +66,17 @@ def warn_of_differences(
 
 
 def _differing(config: DictConfig, other: DictConfig) -> list[str]:
-    """`KEY is A here and B there`, of the keys that detection depends on."""
+    """`KEY is A here and B there`, of the keys that detection depends on and both have.
+
+    What only one has may be an argument of another version, or makes another architecture.
+    """
     here, there = _detecting(config, True), _detecting(other, True)
     # what is copied from elsewhere by both differs there, which says more
     text_here, text_there = _detecting(config, False), _detecting(other, False)
     return [
-        f"{key} is {_text(here, key)} here and {_text(there, key)} there"
-        for key in {**there, **here}
-        if here.get(key) != there.get(key) and text_here.get(key) != text_there.get(key)
+        f"{key} is {here[key]!r} here and {there[key]!r} there"
+        for key in there
+        if key in here and here[key] != there[key] and text_here[key] != text_there[key]
     ]
 
 
@@ -81,7 +84,7 @@ def _detecting(config: DictConfig, resolve: bool) -> dict[str, Any]:
     """Values by key: of the model, but for its classes, and of how it is shown images."""
     found: dict[str, Any] = {}
     for path in ("dataloader.image_size", "model", "dataloader.test.mapper"):
-        section = OmegaConf.select(config, path)
+        section = OmegaConf.select(config, path, default={})
         if resolve and OmegaConf.is_config(section):
             section = OmegaConf.to_container(section, resolve=True)
         found |= dict(_leaves(to_plain(section), path))
@@ -98,8 +101,6 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
         for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _leaves(inner, f"{path}.{key}")
     else:
-        yield path, MOVED.get(value, value) if path.endswith(f".{TARGET}") else value
-
-
-def _text(values: Mapping[str, Any], key: str) -> str:
-    return repr(values[key]) if key in values else "missing"
+        # classes and functions move between modules, their names stay
+        is_ours = isinstance(value, str) and value.startswith("aligndetr.")
+        yield path, MOVED.get(value, value).rpartition(".")[2] if is_ours else value

@@ -1,6 +1,7 @@
 """A checkpoint describes itself; a config beside it is compared with what it says."""
 
 import logging
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from aligndetr.engine.stored_config import stored_config, warn_of_differences
 from aligndetr.errors import CheckpointError, ConfigError
 
 PATH = "model.pth"
+V0_1 = Path(__file__).parents[1] / "data" / "v0_1" / "configs"
 
 
 @pytest.fixture
@@ -66,6 +68,18 @@ def test_names_that_have_moved_are_no_difference(config, stored, warned):
     )
     assert "modeling.query_source.TwoStageQueries" in stored["config"]
     assert warned() == []
+
+
+def test_another_image_size_is_named_once(warned):
+    [message] = warned("dataloader.image_size=240")
+    assert "config: dataloader.image_size is 240 here and None there; without" in message
+
+
+@pytest.mark.parametrize("path", sorted(V0_1.glob("*_tiny.yaml")), ids=lambda path: path.stem)
+def test_configs_of_version_0_1_are_those_of_today(path, caplog):
+    config = LazyConfig.load(resolve_config(path.stem))
+    warn_of_differences(config, {"config": path.read_text()}, PATH)
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("content", [{}, {"config": None}, {"config": 3}, {"config": "- ["}])

@@ -14,6 +14,7 @@ from fvcore.transforms.transform import (
 )
 
 from aligndetr.data.augmentation.augmentation import Augmentation
+from aligndetr.data.augmentation.image_size import scaled
 
 
 class RandomFlip(Augmentation):
@@ -50,13 +51,15 @@ class RandomCrop(Augmentation):
             "relative" (height, width) as parts of the image; "relative_range" the smallest such
             parts, 1 being the largest. Never larger than the image.
         crop_size: two numbers.
+        scale: multiplies them if they are pixels, see `scale_to`.
     """
 
-    def __init__(self, crop_type: str, crop_size: Sequence[float]) -> None:
+    def __init__(self, crop_type: str, crop_size: Sequence[float], scale: float = 1.0) -> None:
         if crop_type not in _CROP_TYPES:
             raise ValueError(f"crop_type must be one of {_CROP_TYPES}, got {crop_type!r}")
         self.crop_type = crop_type
-        self.crop_size = tuple(crop_size)
+        is_pixels = crop_type.startswith("absolute")
+        self.crop_size = tuple(scaled(n, scale) if is_pixels else n for n in crop_size)
 
     def get_transform(self, image: np.ndarray, rng: np.random.Generator) -> Transform:
         """A crop; every position is equally likely."""

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from fvcore.transforms.transform import Transform
+from fvcore.transforms.transform import NoOpTransform, Transform
 from PIL import Image
 
 from aligndetr.data.augmentation.augmentation import Augmentation
+from aligndetr.data.augmentation.image_size import scaled
 from aligndetr.structures import Instances
 
 
@@ -54,10 +55,12 @@ class Resize(Augmentation):
 
     Args:
         shape: (height, width) in pixels, or one number for both.
+        scale: multiplies them, see `scale_to`.
     """
 
-    def __init__(self, shape: int | Sequence[int]) -> None:
-        self.shape = (shape, shape) if isinstance(shape, int) else tuple(shape)
+    def __init__(self, shape: int | Sequence[int], scale: float = 1.0) -> None:
+        shape = (shape, shape) if isinstance(shape, int) else tuple(shape)
+        self.shape = tuple(scaled(edge, scale) for edge in shape)
 
     def get_transform(self, image: np.ndarray, rng: np.random.Generator) -> Transform:
         """The resize."""
@@ -68,32 +71,39 @@ class ResizeShortestEdge(Augmentation):
     """Resize so that the shorter edge gets a wanted length, keeping the aspect ratio.
 
     Args:
-        short_edge_length: pixels; for "range" the smallest and largest, for "choice" a list.
+        short_edge_length: pixels; for "range" the smallest and largest, for "choice" a list; None:
+            images stay as they are.
         max_size: the longer edge is never longer; the shorter one then shrinks with it.
         sample_style: "range" (any integer between the two) or "choice" (one of the list).
         interp: a Pillow resampling filter.
+        scale: multiplies all lengths, see `scale_to`.
     """
 
     def __init__(
         self,
-        short_edge_length: int | Sequence[int],
+        short_edge_length: int | Sequence[int] | None,
         max_size: int = sys.maxsize,
         sample_style: str = "range",
         interp: int = Image.Resampling.BILINEAR,
+        scale: float = 1.0,
     ) -> None:
         if sample_style not in ("range", "choice"):
             raise ValueError(f"sample_style must be range or choice, got {sample_style!r}")
-        if isinstance(short_edge_length, int):
+        if short_edge_length is None:
+            short_edge_length = ()
+        elif isinstance(short_edge_length, int):
             short_edge_length = (short_edge_length, short_edge_length)
         elif sample_style == "range" and len(short_edge_length) != 2:
             raise ValueError(f"a range is (smallest, largest), got {list(short_edge_length)}")
-        self.lengths = [int(length) for length in short_edge_length]
-        self.max_size = max_size
+        self.lengths = [scaled(int(length), scale) for length in short_edge_length]
+        self.max_size = scaled(max_size, scale)
         self.sample_style = sample_style
         self.interp = interp
 
     def get_transform(self, image: np.ndarray, rng: np.random.Generator) -> Transform:
         """A resize to one of the lengths."""
+        if not self.lengths:
+            return NoOpTransform()
         if self.sample_style == "range":
             length = int(rng.integers(self.lengths[0], self.lengths[1], endpoint=True))
         else:
@@ -128,12 +138,15 @@ class BatchResize:
     Args:
         sizes: edges in pixels; one that is listed three times is drawn three times as often.
         smallest_edge: pixels; objects with a shorter edge after the resize are left out.
+        scale: multiplies the sizes, see `scale_to`.
     """
 
-    def __init__(self, sizes: Sequence[int], smallest_edge: float = 1.0) -> None:
+    def __init__(
+        self, sizes: Sequence[int], smallest_edge: float = 1.0, scale: float = 1.0
+    ) -> None:
         if not sizes:
             raise ValueError("sizes is empty: give at least one edge in pixels")
-        self.sizes = list(sizes)
+        self.sizes = [scaled(size, scale) for size in sizes]
         self.smallest_edge = smallest_edge
 
     def __call__(

@@ -5,6 +5,9 @@ from aligndetr.data import augmentation as T
 
 from .coco_detr import SHORT_EDGES, dataloader
 
+_SCALE = L(T.scale_to)(image_size="${dataloader.image_size}", recipe=640)
+
+dataloader["image_size"] = 640  # edge of the squares in evaluation, and in the middle of training
 dataloader["train"].mapper.augmentation = [
     L(T.RandomPhotometricDistort)(prob=0.5),
     L(T.RandomZoomOut)(side_range=[1.0, 4.0], prob=0.5, fill=0),
@@ -12,5 +15,5 @@ dataloader["train"].mapper.augmentation = [
     L(T.RandomFlip)(),
 ]
 dataloader["train"].mapper.augmentation_with_crop = None
-dataloader["train"].batch_transform = L(T.BatchResize)(sizes=[*SHORT_EDGES, 640, 640])
-dataloader["test"].mapper.augmentation = [L(T.Resize)(shape=640)]
+dataloader["train"].batch_transform = L(T.BatchResize)(sizes=[*SHORT_EDGES, 640, 640], scale=_SCALE)
+dataloader["test"].mapper.augmentation = [L(T.Resize)(shape=640, scale=_SCALE)]

@@ -8,6 +8,7 @@ from ...dino.configs.dino_tiny import dataloader, lr_multiplier, optimizer, trai
 
 model = get_config("models/rtdetr_tiny.py").model
 
-dataloader["train"].mapper.augmentation.append(L(T.Resize)(shape=160))
-dataloader["test"].mapper.augmentation.append(L(T.Resize)(shape=160))
+dataloader["image_size"] = 160
+dataloader["train"].mapper.augmentation[-1] = L(T.Resize)(shape="${dataloader.image_size}")
+dataloader["test"].mapper.augmentation[-1] = L(T.Resize)(shape="${dataloader.image_size}")
 train.output_dir = "./output/rtdetr_tiny"
