@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
 from aligndetr.distributed import on_main
-from aligndetr.engine.run_folder import METRICS_FILE, is_held, make_run_folder
+from aligndetr.engine.run_folder import (
+    METRICS_FILE,
+    held,
+    is_held,
+    logging_to,
+    make_run_folder,
+)
 from aligndetr.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 KEY = "train.output_dir"
 _KEPT = (METRICS_FILE, "model_*.pth", "results.json")  # a folder with one of them is used
@@ -25,6 +35,21 @@ _WRITTEN = (  # what --overwrite removes; config.yaml and log.txt are written an
     "pictures/image_*.png",
     "pictures/predictions.png",
 )
+
+
+@contextmanager
+def folder_of_run(config: DictConfig, resume: bool, overwrite: bool) -> Iterator[Path]:
+    """The folder of a training, which no other one uses meanwhile, and whose log is written there.
+
+    Args:
+        config: of the run; `train.output_dir` becomes the folder.
+        resume, overwrite: see `choose_run_folder`.
+    """
+    folder, note = choose_run_folder(config, resume, overwrite)
+    with held(folder), logging_to(folder, fresh=overwrite):
+        if note:
+            logger.info("%s", note)
+        yield folder
 
 
 def choose_run_folder(

@@ -16,7 +16,7 @@ from aligndetr.distributed import on_main, rank, world_size
 from aligndetr.engine import hooks
 from aligndetr.engine.activation_checkpointing import KEY as RECOMPUTED
 from aligndetr.engine.checkpoint import Checkpointer, build_checkpointer
-from aligndetr.engine.earlier_runs import choose_run_folder, remove_earlier_run
+from aligndetr.engine.earlier_runs import folder_of_run, remove_earlier_run
 from aligndetr.engine.evaluating import Evaluation, build_evaluation, weights_of
 from aligndetr.engine.initial_weights import load_start
 from aligndetr.engine.loaders_from_config import (
@@ -34,7 +34,7 @@ from aligndetr.engine.precision import build_precision
 from aligndetr.engine.process import prepare_process
 from aligndetr.engine.random_state import seed_everything
 from aligndetr.engine.resume_point import ResumePoint, find_resume_point
-from aligndetr.engine.run_folder import CONFIG_FILE, held, logging_to, make_run_folder
+from aligndetr.engine.run_folder import CONFIG_FILE, logging_to, make_run_folder
 from aligndetr.engine.trainer import Trainer
 from aligndetr.engine.writers import build_writers
 from aligndetr.errors import ConfigError, UserError
@@ -72,13 +72,9 @@ def train(config: DictConfig, resume: bool = False, overwrite: bool = False) -> 
     """
     config = copy.deepcopy(config)
     device = prepare_process(config, frugal=bool(OmegaConf.select(config, RECOMPUTED)))
-    folder, note = choose_run_folder(config, resume, overwrite)
-    with held(folder), logging_to(folder, fresh=overwrite):
-        if note:
-            logger.info("%s", note)
+    with folder_of_run(config, resume, overwrite) as folder:
         dataset = load_dataset(config, "train")
         plan = _settle(config, dataset, folder)
-
         model = build_model(config, getattr(dataset, "class_names", None)).to(device)
         trust = bool(OmegaConf.select(config, "train.trust_checkpoint"))
         resumed = find_resume_point(folder, model, trust) if resume else None
@@ -120,7 +116,6 @@ def train(config: DictConfig, resume: bool = False, overwrite: bool = False) -> 
         seed_everything(config.train.seed + 1 + rank())  # processes draw different noise
         start_iter = _restore(resumed, checkpointer, trainer) if resumed else 0
         del resumed  # as large as model and optimizer
-
         if trainer.first_iter(start_iter) < plan.max_iter:
             trainer.train(start_iter, plan.max_iter)
             _raise_if_interrupted(trainer, interruption, folder)
