@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.consent import remember
 from aligndetr.config.trust import needs_trust
+from aligndetr.data import DetectionDataset
 from aligndetr.distributed import on_main, rank, world_size
 from aligndetr.engine import hooks
 from aligndetr.engine.activation_checkpointing import KEY as RECOMPUTED
@@ -166,7 +167,7 @@ def _settle(config: DictConfig, dataset: Any, folder: Path) -> Plan:
     stated = copy.deepcopy(config)
     name = getattr(dataset, "name", "")
     settle_num_classes(config, getattr(dataset, "class_names", None), f"the dataset {name}")
-    counts = getattr(dataset, "object_counts", ())
+    counts = dataset.count_objects() if isinstance(dataset, DetectionDataset) else ()
     plan = make_plan(config, getattr(dataset, "epoch_size", None), world_size(), counts)
     logger.info("%s", plan.describe())
     on_main(lambda: _save(stated, folder))
