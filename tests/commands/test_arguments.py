@@ -128,8 +128,8 @@ def flags(monkeypatch, capsys):
 
 
 def test_a_flag_means_the_same_everywhere(flags):
-    assert len(flags["--weights"]) == 5
-    assert len(flags["--output"]) == 5
+    assert len(flags["--weights"]) == 6
+    assert len(flags["--output"]) == 6
     for flag, kinds in flags.items():
         assert all(kind == kinds[0] for kind in kinds), flag
 
