@@ -9,13 +9,17 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
+from aligndetr.analysis.calibrator import Calibrator
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.find_file import resolve_config
 from aligndetr.data.augmentation import apply_augmentations
 from aligndetr.data.images import read_image, to_array
 from aligndetr.engine.model import load_model
 from aligndetr.engine.stored_config import stored_config
+from aligndetr.errors import CheckpointError
 from aligndetr.structures import Instances
+
+DEFAULT_THRESHOLD = 0.5
 
 
 class Predictor:
@@ -33,14 +37,19 @@ class Predictor:
         weights: "ema" or "model"; None follows `train.best.weights`, and that is by default the
             moving average if there is one.
         trust_config: let a .yaml config, which may be anybody's, call whatever it names.
+        calibrated: let `confident` replace scores by the IoU that they let expect, by what
+            `aligndetr analyze --calibrator` stored in the checkpoint.
 
     Attributes:
         model: the detector, in evaluation mode.
         class_names: names by class index; None when neither checkpoint nor dataset say.
+        operating_point: thresholds and calibrator that `aligndetr analyze` stored in the
+            checkpoint, or None.
 
     Raises:
         ConfigError: the config is missing or broken.
-        CheckpointError: the weights are missing, broken, or of another architecture.
+        CheckpointError: the weights are missing, broken, or of another architecture; or there is
+            no calibrator.
     """
 
     def __init__(
@@ -50,6 +59,7 @@ class Predictor:
         device: str | None = None,
         weights: str | None = None,
         trust_config: bool = False,
+        calibrated: bool = False,
     ) -> None:
         if config is None:
             config = stored_config(checkpoint, trust_config)
@@ -58,6 +68,14 @@ class Predictor:
             config = LazyConfig.load(path, trust_config=trust_config)
         self.model = load_model(config, checkpoint, weights=weights, device=device)
         self.class_names = self.model.class_names
+        self.operating_point = self.model.operating_point
+        count = len(self.operating_point.thresholds) if self.operating_point else None
+        if count not in (None, self.model.num_classes):
+            raise CheckpointError(
+                f"{checkpoint} has thresholds of {count} classes, but the model has "
+                f"{self.model.num_classes}; fit them again by `aligndetr analyze`"
+            )
+        self._calibrator = self._read_calibrator(checkpoint) if calibrated else None
         self._mapper = instantiate(config.dataloader.test.mapper)
 
     @torch.inference_mode()
@@ -82,6 +100,34 @@ class Predictor:
         tensor = torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1)))
         item = {"image": tensor, "height": original.shape[0], "width": original.shape[1]}
         return self.model([item])[0]["instances"].to("cpu")
+
+    def confident(self, found: Instances, threshold: float | None = None) -> Instances:
+        """Those of the detections that count.
+
+        Args:
+            found: what a call returned.
+            threshold: lowest score that counts; None takes that of each class from the
+                operating point, and 0.5 where there is none.
+
+        Returns:
+            With calibrated scores if the predictor has been asked for them.
+        """
+        lowest = DEFAULT_THRESHOLD if threshold is None else threshold
+        if threshold is None and self.operating_point is not None:
+            lowest = torch.tensor(self.operating_point.thresholds)[found.pred_classes]
+        found = found[found.scores >= lowest]
+        if self._calibrator is not None:
+            scores = self._calibrator(found.scores.numpy(), found.pred_classes.numpy())
+            found.scores = torch.from_numpy(scores).to(found.scores)
+        return found
+
+    def _read_calibrator(self, checkpoint: str | os.PathLike) -> Calibrator:
+        stored = self.operating_point and self.operating_point.calibrator
+        if not stored:
+            raise CheckpointError(
+                f"{checkpoint} holds no calibrator; `aligndetr analyze --calibrator` writes one"
+            )
+        return Calibrator.from_plain(stored)
 
 
 def upright_rgb(image: str | os.PathLike | Image.Image | np.ndarray) -> np.ndarray:

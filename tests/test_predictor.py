@@ -10,6 +10,7 @@ from PIL import Image
 from aligndetr.config import LazyConfig
 from aligndetr.config.find_file import resolve_config
 from aligndetr.data.mapper import DetrMapper
+from aligndetr.engine.operating_point import OperatingPoint, write_operating_point
 from aligndetr.errors import CheckpointError, ConfigError, DataError
 from aligndetr.predictor import Predictor, upright_rgb
 
@@ -135,3 +136,49 @@ def test_bad_input_is_named(predictor, tiny_checkpoint, tmp_path):
     LazyConfig.apply_overrides(config, ["model.num_queries=7"])
     with pytest.raises(CheckpointError, match="another architecture"):
         Predictor(config, tiny_checkpoint)
+
+
+@pytest.fixture
+def operated(predictor, photo, tiny_checkpoint, tmp_path):
+    """A checkpoint whose thresholds keep the best three of the first class only."""
+
+    def write(classes=3, calibrator=None):
+        found = predictor(photo)
+        first = found.scores[found.pred_classes == 0].sort(descending=True).values
+        thresholds = [float(first[2]), *[1.0] * (classes - 1)]
+        point = OperatingPoint(tuple(thresholds), calibrator, {"dataset": "kitchen_val"})
+        which = "ema" if "ema" in torch.load(tiny_checkpoint, weights_only=True) else "model"
+        path = tmp_path / f"operated_{classes}.pth"
+        write_operating_point(tiny_checkpoint, path, which, point)
+        return path, first
+
+    return write
+
+
+def test_thresholds_of_the_checkpoint_are_used(operated, predictor, photo):
+    path, first = operated()
+    own = Predictor("aligndetr_tiny", path)
+    kept = own.confident(own(photo))
+    assert kept.scores.tolist() == first[:3].tolist()
+    assert kept.pred_classes.tolist() == [0, 0, 0]
+    # a given threshold counts instead, and 0.5 without an operating point
+    found = predictor(photo)
+    lowest = float(found.scores.median())
+    assert len(own.confident(found, lowest)) == (found.scores >= lowest).sum()
+    assert len(predictor.confident(found)) == (found.scores >= 0.5).sum()
+
+
+def test_calibrated_scores_are_asked_for(operated, photo, tiny_checkpoint):
+    half = {"kind": "piecewise linear", "knots": [[[0.0, 1.0], [0.0, 0.5]]] * 3}
+    path, first = operated(calibrator=half)
+    plain, calibrated = (Predictor("aligndetr_tiny", path, calibrated=c) for c in (False, True))
+    found = plain(photo)
+    assert plain.confident(found).scores.tolist() == first[:3].tolist()
+    torch.testing.assert_close(calibrated.confident(found).scores, first[:3] / 2)
+    with pytest.raises(CheckpointError, match="holds no calibrator"):
+        Predictor("aligndetr_tiny", tiny_checkpoint, calibrated=True)
+
+
+def test_thresholds_of_other_classes_are_refused(operated):
+    with pytest.raises(CheckpointError, match="thresholds of 2 classes, but the model has 3"):
+        Predictor("aligndetr_tiny", operated(classes=2)[0])

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     add = parser.add_argument
     add("predictions", metavar="RUN", help="a run's folder, or a file of predictions")
-    add("--json-file", metavar="FILE", help="ground truth (default: the test data of the run)")
+    add("--json-file", metavar="JSON", help="ground truth (default: the test data of the run)")
     add("--rounds", type=int, default=200, help="draws for the intervals (default: %(default)s)")
     add("--checkpoint", metavar="FILE", help="whose predictions these are, for the thresholds")
     add_weights_argument(parser, "ema if there is one")

@@ -20,7 +20,6 @@ from aligndetr.commands.arguments import (
     add_checkpoint_arguments,
     add_config_arguments,
     add_output_argument,
-    add_threshold_argument,
     add_trust_argument,
     load_config,
     split_words,
@@ -37,7 +36,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_trust_argument(parser)
     add_checkpoint_arguments(parser, default=None)
     add_output_argument(parser, default="predictions")
-    add_threshold_argument(parser, default=0.5)
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        metavar="S",
+        help="leave out objects with a lower score (default: those that `aligndetr analyze` stored "
+        "in the checkpoint, one a class, else 0.5)",
+    )
+    parser.add_argument(
+        "--calibrated",
+        action="store_true",
+        help="scores say what IoU to expect, as the checkpoint's calibrator has it",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -61,7 +71,10 @@ def run(args: argparse.Namespace) -> int:
         known = " ".join(sorted(SUFFIXES))
         raise UserError(f"no images in {', '.join(inputs) or 'the command'}; known: {known}")
     config = load_config(args)
-    predictor = Predictor(config, args.checkpoint, weights=args.weights)
+    options = {"weights": args.weights, "calibrated": args.calibrated}
+    predictor = Predictor(config, args.checkpoint, **options)
+    if args.threshold is None and predictor.operating_point is not None:
+        print(f"thresholds of the checkpoint: {_thresholds(predictor)}")
     content = CocoPredictions(predictor.class_names, predictor.model.num_classes)
     broken = 0
     for number, (source, target) in enumerate(jobs, start=1):
@@ -79,14 +92,22 @@ def run(args: argparse.Namespace) -> int:
     return 1 if broken else 0
 
 
-def _predict(predictor: Any, source: Path, threshold: float) -> tuple[Any, Any]:
+def _thresholds(predictor: Any) -> str:
+    """Such as `cat 0.41, dog 0.63 (fitted on kitchen_val)`."""
+    point = predictor.operating_point
+    names = predictor.class_names or range(len(point.thresholds))
+    pairs = zip(names, point.thresholds, strict=True)
+    fitted_on = point.data.get("dataset", "unknown data")
+    return f"{some([f'{name} {value:.2f}' for name, value in pairs])} (fitted on {fitted_on})"
+
+
+def _predict(predictor: Any, source: Path, threshold: float | None) -> tuple[Any, Any]:
     """The picture, and the instances that are in it."""
     from aligndetr.predictor import upright_rgb
     from aligndetr.visualization import draw_instances
 
     image = upright_rgb(source)
-    found = predictor(image)
-    found = found[found.scores >= threshold]
+    found = predictor.confident(predictor(image), threshold)
     return draw_instances(image, found, predictor.class_names), found
 
 

@@ -56,7 +56,7 @@ def load_trained(
     stored: Mapping[str, Any],
     weights: str | None,
     preferred: str | None,
-) -> None:
+) -> str:
     """Load the weights that a training ended with.
 
     Args:
@@ -67,11 +67,15 @@ def load_trained(
             here wrote it is "model".
         preferred: "ema", "model", or None for the moving average if there is one.
 
+    Returns:
+        Which weights were taken, "ema" or "model".
+
     Raises:
         CheckpointError: the file cannot be read or used, or its weights are not finite.
     """
     if "iteration" not in stored or "class_names" not in stored:
-        report = load_checkpoint(model, path, weights=weights or "model")
+        which = weights or "model"
+        report = load_checkpoint(model, path, weights=which)
         logger.log(logging.INFO if report.is_complete else logging.WARNING, "%s", report)
     else:
         check_class_names(stored["class_names"], getattr(model, "class_names", None), path)
@@ -81,3 +85,4 @@ def load_trained(
     problem = describe_nonfinite_model(model)
     if problem:
         raise CheckpointError(f"{path} can detect nothing: {problem}; use another checkpoint")
+    return which

@@ -19,6 +19,7 @@ from aligndetr.engine.freezing import FREEZE, freeze_parts
 from aligndetr.engine.initial_weights import load_trained, read_stored
 from aligndetr.engine.launch import resolve_device
 from aligndetr.engine.num_classes import settle_by_checkpoint, settle_num_classes
+from aligndetr.engine.operating_point import read_operating_point
 from aligndetr.engine.stored_config import warn_of_differences
 
 
@@ -63,7 +64,8 @@ def load_model(
         device: for example "cpu" or "cuda:1"; None follows `train.device`.
 
     Returns:
-        The model; `class_names` are None where neither data nor checkpoint say.
+        The model; `class_names` are None where neither data nor checkpoint say, and so is its
+        `operating_point` where the checkpoint has none of these weights.
 
     Raises:
         ConfigError: the model cannot be built, or its number of classes is not that of the data.
@@ -77,9 +79,11 @@ def load_model(
         class_names = settle_by_checkpoint(config, stored.get("class_names"), checkpoint)
     warn_of_differences(config, stored, checkpoint)
     model = _built(config, class_names)
+    model.operating_point = None
     if checkpoint is not None:
         preferred = OmegaConf.select(config, "train.best.weights")
-        load_trained(model, checkpoint, stored, weights, preferred)
+        which = load_trained(model, checkpoint, stored, weights, preferred)
+        model.operating_point = read_operating_point(stored, which, checkpoint)
     name = device or OmegaConf.select(config, "train.device") or "auto"
     return model.to(resolve_device(name)).eval()
 
