@@ -7,9 +7,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+from aligndetr.config import LazyConfig, instantiate
+from aligndetr.config.trust import check_trust
+from aligndetr.data import DetectionDataset
 from aligndetr.data.coco_json import parse_json
 from aligndetr.errors import DataError
 from aligndetr.evaluation.coco import PREDICTIONS_FILE
+from aligndetr.evaluation.comparison import CONFIG_FILE
+from aligndetr.evaluation.ground_truth import load_ground_truth
 
 KEYS = ("image_id", "category_id", "bbox", "score")
 
@@ -31,6 +36,26 @@ def find_predictions(path: str | os.PathLike) -> Path:
         f"{path} has no {PREDICTIONS_FILE}: was it evaluated? `aligndetr eval --checkpoint` of one "
         "of its checkpoints writes it"
     )
+
+
+def dataset_of_run(folder: str | os.PathLike) -> DetectionDataset:
+    """What a run was evaluated on, by its config; of that config nothing else is built.
+
+    Raises:
+        DataError: there is no config, or the data are not there.
+        ConfigError: it is broken, or names what a config that comes as data may not.
+    """
+    path = Path(folder) / CONFIG_FILE
+    if not path.exists():
+        raise DataError(f"there is no {path}: name the ground truth by --json-file")
+    node = LazyConfig.read(path).dataloader.test.dataset
+    check_trust(node, path)
+    return instantiate(node)
+
+
+def objects_of(dataset: DetectionDataset) -> dict[str, list[dict]]:
+    """All objects of a dataset, see `evaluation.ground_truth`."""
+    return load_ground_truth(dataset, {record["image_id"] for record in dataset})
 
 
 def read_predictions(

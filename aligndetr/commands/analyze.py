@@ -52,20 +52,27 @@ def run(args: argparse.Namespace) -> int:
 
     from aligndetr.analysis.analysis import analyze, plain
     from aligndetr.analysis.pictures import draw_analysis
-    from aligndetr.analysis.stored import find_predictions, read_predictions
+    from aligndetr.analysis.stored import (
+        dataset_of_run,
+        find_predictions,
+        objects_of,
+        read_predictions,
+    )
     from aligndetr.analysis.text import format_analysis
-    from aligndetr.evaluation.ground_truth import load_ground_truth
+    from aligndetr.data import load_dataset
     from aligndetr.files import atomic_write
 
     path = find_predictions(args.predictions)
-    dataset = _dataset(args)
-    ids = [dataset[index]["image_id"] for index in range(len(dataset))]
-    truth = load_ground_truth(dataset, set(ids))
+    if args.json_file:
+        dataset = load_dataset(None, json_file=args.json_file, image_root=".")
+    else:
+        dataset = dataset_of_run(args.predictions)
+    truth = objects_of(dataset)
     annotations = read_predictions(path, truth)
-    sizes = dict(zip(ids, dataset.image_sizes[:, ::-1], strict=True))
+    sizes = {record["image_id"]: (record["width"], record["height"]) for record in dataset}
     of_images = np.array([sizes[image["id"]] for image in truth["images"]])
     analysis = analyze(truth, annotations, of_images, args.rounds)
-    counts = f"{len(ids)} images, {len(truth['annotations'])} objects"
+    counts = f"{len(sizes)} images, {len(truth['annotations'])} objects"
     title = f"{path}, {len(annotations)} detections\n{dataset.name}: {counts}"
     print(format_analysis(analysis, title))
     output = Path(args.output)
@@ -77,21 +84,6 @@ def run(args: argparse.Namespace) -> int:
     if args.checkpoint:
         _store(args, analysis, dataset.name, output / CHECKPOINT)
     return 0
-
-
-def _dataset(args: argparse.Namespace) -> Any:
-    """What the predictions are about."""
-    from aligndetr.config import LazyConfig, instantiate
-    from aligndetr.data import load_dataset
-    from aligndetr.engine.run_folder import CONFIG_FILE
-    from aligndetr.errors import UserError
-
-    if args.json_file:
-        return load_dataset(None, json_file=args.json_file, image_root=".")
-    config = Path(args.predictions) / CONFIG_FILE
-    if not config.exists():
-        raise UserError(f"there is no {config}: name the ground truth by --json-file")
-    return instantiate(LazyConfig.load(config).dataloader.test.dataset)
 
 
 def _store(args: argparse.Namespace, analysis: Any, data: str, destination: Path) -> None:

@@ -5,12 +5,14 @@
 Each argument is a method: a run's folder, a folder of runs, or a quoted
 pattern; its runs are the seeds. Numbers are those of the last evaluation: mean
 and sample standard deviation over the runs, then differences to the first
-method, taken seed by seed.
+method, taken seed by seed, with p of the paired t-test: by itself, and with
+Holm's correction for all rows ("p of all").
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -31,14 +33,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="default: bbox alignment",
     )
     parser.add_argument("--plot", default="bbox/AP", metavar="METRIC", help="default: %(default)s")
+    parser.add_argument(
+        "--difference",
+        type=float,
+        default=0.5,
+        metavar="D",
+        help="say how many seeds would find such a difference of --plot (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--images",
+        action="store_true",
+        help="also draw the images again: intervals of AP from the runs' stored predictions",
+    )
     add_output_argument(parser, default="comparison")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the table and draw the plot.
+    """Print the tables and draw the plot.
 
     Raises:
-        UserError: an argument names no runs, or none recorded a metric of the tasks.
+        UserError: an argument names no runs, none recorded a metric of the tasks, or predictions
+            are missing.
     """
     from aligndetr.errors import UserError
     from aligndetr.evaluation.comparison import common_metrics, read_method
@@ -48,35 +63,118 @@ def run(args: argparse.Namespace) -> int:
     metrics = common_metrics(methods, args.tasks)
     if not metrics:
         raise UserError(f"no run has metrics of {', '.join(args.tasks)}; were they evaluated?")
-    print(format_comparison(methods, metrics))
+    print(format_comparison(methods, metrics, args.plot, args.difference))
+    if args.images:
+        print("\n" + format_image_intervals(methods))
     picture = Path(args.output) / PICTURE
     plot_methods(methods, args.plot, picture)
     print(f"curves in {picture}")
     return 0
 
 
-def format_comparison(methods: list[Any], metrics: list[str]) -> str:
-    """Blocks of text: values, differences to the first method, and what is unequal besides."""
-    from aligndetr.evaluation.comparison import describe_lengths, paired_difference, spread
+def format_comparison(
+    methods: list[Any], metrics: list[str], metric: str = "bbox/AP", difference: float = 0.5
+) -> str:
+    """Blocks of text: values, differences to the first method, and what is unequal besides.
+
+    Args:
+        methods: that are compared.
+        metrics: rows of the tables.
+        metric: for which the number of seeds is stated that `difference` takes to be found.
+        difference: see `metric`.
+    """
+    from aligndetr.evaluation.comparison import describe_lengths, spread
 
     first, *others = methods
     rows = [["", *(f"{method.name} (n={len(method.runs)})" for method in methods)]]
-    for metric in metrics:
-        rows.append([metric, *(spread(method.finals(metric)) for method in methods)])
-    parts = [_aligned(rows)]
-    for other in others:
-        rows = []
-        for metric in metrics:
-            difference = paired_difference(first, other, metric)
-            if difference.seeds:
-                signs = f"{(difference.values > 0).sum()} of {len(difference.seeds)} seeds above"
-                rows.append([metric, spread(difference.values), signs])
-        title = f"{other.name} minus {first.name}, at equal seeds"
-        parts.append(f"{title}\n{_aligned(rows)}" if rows else f"{title}: no seeds in common")
+    for name in metrics:
+        rows.append([name, *(spread(method.finals(name)) for method in methods)])
+    parts = [_aligned(rows), *_differences(first, others, metrics)]
+    parts += [_seeds(first, other, metric, difference) for other in others]
     note = describe_lengths(methods)
     if note:
         parts.append("\n".join(textwrap.wrap(f"note: {note}", 80)))
-    return "\n\n".join(parts)
+    return "\n\n".join(part for part in parts if part)
+
+
+def _differences(first: Any, others: list[Any], metrics: list[str]) -> list[str]:
+    """A table for each method; "p of all" is corrected for the rows of all tables."""
+    from aligndetr.analysis.significance import holm, p_value
+    from aligndetr.evaluation.comparison import paired_difference, spread
+
+    found = [(o, name, paired_difference(first, o, name)) for o in others for name in metrics]
+    chances = [p_value(difference.values) for _, _, difference in found]
+    rows: dict[str, list[list[str]]] = {other.name: [] for other in others}
+    for (other, name, difference), *both in zip(found, chances, holm(chances), strict=True):
+        if difference.seeds:
+            above = f"{(difference.values > 0).sum()} of {len(difference.seeds)} seeds above"
+            rows[other.name].append([name, spread(difference.values), above, *map(_chance, both)])
+    heading = ["", "difference", "", "p", "p of all"]
+    return [
+        f"{name} minus {first.name}, at equal seeds"
+        + (f"\n{_aligned([heading, *table])}" if table else ": no seeds in common")
+        for name, table in rows.items()
+    ]
+
+
+def _chance(p: float) -> str:
+    return "-" if math.isnan(p) else f"{p:.3f}"
+
+
+def _seeds(first: Any, other: Any, metric: str, difference: float) -> str:
+    """How many seeds a difference takes to be found; nothing where the spread is not known."""
+    from aligndetr.analysis.significance import MOST_SEEDS, seeds_needed
+    from aligndetr.evaluation.comparison import paired_difference
+
+    values = paired_difference(first, other, metric).values
+    if len(values) < 2:
+        return ""
+    needed = seeds_needed(values.std(ddof=1), difference)
+    more = f"more than {MOST_SEEDS}" if needed is None else f"{needed}"
+    text = (
+        f"To find a difference of {difference:g} in {metric} between {other.name} and {first.name} "
+        f"(p < 0.05, in 80 % of such studies) takes {more} seeds; there are {len(values)}."
+    )
+    return "\n".join(textwrap.wrap(text, 80))
+
+
+def format_image_intervals(methods: list[Any]) -> str:
+    """The difference of AP to the first method, with seeds and images drawn again.
+
+    Raises:
+        UserError: runs have no predictions, or of other images.
+    """
+    from aligndetr.analysis.significance import image_interval
+    from aligndetr.errors import UserError
+
+    first, *others = methods
+    lines = ["AP minus that of the first, 95 % interval with seeds and images drawn again"]
+    for other in others:
+        mine, theirs = ({run.seed: run for run in method.runs} for method in (first, other))
+        seeds = sorted(seed for seed in mine.keys() & theirs.keys() if seed is not None)
+        if not seeds:
+            raise UserError(f"{other.name} and {first.name} have no seeds in common")
+        pairs = [(_matches(mine[seed]), _matches(theirs[seed])) for seed in seeds]
+        try:
+            found = image_interval(pairs)
+        except ValueError as error:
+            raise UserError(f"{other.name} and {first.name}: {error}") from error
+        lines.append(f"{other.name}  {found.value:+.2f}, {found.low:+.2f} to {found.high:+.2f}")
+    return "\n".join(lines)
+
+
+def _matches(run: Any) -> Any:
+    """Of a run's stored predictions with the test data of its config."""
+    from aligndetr.analysis.matches import match
+    from aligndetr.analysis.stored import (
+        dataset_of_run,
+        find_predictions,
+        objects_of,
+        read_predictions,
+    )
+
+    truth = objects_of(dataset_of_run(run.folder))
+    return match(truth, read_predictions(find_predictions(run.folder), truth))
 
 
 def _aligned(rows: list[list[str]]) -> str:

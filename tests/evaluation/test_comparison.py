@@ -71,6 +71,11 @@ def test_command_prints_and_plots(runs, capsys):
     assert "B minus A, at equal seeds" in text
     assert "2.00 ± 1.41" in text  # 3 and 1: sqrt(2)
     assert "2 of 2 seeds above" in text
+    # t = 2 / (1.4142 / sqrt 2) = 2 with 1 degree of freedom: p = 1 - 2 / pi * atan 2 = 0.295
+    assert "0.295" in text
+    # 0.5 is 0.354 deviations: a power table's 65 pairs
+    assert "takes 65 seeds; there are 2." in " ".join(text.split())
+    assert all(len(line) <= 80 for line in text.splitlines()[:-1])
     assert "cat" not in text
     assert "note" not in text
     with Image.open(output / "comparison.png") as picture:
@@ -112,3 +117,33 @@ def test_errors_name_the_remedy(runs, tmp_path):
     compare.add_arguments(parser)
     with pytest.raises(UserError, match="no run has metrics of segm"):
         compare.run(parser.parse_args([f"{runs}/a_*", "--tasks", "segm"]))
+
+
+def test_intervals_with_seeds_and_images_drawn_again(tmp_path, capsys):
+    """A finds every second object, B all of them: 100 - 100 * 51 / 101 = 49.50."""
+    truth = {
+        "images": [
+            {"id": i, "file_name": f"{i}.png", "height": 20, "width": 20} for i in range(12)
+        ],
+        "annotations": [
+            {"id": i + 1, "image_id": i, "category_id": 1, "bbox": [0, 0, 9, 9]} for i in range(12)
+        ],
+        "categories": [{"id": 1, "name": "cat"}],
+    }
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    for name, step in (("a", 2), ("b", 1)):
+        make_run(tmp_path / name, 0, 50.0)
+        dataset = f"{{_target_: aligndetr.data.load_dataset, names: toy, json_file: {tmp_path}"
+        dataset += f"/truth.json, image_root: {tmp_path}}}"
+        config = f"train: {{seed: 0}}\ndataloader: {{test: {{dataset: {dataset}}}}}\n"
+        (tmp_path / name / "config.yaml").write_text(config)
+        found = [{**a, "score": 0.9} for a in truth["annotations"][::step]]
+        (tmp_path / name / "coco_instances_results.json").write_text(json.dumps(found))
+    words = [str(tmp_path / "a"), f"B={tmp_path}/b", "--images", "--output", str(tmp_path / "out")]
+    parser = argparse.ArgumentParser()
+    compare.add_arguments(parser)
+    assert compare.run(parser.parse_args(words)) == 0
+    assert "B  +49.50, +" in capsys.readouterr().out
+    (tmp_path / "b" / "coco_instances_results.json").unlink()
+    with pytest.raises(UserError, match="was it evaluated"):
+        compare.run(parser.parse_args(words))
