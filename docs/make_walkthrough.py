@@ -35,8 +35,8 @@ from aligndetr.data.images import read_image  # noqa: E402
 from aligndetr.engine.checkpoint import load_model_file  # noqa: E402
 from aligndetr.engine.model import load_model  # noqa: E402
 from aligndetr.explanation import Walk, inspect_image, walk  # noqa: E402
-from aligndetr.explanation.matches_picture import draw_matches  # noqa: E402
-from aligndetr.explanation.sampling_picture import draw_sampling  # noqa: E402
+from aligndetr.explanation.inspection_matches_picture import draw_matches  # noqa: E402
+from aligndetr.explanation.inspection_sampling_picture import draw_sampling  # noqa: E402
 from aligndetr.files import atomic_write  # noqa: E402
 from aligndetr.layers.boxes import cxcywh_to_xyxy  # noqa: E402
 from aligndetr.visualization.draw import draw_instances  # noqa: E402

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from PIL import Image
 
 from aligndetr.explanation import Walk
-from aligndetr.explanation.panels import INK, SOFT, faded, frame
+from aligndetr.explanation.inspection_picture_panels import INK, SOFT, faded, frame
 from aligndetr.files import atomic_write
 from aligndetr.layers.boxes import cxcywh_to_xyxy
 from aligndetr.visualization.curves import COLORS

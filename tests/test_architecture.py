@@ -12,8 +12,8 @@ PAGE = PACKAGE.parent / "docs" / "architecture.md"
 FILES = sorted(PACKAGE.rglob("*.py"))
 ORDER = (  # a room imports from rooms of the lines above only, not even from those beside it
     ("errors", "csrc"),
-    ("files", "distributed", "structures", "safe_pickle"),
-    ("checkpoint_file", "config", "layers", "data"),
+    ("files", "distributed", "structures", "checkpoint_file"),
+    ("config", "layers", "data"),
     ("matchers", "evaluation"),
     ("criterions", "visualization"),
     ("modeling", "analysis"),

@@ -127,9 +127,9 @@ def _load_model(
 
 def _write(inspection: Inspection, args: argparse.Namespace, title: str) -> None:
     """All files; wrong requests fail before the first one is written."""
+    from aligndetr.explanation.inspection_matches_picture import draw_matches
     from aligndetr.explanation.inspection_page import inspection_page
-    from aligndetr.explanation.matches_picture import draw_matches
-    from aligndetr.explanation.sampling_picture import check_query, draw_sampling
+    from aligndetr.explanation.inspection_sampling_picture import check_query, draw_sampling
     from aligndetr.files import atomic_write
 
     layers = _chosen(inspection, args.layer)

@@ -113,7 +113,8 @@ def walk_config(
     from omegaconf import OmegaConf
 
     from aligndetr.engine.model import load_model
-    from aligndetr.explanation import example_images, walk
+    from aligndetr.explanation import walk
+    from aligndetr.explanation import walk_example_images as example_images
 
     with tempfile.TemporaryDirectory() as folder:
         node = OmegaConf.select(config, _DATASET)
@@ -139,8 +140,8 @@ def _items(
     """A batch with more tokens than queries and not as many images as layers, see `Letters`."""
     from omegaconf import OmegaConf
 
-    from aligndetr.explanation import example_images
-    from aligndetr.explanation.letters import num_layers
+    from aligndetr.explanation import walk_example_images as example_images
+    from aligndetr.explanation.walk_shape_letters import num_layers
 
     image_format = OmegaConf.select(config, "dataloader.test.mapper.image_format") or "RGB"
     if size is None:
@@ -153,9 +154,9 @@ def _items(
 
 
 def _report(result: Walk, args: argparse.Namespace, mode: str) -> None:
-    from aligndetr.explanation.text import lines, print_lines
+    from aligndetr.explanation.walk_formatting import memory, seconds
     from aligndetr.explanation.walk_page import walk_page
-    from aligndetr.explanation.wording import memory, seconds
+    from aligndetr.explanation.walk_text import lines, print_lines
     from aligndetr.files import atomic_write
 
     title = f"{Path(split_words(args).config or args.checkpoint).stem}, {mode}"

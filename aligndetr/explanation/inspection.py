@@ -13,8 +13,8 @@ from torch import Tensor
 
 from aligndetr.criterions import Comparison
 from aligndetr.evaluation.inference import evaluation_mode
+from aligndetr.explanation.recorded_steps import Step
 from aligndetr.explanation.recorder import Recorder
-from aligndetr.explanation.step import Step
 from aligndetr.layers.boxes import cxcywh_to_xyxy, paired_iou
 from aligndetr.matchers import lost_copies
 from aligndetr.modeling.detector import Detector

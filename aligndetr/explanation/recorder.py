@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from aligndetr.explanation.allocations import Allocations
-from aligndetr.explanation.step import Step
-from aligndetr.explanation.values import Describer, copied
+from aligndetr.explanation.recorded_memory import Allocations
+from aligndetr.explanation.recorded_steps import Step
+from aligndetr.explanation.recorded_tensors import Describer, copied
 
 
 class Recorder:

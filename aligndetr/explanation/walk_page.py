@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aligndetr.explanation import wording
-from aligndetr.explanation.step import Item, Step, Value
-from aligndetr.explanation.walking import Walk
+from aligndetr.explanation import walk_formatting as formatting
+from aligndetr.explanation.recorded_steps import Item, Step, Value
+from aligndetr.explanation.walk_forward import Walk
 from aligndetr.visualization.html_page import Markup, element, html_page
 
 _NOTE = (
@@ -19,14 +19,14 @@ _BUTTONS = {"fold": 1, "parts": 2, "layers": 3, "everything": 99}
 def walk_page(walk: Walk, title: str) -> str:
     """The page of a walk."""
     root, page = walk.root, Path(__file__)
-    total = f"{wording.seconds(root.seconds)}, {wording.memory(root.num_bytes)} written"
+    total = f"{formatting.seconds(root.seconds)}, {formatting.memory(root.num_bytes)} written"
     buttons = [
         element("button", label, type="button", data_depth=depth)
         for label, depth in _BUTTONS.items()
     ]
     return html_page(
         title,
-        element("p", *(element("span", fact) for fact in wording.legend(walk.letters)),
+        element("p", *(element("span", fact) for fact in formatting.legend(walk.letters)),
                 class_="legend soft"),
         element("p", f"{_NOTE} The whole: {total}.", class_="soft"),
         element("p", *buttons, class_="depths"),
@@ -54,7 +54,7 @@ def _step(step: Step, root: Step, depth: int) -> Markup:
 def _headline(step: Step) -> list[Markup]:
     call = f" call {step.call}" if step.call > 1 else ""
     values = step.output.values if step.output else []
-    brief = wording.shape(values[0]) if len(values) == 1 else f"{len(values)} tensors"
+    brief = formatting.shape(values[0]) if len(values) == 1 else f"{len(values)} tensors"
     is_bad = step.error or any(value.not_finite for value in values)
     return [
         element("span", step.name or "model", class_="name"),
@@ -65,12 +65,12 @@ def _headline(step: Step) -> list[Markup]:
 
 
 def _figures(step: Step, root: Step) -> Markup:
-    parameters = wording.count(step.num_parameters) if step.num_parameters else ""
+    parameters = formatting.count(step.num_parameters) if step.num_parameters else ""
     return element(
         "span",
         element("span", parameters, title="parameters"),
-        _share("time", step.seconds, root.seconds, wording.seconds(step.seconds)),
-        _share("memory", step.num_bytes, root.num_bytes, wording.memory(step.num_bytes)),
+        _share("time", step.seconds, root.seconds, formatting.seconds(step.seconds)),
+        _share("memory", step.num_bytes, root.num_bytes, formatting.memory(step.num_bytes)),
         class_="figures",
     )
 
@@ -79,7 +79,7 @@ def _share(name: str, part: float, whole: float, exact: str) -> Markup:
     percent = min(100 * part / whole, 100.0) if whole > 0 else 0.0
     style, title = f"--part: {percent:.1f}%", f"{name}: {exact}"
     return element(
-        "span", wording.share(part, whole), class_=f"share {name}", style=style, title=title
+        "span", formatting.share(part, whole), class_=f"share {name}", style=style, title=title
     )
 
 
@@ -94,8 +94,8 @@ def _cells(item: Item, value: Value) -> list[Markup]:
     joint = "." if item.name and value.name and value.name[0] != "[" else ""
     return [
         element("td", item.name + joint + value.name),
-        element("td", wording.shape(value), class_="shape"),
+        element("td", formatting.shape(value), class_="shape"),
         element("td", " x ".join(map(str, value.shape))),
         element("td", value.dtype),
-        element("td", wording.span(value), class_="bad" if value.not_finite else None),
+        element("td", formatting.span(value), class_="bad" if value.not_finite else None),
     ]

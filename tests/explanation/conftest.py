@@ -7,7 +7,8 @@ from omegaconf import OmegaConf
 
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.find_file import resolve_config, shipped_configs
-from aligndetr.explanation import example_images, walk
+from aligndetr.explanation import walk
+from aligndetr.explanation import walk_example_images as example_images
 from aligndetr.structures import Boxes, Instances
 
 CONFIGS = {config.name: config.path for config in shipped_configs()}

@@ -134,7 +134,7 @@ def test_bytes_are_those_of_new_tensors_temporary_ones_included():
 def test_times_are_inclusive_and_leave_out_what_the_walk_itself_does(monkeypatch):
     now = iter(range(1000))
     monkeypatch.setattr("aligndetr.explanation.recorder._now", lambda: float(next(now)))
-    monkeypatch.setattr("aligndetr.explanation.allocations.time.perf_counter", lambda: 0.0)
+    monkeypatch.setattr("aligndetr.explanation.recorded_memory.time.perf_counter", lambda: 0.0)
     root = walk(nn.Sequential(Quiet()), torch.ones(1)).root
     # The clock ticks at every look. Begin: 0, 1; starts at 2. Child: begin 3, 4; from 5 to 6; end
     # 7, 8. Ends at 9: from 2 to 9, without the child's begin (1) and end (1): 5; the child: 1.

@@ -11,11 +11,11 @@ from torch import nn
 
 from aligndetr import cli
 from aligndetr.explanation import Letters, walk
-from aligndetr.explanation.repeats import Group
-from aligndetr.explanation.step import Item, Step, Value
-from aligndetr.explanation.text import as_text
+from aligndetr.explanation.recorded_steps import Item, Step, Value
+from aligndetr.explanation.walk_formatting import count, memory, rounded, seconds, share, span
 from aligndetr.explanation.walk_page import walk_page
-from aligndetr.explanation.wording import count, memory, rounded, seconds, share, span
+from aligndetr.explanation.walk_repeated_layers import Group
+from aligndetr.explanation.walk_text import as_text
 
 TEXT = """\
 B = 2 images     C = 6 channels

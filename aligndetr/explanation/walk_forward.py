@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from aligndetr.explanation.letters import Letters, find_letters
+from aligndetr.explanation.recorded_steps import Step
 from aligndetr.explanation.recorder import Recorder
-from aligndetr.explanation.step import Step
+from aligndetr.explanation.walk_shape_letters import Letters, find_letters
 
 
 @dataclasses.dataclass

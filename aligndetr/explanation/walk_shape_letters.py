@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
-from aligndetr.explanation.step import Step
+from aligndetr.explanation.recorded_steps import Step
 
 MEANINGS = {
     "B": "images",

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from rich.console import Console
 from rich.text import Text
 
-from aligndetr.explanation import wording
-from aligndetr.explanation.repeats import Group, Loop
-from aligndetr.explanation.step import Item, Step, Value
-from aligndetr.explanation.walking import Walk
+from aligndetr.explanation import walk_formatting as formatting
+from aligndetr.explanation.recorded_steps import Item, Step, Value
+from aligndetr.explanation.walk_forward import Walk
+from aligndetr.explanation.walk_repeated_layers import Group, Loop
 
 _WIDTH = 80
 _COLUMNS = {"params": 8, "time": 6, "own": 6, "memory": 8}
@@ -42,7 +42,7 @@ def as_text(walk: Walk, depth: int | None = 2) -> str:
 
 
 def _legend(walk: Walk) -> Iterator[Text]:
-    facts = wording.legend(walk.letters)
+    facts = formatting.legend(walk.letters)
     column = max(map(len, facts), default=0) + 3
     rows = -(-len(facts) // max(_WIDTH // column, 1))
     for row in range(rows):
@@ -74,16 +74,16 @@ def _headline(group: Group, head: str, whole: Step) -> Text:
     kind = kind if len(kind) <= room else f"{kind[: room - 2]}.."
     line = Text.assemble((head, "dim"), (name, "bold"), (f" {kind}", "cyan"), (times, "bold"))
     line.truncate(_LEFT, pad=True)
-    cells = [wording.count(group.num_parameters) if group.num_parameters else ""]
+    cells = [formatting.count(group.num_parameters) if group.num_parameters else ""]
     for figure, total in (("seconds",) * 2, ("own_seconds", "seconds"), ("num_bytes",) * 2):
-        cells.append(wording.share(group.total(figure), getattr(whole, total)))
+        cells.append(formatting.share(group.total(figure), getattr(whole, total)))
     figures = zip(cells, _COLUMNS.values(), strict=True)
     return line.append("".join(f"{cell:>{width}}" for cell, width in figures))
 
 
 def _details(group: Group, indent: str, is_open: bool) -> Iterator[Text]:
     """What a step takes and gives, and why it failed; `is_open` if its inner steps follow."""
-    taken = [piece for item in group.first.inputs for piece in wording.argument(item)]
+    taken = [piece for item in group.first.inputs for piece in formatting.argument(item)]
     yield from _wrapped(taken, indent, "  ", "dim")
     if (output := group.output) is not None:
         giver = _giver(group.first) if is_open else None
@@ -114,12 +114,12 @@ def _output(output: Item, indent: str) -> Iterator[Text]:
     if len(tensors) > _MOST_VALUES:
         more = f"  and {len(tensors) - _MOST_VALUES} more tensors"
         yield Text.assemble((indent, "dim"), more)
-    told = [f"{value.name} {wording.span(value)}".strip() for value in scalars]
+    told = [f"{value.name} {formatting.span(value)}".strip() for value in scalars]
     yield from _wrapped(told, indent, "> ", "")
 
 
 def _value(value: Value, indent: str) -> Text:
-    text, span = f"> {f'{value.name} {wording.shape(value)}'.strip()}", wording.span(value)
+    text, span = f"> {f'{value.name} {formatting.shape(value)}'.strip()}", formatting.span(value)
     room = max(_WIDTH - len(indent) - len(text), len(span) + 1)
     style = "red" if value.not_finite else ""
     return Text.assemble((indent, "dim"), (text, "green"), (f"{span:>{room}}", style))

@@ -1,4 +1,4 @@
-"""The one reader of checkpoint files, ours and foreign: nothing in a file is run."""
+"""Checkpoint files of every kind: torch, zip or legacy, pickles of arrays, safetensors."""
 
 from __future__ import annotations
 
@@ -15,8 +15,14 @@ from typing import Any
 
 import torch
 
+from aligndetr.checkpoint_file.safe_pickle import (
+    ADMITTED,
+    LEGACY_TORCH_MAGIC,
+    NUMPY_DTYPES,
+    load_pickle,
+    refusal,
+)
 from aligndetr.errors import CheckpointError
-from aligndetr.safe_pickle import ADMITTED, LEGACY_TORCH_MAGIC, NUMPY_DTYPES, load_pickle, refusal
 
 # Of a record's header in a zip file: fixed bytes, and where the lengths of two texts after it are.
 HEADER_BYTES, HEADER_LENGTHS = 30, 26

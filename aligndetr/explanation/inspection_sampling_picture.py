@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from aligndetr.errors import UserError
-from aligndetr.explanation import panels
+from aligndetr.explanation import inspection_picture_panels as panels
 from aligndetr.explanation.inspection import Inspection, LayerView
-from aligndetr.explanation.panels import INK, frame, line
+from aligndetr.explanation.inspection_picture_panels import INK, frame, line
 from aligndetr.visualization.curves import COLORS
 
 _PANEL, _NARROW, _BAR = 3.4, 2.2, 0.2  # inches

@@ -14,8 +14,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 
 from aligndetr.checkpoint_file import read_checkpoint_file
+from aligndetr.checkpoint_file.safe_pickle import load_pickle
 from aligndetr.errors import CheckpointError
-from aligndetr.safe_pickle import load_pickle
 
 WEIGHTS = {"stem.conv1.weight": np.arange(6, dtype=np.float32).reshape(2, 3)}
 

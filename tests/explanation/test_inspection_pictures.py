@@ -6,8 +6,12 @@ from PIL import Image
 
 from aligndetr.errors import UserError
 from aligndetr.explanation.inspection import Inspection, LayerView, Pair, Sampling, Thing
-from aligndetr.explanation.matches_picture import draw_matches
-from aligndetr.explanation.sampling_picture import check_query, draw_sampling, level_shares
+from aligndetr.explanation.inspection_matches_picture import draw_matches
+from aligndetr.explanation.inspection_sampling_picture import (
+    check_query,
+    draw_sampling,
+    level_shares,
+)
 from aligndetr.visualization.palette import class_color
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from aligndetr.config import LazyCall as L
 from aligndetr.data.dataset import load_dataset
-from aligndetr.explanation import example_images
+from aligndetr.explanation import walk_example_images as example_images
 
 
 @pytest.fixture

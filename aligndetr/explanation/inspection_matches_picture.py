@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aligndetr.explanation import panels
+from aligndetr.explanation import inspection_picture_panels as panels
 from aligndetr.explanation.inspection import Inspection, LayerView
-from aligndetr.explanation.panels import SOFT, frame, line
+from aligndetr.explanation.inspection_picture_panels import SOFT, frame, line
 from aligndetr.visualization.draw import place_label
 from aligndetr.visualization.fonts import label_font, text_size
 from aligndetr.visualization.palette import class_color, hex_color, text_color

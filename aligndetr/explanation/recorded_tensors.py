@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from aligndetr.explanation.step import Item, Value
+from aligndetr.explanation.recorded_steps import Item, Value
 
 _DEEPEST, _MOST = 8, 500
 _CLOSED = (nn.Module, type, FunctionType, ModuleType, str, bytes, int, float, bool, type(None))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from aligndetr.explanation.step import Item, Step, Value
+from aligndetr.explanation.recorded_steps import Item, Step, Value
 
 
 @dataclass

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from aligndetr.explanation.letters import MEANINGS, Letters
-from aligndetr.explanation.step import Item, Value
+from aligndetr.explanation.recorded_steps import Item, Value
+from aligndetr.explanation.walk_shape_letters import MEANINGS, Letters
 
 
 def shape(value: Value) -> str:
