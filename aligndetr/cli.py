@@ -11,6 +11,7 @@ import difflib
 import importlib
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from types import ModuleType
@@ -32,7 +33,11 @@ COMMANDS = {
     "convert-data": "write a dataset as COCO, YOLO or Pascal VOC; divide it",
     "compare": "compare runs of several methods over their seeds",
 }
-BROKEN_PIPE, INTERRUPTED, USER_ERROR = 141, 130, 2
+BROKEN_PIPE, INTERRUPTED, USER_ERROR, FAILED = 141, 130, 2, 1
+BUG = (
+    "this is a bug of aligndetr: please report it in the project's issue tracker, with the lines "
+    "above, the command, and what `aligndetr doctor --env` prints"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,8 +57,9 @@ def guarded(action: Callable[[], int]) -> int:
     """Run a command-line action; what a user can act on is printed without a traceback.
 
     Returns:
-        the action's status; 2 after a `UserError` (raised on if ALIGNDETR_TRACEBACK is set), 130
-        after Ctrl-C, 141 when the reader of the output has gone.
+        the action's status; 2 after a `UserError`, 1 with a traceback after any other error (both
+        are raised on if ALIGNDETR_TRACEBACK is set), 130 after Ctrl-C, 141 when the reader of the
+        output has gone.
     """
     format_before, warnings.formatwarning = warnings.formatwarning, _format_warning
     try:
@@ -72,6 +78,12 @@ def guarded(action: Callable[[], int]) -> int:
         # Python flushes stdout again at exit; give it somewhere to go
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
+    except Exception:
+        if os.environ.get("ALIGNDETR_TRACEBACK"):
+            raise
+        traceback.print_exc()
+        print(BUG, file=sys.stderr)
+        return FAILED
     finally:
         warnings.formatwarning = format_before
 

@@ -72,8 +72,19 @@ def test_errors_for_users_have_no_traceback(command, capsys, monkeypatch):
         cli.main(["probe"])
 
 
-def test_other_errors_keep_their_traceback(command):
+def test_other_errors_keep_their_traceback_and_say_where_to_report_them(
+    command, capsys, monkeypatch
+):
     command(lambda args: 1 / 0)
+    monkeypatch.delenv("ALIGNDETR_TRACEBACK", raising=False)
+    assert cli.main(["probe"]) == 1
+    captured = capsys.readouterr()
+    lines = captured.err.splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[-2] == "ZeroDivisionError: division by zero"
+    assert lines[-1].startswith("this is a bug of aligndetr: please report it")
+    assert captured.out == ""
+    monkeypatch.setenv("ALIGNDETR_TRACEBACK", "1")
     with pytest.raises(ZeroDivisionError):
         cli.main(["probe"])
 
