@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from aligndetr import __version__, cli
 from aligndetr.errors import DataError
@@ -87,6 +88,14 @@ def test_other_errors_keep_their_traceback_and_say_where_to_report_them(
     monkeypatch.setenv("ALIGNDETR_TRACEBACK", "1")
     with pytest.raises(ZeroDivisionError):
         cli.main(["probe"])
+
+
+def test_values_of_a_config_that_cannot_be_had_are_errors_for_users(command, capsys):
+    config = OmegaConf.create({"train": {"seed": "${train.seed}", "period": "???"}})
+    for key, reason in (("seed", "Recursive interpolation"), ("period", "Missing mandatory")):
+        command(lambda args, key=key: config.train[key])
+        assert cli.main(["probe"]) == 2
+        assert capsys.readouterr().err.startswith(f"error: the config's train.{key}: {reason}")
 
 
 def test_interrupt(command, capsys):

@@ -34,6 +34,7 @@ from aligndetr.engine.process import prepare_process
 from aligndetr.engine.random_state import seed_everything
 from aligndetr.engine.resume_point import ResumePoint, find_resume_point
 from aligndetr.engine.run_folder import CONFIG_FILE, held, logging_to, make_run_folder
+from aligndetr.engine.sections import EVALUATED, TRAINED, check_sections
 from aligndetr.engine.trainer import Trainer
 from aligndetr.engine.writers import build_writers
 from aligndetr.errors import ConfigError, UserError
@@ -68,6 +69,7 @@ def train(config: DictConfig, resume: bool = False) -> Results:
         TrainingInterrupted: after SIGINT or SIGTERM.
         UserError: anything else that the user can change.
     """
+    check_sections(config, TRAINED)
     config = copy.deepcopy(config)
     device = prepare_process(config, frugal=bool(OmegaConf.select(config, RECOMPUTED)))
     folder = make_run_folder(config.train.output_dir)
@@ -142,6 +144,7 @@ def evaluate(
     Raises:
         UserError: anything that the user can change.
     """
+    check_sections(config, EVALUATED)
     config = copy.deepcopy(config)
     prepare_process(config)
     folder = make_run_folder(config.train.output_dir)
