@@ -1,0 +1,61 @@
+"""The campaign at any length: `python -m tests.faults --cases 300 --seed 0`."""
+
+import argparse
+import datetime
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from tests.faults.bench import Bench
+from tests.faults.campaign import KINDS, run_cases, table
+
+START, END = "<!-- campaign -->", "<!-- end -->"
+
+
+def main():
+    """Run cases of each kind, print the table, and write it; 1 if anything was found."""
+    args = _arguments()
+    torch.set_num_threads(1)
+    tallies, begin = {}, time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Path(folder) / "bench")
+        for index, kind in enumerate(args.kinds):
+            start = time.monotonic()
+            share = (begin + args.time_limit - start) / (len(args.kinds) - index)
+            tallies[kind] = run_cases(kind, bench, args.seed, args.cases, start + share)
+            seconds = time.monotonic() - start
+            lines = f"{kind}: {tallies[kind].cases} cases, {seconds:.0f} s", *tallies[kind].examples
+            print("\n  ".join(lines), flush=True)
+    text = "\n".join([_heading(args.seed), "", *table(tallies)])
+    print(text)
+    if args.page:
+        before, rest = args.page.read_text().split(START)
+        args.page.write_text(f"{before}{START}\n{text}\n{END}{rest.split(END)[1]}")
+    return int(any(tally.faults for tally in tallies.values()))
+
+
+def _arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    add, kinds = parser.add_argument, list(KINDS)
+    of_each = "of each kind of input; of disturbed runs some less"
+    add("--cases", type=int, default=300, metavar="N", help=of_each)
+    add("--seed", type=int, default=0)
+    add("--kinds", nargs="+", choices=kinds, default=kinds, metavar="KIND", help=", ".join(kinds))
+    add("--time-limit", type=float, default=1e9, metavar="S", help="seconds for all kinds")
+    add("--page", type=Path, metavar="FILE", help=f"put the table in there, behind {START}")
+    return parser.parse_args()
+
+
+def _heading(seed):
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], check=False, capture_output=True, text=True
+    ).stdout.strip()
+    return f"{datetime.date.today()}, commit {commit or 'unknown'}, seed {seed}:"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
