@@ -20,7 +20,7 @@ def main():
     """Run cases of each kind, print the table, and write it; 1 if anything was found."""
     args = _arguments()
     torch.set_num_threads(1)
-    tallies, begin = {}, time.monotonic()
+    heading, tallies, begin = _heading(args.seed), {}, time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder) / "bench")
         for index, kind in enumerate(args.kinds):
@@ -30,7 +30,7 @@ def main():
             seconds = time.monotonic() - start
             lines = f"{kind}: {tallies[kind].cases} cases, {seconds:.0f} s", *tallies[kind].examples
             print("\n  ".join(lines), flush=True)
-    text = "\n".join([_heading(args.seed), "", *table(tallies)])
+    text = "\n".join([heading, "", *table(tallies)])
     print(text)
     if args.page:
         before, rest = args.page.read_text().split(START)

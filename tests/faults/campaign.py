@@ -32,7 +32,7 @@ KINDS = {
     "kill points": disturbed.kills,
 }
 # Disturbed runs take several times as long as a command that reads one input.
-SHARES = {"signals": 0.2, "full disks": 0.2, "kill points": 0.65}
+SHARES = {"signals": 0.15, "full disks": 0.15, "kill points": 0.6}
 
 
 @dataclass

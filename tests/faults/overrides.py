@@ -29,7 +29,7 @@ def cases(bench, rng):
         value = word.partition("=")[2]
         name = word.removeprefix("config ")
         texts = (name, repr(name)[1:-1], repr(word)[1:-1], value)
-        named = [*PARTS, *(text[:20] for text in texts if text)]
+        named = [*PARTS, "no config", *(text[:20] for text in texts if text)]
         yield spoilt(f"{command}: {word[:80]!r}", _writer(command, word), named)
 
 
