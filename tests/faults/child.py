@@ -57,8 +57,7 @@ def _run(action, folder, output):
         os.dup2(output, 2)
         sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", closefd=False, errors="backslashreplace")  # noqa: SIM115
-        used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGESIZE")
-        resource.setrlimit(resource.RLIMIT_AS, (used + MOST_MEMORY, resource.RLIM_INFINITY))
+        _limit_memory()
         os.environ.pop("ALIGNDETR_TRACEBACK", None)
         warnings.resetwarnings()
         code = action()
@@ -71,6 +70,13 @@ def _run(action, folder, output):
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code & 255)
+
+
+def _limit_memory():
+    pages = Path("/proc/self/statm")
+    if pages.exists():  # elsewhere a process cannot tell what it has
+        used = int(pages.read_text().split()[0]) * os.sysconf("SC_PAGESIZE")
+        resource.setrlimit(resource.RLIMIT_AS, (used + MOST_MEMORY, resource.RLIM_INFINITY))
 
 
 def _wait(pid, limit):
