@@ -41,12 +41,26 @@ def fill(name, half):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def send(number, times=1, group=False):
-    """A strike by signals."""
+def send(number, times=1):
+    """A strike by signals to the process."""
 
     def strike(name, half):
         for _ in range(times):
-            os.kill(0 if group else os.getpid(), number)
+            os.kill(os.getpid(), number)
+
+    return strike
+
+
+def send_to_all(number):
+    """A strike by a signal to the process and those that it started; from outside, as they see."""
+
+    def strike(name, half):
+        group, sender = os.getpgrp(), os.fork()
+        if sender == 0:
+            os.setpgrp()
+            os.killpg(group, number)
+            os._exit(0)
+        os.waitpid(sender, 0)
 
     return strike
 
@@ -84,8 +98,8 @@ SIGNALS = {
     "SIGTERM": Strike(send(signal.SIGTERM), (143,)),
     "SIGINT": Strike(send(signal.SIGINT), (130,)),
     "SIGINT twice": Strike(send(signal.SIGINT, times=2), (130,)),
-    "SIGTERM to all": Strike(send(signal.SIGTERM, group=True), (143,), HOOKS, overrides=WORKERS),
-    "SIGINT to all": Strike(send(signal.SIGINT, group=True), (130,), HOOKS, overrides=WORKERS),
+    "SIGTERM to all": Strike(send_to_all(signal.SIGTERM), (143,), HOOKS, overrides=WORKERS),
+    "SIGINT to all": Strike(send_to_all(signal.SIGINT), (130,), HOOKS, overrides=WORKERS),
 }
 
 

@@ -5,9 +5,9 @@ import yaml
 from tests.faults.inputs import nodes, replaced, spoil_bytes, spoilt, without
 from tests.faults.oracle import MARKER
 
-# Whether hostile files are also trained, which calls what they name. Until configs that come as
-# data may call only what is admitted, they are not.
-TRAIN_HOSTILE = False
+# Until configs that come as data may call only what is admitted, and aliases are bounded, hostile
+# files are only printed and examined, and without that bomb.
+CHECKED = False
 
 SHELL = f"touch {MARKER}"
 HOSTILE = {  # in the place of any value: what would run something
@@ -85,8 +85,10 @@ def cases(bench, rng):
     while True:
         kind, command = rng.choice([_bytes, _hostile, _hostile, _odd]), rng.choice(list(COMMANDS))
         name, data = kind(rng, text, content, places)
-        if command == "train" and kind is _hostile and not TRAIN_HOSTILE:
+        if not CHECKED and command == "train" and kind is _hostile:
             command = "config"
+        if not CHECKED and name.startswith("aliases of aliases"):
+            continue
         yield spoilt(f"{command}: {name}", _writer(command, data), ["spoilt.yaml", *PARTS])
 
 
