@@ -11,16 +11,15 @@ from pathlib import Path
 import torch
 
 from tests.faults.bench import Bench
-from tests.faults.campaign import KINDS, run_cases, table
-
-START, END = "<!-- campaign -->", "<!-- end -->"
+from tests.faults.campaign import KINDS, run_cases
+from tests.faults.report import START, put, rows_of, table
 
 
 def main():
     """Run cases of each kind, print the table, and write it; 1 if anything was found."""
     args = _arguments()
     torch.set_num_threads(1)
-    heading, tallies, begin = _heading(args.seed), {}, time.monotonic()
+    stamp, tallies, begin = _stamp(args.seed), {}, time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder) / "bench")
         for index, kind in enumerate(args.kinds):
@@ -30,11 +29,10 @@ def main():
             seconds = time.monotonic() - start
             lines = f"{kind}: {tallies[kind].cases} cases, {seconds:.0f} s", *tallies[kind].examples
             print("\n  ".join(lines), flush=True)
-    text = "\n".join([heading, "", *table(tallies)])
-    print(text)
+    rows = rows_of(tallies, stamp)
+    print(table(rows))
     if args.page:
-        before, rest = args.page.read_text().split(START)
-        args.page.write_text(f"{before}{START}\n{text}\n{END}{rest.split(END)[1]}")
+        put(rows, args.page)
     return int(any(tally.faults for tally in tallies.values()))
 
 
@@ -46,15 +44,15 @@ def _arguments():
     add("--seed", type=int, default=0)
     add("--kinds", nargs="+", choices=kinds, default=kinds, metavar="KIND", help=", ".join(kinds))
     add("--time-limit", type=float, default=1e9, metavar="S", help="seconds for all kinds")
-    add("--page", type=Path, metavar="FILE", help=f"put the table in there, behind {START}")
+    add("--page", type=Path, metavar="FILE", help=f"put the rows in there, behind {START}")
     return parser.parse_args()
 
 
-def _heading(seed):
+def _stamp(seed):
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"], check=False, capture_output=True, text=True
     ).stdout.strip()
-    return f"{datetime.date.today()}, commit {commit or 'unknown'}, seed {seed}:"
+    return f"{datetime.date.today()}, {commit or 'no commit'}, {seed}"
 
 
 if __name__ == "__main__":

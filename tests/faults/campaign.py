@@ -1,4 +1,4 @@
-"""All kinds of faults, their cases in a fixed order, and the table of what came of them."""
+"""All kinds of faults, and their cases in a fixed order."""
 
 import itertools
 import random
@@ -18,7 +18,6 @@ from tests.faults import (
     python_configs,
     yaml_configs,
 )
-from tests.faults.oracle import FAULTS
 
 KINDS = {
     "annotations": annotations.cases,
@@ -69,14 +68,3 @@ def problems_of(case, bench):
         return list(case.problems(bench, folder))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def table(tallies):
-    """Lines of a Markdown table."""
-    yield f"| kind | cases | {' | '.join(FAULTS)} |"
-    yield "|---" * (2 + len(FAULTS)) + "|"
-    total = sum((tally.faults for tally in tallies.values()), Counter())
-    rows = {**tallies, "all": Tally(sum(tally.cases for tally in tallies.values()), total)}
-    for name, tally in rows.items():
-        counts = " | ".join(str(tally.faults[fault]) for fault in FAULTS)
-        yield f"| {name} | {tally.cases} | {counts} |"
