@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ from aligndetr.engine.process import prepare_process
 from aligndetr.engine.random_state import seed_everything
 from aligndetr.engine.resume_point import ResumePoint, find_resume_point
 from aligndetr.engine.run_folder import CONFIG_FILE, held, logging_to, make_run_folder
-from aligndetr.engine.sections import EVALUATED, TRAINED, check_sections
+from aligndetr.engine.sections import EVALUATED, TRAINED, checked_copy
 from aligndetr.engine.trainer import Trainer
 from aligndetr.engine.writers import build_writers
 from aligndetr.errors import ConfigError, UserError
@@ -69,8 +68,7 @@ def train(config: DictConfig, resume: bool = False) -> Results:
         TrainingInterrupted: after SIGINT or SIGTERM.
         UserError: anything else that the user can change.
     """
-    check_sections(config, TRAINED)
-    config = copy.deepcopy(config)
+    config = checked_copy(config, TRAINED)
     device = prepare_process(config, frugal=bool(OmegaConf.select(config, RECOMPUTED)))
     folder = make_run_folder(config.train.output_dir)
     with held(folder), logging_to(folder):
@@ -106,9 +104,10 @@ def train(config: DictConfig, resume: bool = False) -> Results:
                 *_validation_loss(config, plan, evaluation),
                 *([evaluating] if evaluation else []),
                 *instantiate(OmegaConf.select(config, "train.hooks") or []),
-                *_by_metric(config, checkpointer),
-                # a kill after the checkpoint finds the line of its step written
+                *_early_stopping(config),
+                # a kill after a checkpoint finds the line of its step written, no hook left out
                 hooks.PeriodicWriter(build_writers(config, folder, plan), plan.log_period),
+                hooks.BestCheckpointer(checkpointer, *_best_metric(config)),
                 hooks.PeriodicCheckpointer(checkpointer, plan.checkpoint_period),
                 interruption := hooks.Interruption(),
             ]
@@ -116,7 +115,6 @@ def train(config: DictConfig, resume: bool = False) -> Results:
         seed_everything(config.train.seed + 1 + rank())  # processes draw different noise
         start_iter = _restore(resumed, checkpointer, trainer) if resumed else 0
         del resumed  # as large as model and optimizer
-
         if trainer.first_iter(start_iter) < plan.max_iter:
             trainer.train(start_iter, plan.max_iter)
             _raise_if_interrupted(trainer, interruption, folder)
@@ -144,8 +142,7 @@ def evaluate(
     Raises:
         UserError: anything that the user can change.
     """
-    check_sections(config, EVALUATED)
-    config = copy.deepcopy(config)
+    config = checked_copy(config, EVALUATED)
     prepare_process(config)
     folder = make_run_folder(config.train.output_dir)
     checkpoint = checkpoint or OmegaConf.select(config, "train.init_checkpoint")
@@ -197,15 +194,16 @@ def _validation_loss(
     return [hooks.ValidationLoss(plan.eval_period, loader)]
 
 
-def _by_metric(config: DictConfig, checkpointer: Checkpointer) -> list[hooks.Hook]:
-    """What a metric decides: which checkpoint is the best, and when to stop."""
+def _best_metric(config: DictConfig) -> tuple[str, bool]:
+    """The metric that says which weights are the best, and whether larger is better."""
     metric = OmegaConf.select(config, "train.best.metric") or "bbox/AP"
-    larger = not metric.startswith("validation")
-    chosen: list[hooks.Hook] = [hooks.BestCheckpointer(checkpointer, metric, larger)]
+    return metric, not metric.startswith("validation")
+
+
+def _early_stopping(config: DictConfig) -> list[hooks.Hook]:
     patience = whole_number(config, "train.early_stopping.patience", 0)
-    if patience:
-        chosen.append(hooks.EarlyStopping(metric, patience, larger))
-    return chosen
+    metric, larger = _best_metric(config)
+    return [hooks.EarlyStopping(metric, patience, larger)] if patience else []
 
 
 def _restore(resumed: ResumePoint, checkpointer: Checkpointer, trainer: Trainer) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 from omegaconf import DictConfig
@@ -12,6 +13,12 @@ from aligndetr.errors import ConfigError
 EVALUATED = ("train", "dataloader", "model")
 TRAINED = (*EVALUATED, "optimizer", "lr_multiplier")
 CALLED = ("model", "optimizer", "lr_multiplier")
+
+
+def checked_copy(config: DictConfig, names: Sequence[str]) -> DictConfig:
+    """A copy of a config, for a run to write in; see `check_sections`."""
+    check_sections(config, names)
+    return copy.deepcopy(config)
 
 
 def check_sections(config: DictConfig, names: Sequence[str]) -> None:

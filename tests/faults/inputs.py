@@ -32,8 +32,9 @@ def spoilt(name, write, named=None, codes=(0, 1, 2), same_end=False):
 
 
 def is_kept(path):
-    """Whether no command that reads a file may change it."""
-    return path.parent.name != "run" or path.suffix == ".pth"
+    """Whether no command may change a file: of a run, the checkpoints but the best."""
+    in_run = path.parent.name == "run"
+    return not in_run or (path.suffix == ".pth" and path.stem != "model_best")
 
 
 def spoil_bytes(rng, whole):
