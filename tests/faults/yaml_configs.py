@@ -93,7 +93,16 @@ def cases(bench, rng):
 
 
 # An error of what a readable config describes names the part of it.
-PARTS = ("json_file", "dataloader", "train", "model", "optimizer", "lr_multiplier", "lr_factor")
+PARTS = (
+    "json_file",
+    "image_root",
+    "dataloader",
+    "train",
+    "model",
+    "optimizer",
+    "lr_multiplier",
+    "lr_factor",
+)
 
 
 def _bytes(rng, text, content, places):
