@@ -11,6 +11,7 @@ import difflib
 import importlib
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from types import ModuleType
@@ -33,7 +34,11 @@ COMMANDS = {
     "analyze": "errors, thresholds, calibration of stored predictions",
     "compare": "compare runs of several methods over their seeds",
 }
-BROKEN_PIPE, INTERRUPTED, USER_ERROR = 141, 130, 2
+BROKEN_PIPE, INTERRUPTED, USER_ERROR, FAILED = 141, 130, 2, 1
+BUG = (
+    "this is a bug of aligndetr: please report it in the project's issue tracker, with the lines "
+    "above, the command, and what `aligndetr doctor --env` prints"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,19 +58,15 @@ def guarded(action: Callable[[], int]) -> int:
     """Run a command-line action; what a user can act on is printed without a traceback.
 
     Returns:
-        the action's status; 2 after a `UserError` (raised on if ALIGNDETR_TRACEBACK is set), 130
-        after Ctrl-C, 141 when the reader of the output has gone.
+        the action's status; 2 after a `UserError` or one of omegaconf's, 1 with a traceback after
+        any other error (all are raised on if ALIGNDETR_TRACEBACK is set), 130 after Ctrl-C, 141
+        when the reader of the output has gone.
     """
     format_before, warnings.formatwarning = warnings.formatwarning, _format_warning
     try:
         status = action()
         sys.stdout.flush()
         return status
-    except UserError as error:
-        if os.environ.get("ALIGNDETR_TRACEBACK"):
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        return USER_ERROR
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -73,8 +74,26 @@ def guarded(action: Callable[[], int]) -> int:
         # Python flushes stdout again at exit; give it somewhere to go
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
+    except Exception as error:
+        if os.environ.get("ALIGNDETR_TRACEBACK"):
+            raise
+        return _report(error)
     finally:
         warnings.formatwarning = format_before
+
+
+def _report(error: Exception) -> int:
+    """Print an error; the exit status."""
+    if isinstance(error, UserError):
+        print(f"error: {error}", file=sys.stderr)
+    elif type(error).__module__.startswith("omegaconf."):  # not imported where it is not needed
+        reason = str(error).splitlines()[0]
+        print(f"error: the config's {error.full_key or 'values'}: {reason}", file=sys.stderr)
+    else:
+        traceback.print_exception(error)
+        print(BUG, file=sys.stderr)
+        return FAILED
+    return USER_ERROR
 
 
 def _dispatch(words: list[str]) -> int:

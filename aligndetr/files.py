@@ -73,6 +73,8 @@ def writing(path: str | os.PathLike) -> Iterator[None]:
     except (OSError, RuntimeError) as error:
         # when writing fails, torch.save raises an error of its own in the course of the true one
         refusal = error if isinstance(error, OSError) else error.__context__
+        if isinstance(refusal, KeyboardInterrupt):
+            raise refusal from None
         if not isinstance(refusal, OSError):
             raise
         raise UserError(f"cannot write {path}: {reason_and_remedy(refusal)}") from error

@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from aligndetr import __version__, cli
 from aligndetr.errors import DataError
@@ -72,10 +73,29 @@ def test_errors_for_users_have_no_traceback(command, capsys, monkeypatch):
         cli.main(["probe"])
 
 
-def test_other_errors_keep_their_traceback(command):
+def test_other_errors_keep_their_traceback_and_say_where_to_report_them(
+    command, capsys, monkeypatch
+):
     command(lambda args: 1 / 0)
+    monkeypatch.delenv("ALIGNDETR_TRACEBACK", raising=False)
+    assert cli.main(["probe"]) == 1
+    captured = capsys.readouterr()
+    lines = captured.err.splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[-2] == "ZeroDivisionError: division by zero"
+    assert lines[-1].startswith("this is a bug of aligndetr: please report it")
+    assert captured.out == ""
+    monkeypatch.setenv("ALIGNDETR_TRACEBACK", "1")
     with pytest.raises(ZeroDivisionError):
         cli.main(["probe"])
+
+
+def test_values_of_a_config_that_cannot_be_had_are_errors_for_users(command, capsys):
+    config = OmegaConf.create({"train": {"seed": "${train.seed}", "period": "???"}})
+    for key, reason in (("seed", "Recursive interpolation"), ("period", "Missing mandatory")):
+        command(lambda args, key=key: config.train[key])
+        assert cli.main(["probe"]) == 2
+        assert capsys.readouterr().err.startswith(f"error: the config's train.{key}: {reason}")
 
 
 def test_interrupt(command, capsys):

@@ -88,6 +88,24 @@ def test_other_errors_pass(tmp_path, error):
     assert os.listdir(tmp_path) == []
 
 
+def test_an_interruption_passes_whatever_was_being_written(tmp_path, monkeypatch):
+    """torch.save raises an error of its own in the course of it, as when the disk is full."""
+
+    class Interrupted(Full):
+        def write(self, data):
+            before, self.room = self.room, self.room - len(data)
+            if before >= 0 > self.room:
+                raise KeyboardInterrupt
+            return self.file.write(data)
+
+    opened = os.fdopen
+    interrupted = lambda *args, **kw: Interrupted(opened(*args, **kw), 1000)  # noqa: E731
+    monkeypatch.setattr(files.os, "fdopen", interrupted)
+    with pytest.raises(KeyboardInterrupt), atomic_write(tmp_path / "x.pth", "wb") as file:
+        torch.save({"a": torch.zeros(10000)}, file)
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_folder_that_is_gone_is_made_again(tmp_path):
     append_line(tmp_path / "gone" / "x.json", "1")
     append_line(tmp_path / "gone" / "x.json", "2")

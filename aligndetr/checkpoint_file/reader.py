@@ -9,6 +9,7 @@ import re
 import struct
 import zipfile
 import zlib
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from aligndetr.errors import CheckpointError
 # Of a record's header in a zip file: fixed bytes, and where the lengths of two texts after it are.
 HEADER_BYTES, HEADER_LENGTHS = 30, 26
 MOST_THREADS = 8
+MOST_CONTAINERS = 10**6
 
 
 def read_checkpoint_file(path: str | os.PathLike, trust: bool = False) -> Any:
@@ -44,7 +46,9 @@ def read_checkpoint_file(path: str | os.PathLike, trust: bool = False) -> Any:
     if not path.is_file():
         raise CheckpointError(f"no checkpoint at {path}: there is no such file")
     try:
-        return _read(path, trust)
+        content = _read(path, trust)
+        check_claims(content, path.stat().st_size)
+        return content
     except CheckpointError as error:
         raise type(error)(f"cannot load {path}: {error}") from error
     except OSError as error:
@@ -53,6 +57,44 @@ def read_checkpoint_file(path: str | os.PathLike, trust: bool = False) -> Any:
         raise CheckpointError(
             f"{path} is truncated or not a checkpoint ({type(error).__name__}: {error})"
         ) from error
+
+
+def check_claims(content: Any, size: int) -> None:
+    """See that working with what a file holds takes no more than the file has given.
+
+    A few bytes can stand for a tensor of any size, by strides of 0 or on the device "meta", and
+    for containers without end, by references.
+
+    Args:
+        content: tensors in nested dicts, lists and tuples.
+        size: of the file in bytes.
+
+    Raises:
+        CheckpointError: a tensor claims more bytes, or the containers are too many.
+    """
+    containers, todo = 0, [((), content)]  # with the way to each, as (way to its container, key)
+    while todo:
+        way, value = todo.pop()
+        if isinstance(value, torch.Tensor):
+            claimed = value.numel() * value.element_size()
+            if value.layout == torch.strided and claimed > size:
+                raise CheckpointError(
+                    f"its tensor {_dotted(way)} claims {claimed} bytes, more than the file has"
+                )
+        elif isinstance(value, Mapping | list | tuple):
+            containers += 1
+            if containers > MOST_CONTAINERS:
+                raise CheckpointError("its containers are nested without end")
+            entries = value.items() if isinstance(value, Mapping) else enumerate(value)
+            todo += [((way, key), entry) for key, entry in entries]
+
+
+def _dotted(way: tuple) -> str:
+    keys = []
+    while way:
+        way, key = way
+        keys.append(str(key))
+    return ".".join(reversed(keys))
 
 
 def _read(path: Path, trust: bool) -> Any:

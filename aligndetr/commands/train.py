@@ -45,8 +45,10 @@ def run(args: argparse.Namespace) -> int:
 def launch_command(main, args: argparse.Namespace) -> int:
     """Run `main(args)` in each process; the config is read here first, for its errors."""
     from aligndetr.engine.launch import launch
+    from aligndetr.engine.sections import check_sections
 
     config = load_config(args)
+    check_sections(config, ["train"])
     return launch(
         main,
         num_gpus=args.num_gpus,

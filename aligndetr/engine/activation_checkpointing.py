@@ -28,8 +28,8 @@ def recompute_activations(model: nn.Module, parts: Sequence[str]) -> None:
     Raises:
         ConfigError: the model has no such part, or one that cannot be computed twice.
     """
-    for part in parts:
-        layers = _layers(model_part(model, part, KEY))
+    for part, module in model_parts(model, parts, KEY).items():
+        layers = _layers(module)
         if not layers:
             raise ConfigError(f"{KEY}: {part} is not made of layers that can be computed twice")
         if any(isinstance(module, _BatchNorm) for layer in layers for module in layer.modules()):
@@ -41,13 +41,20 @@ def recompute_activations(model: nn.Module, parts: Sequence[str]) -> None:
             layer.forward = functools.partial(_recomputed, layer.forward)
 
 
-def model_part(model: nn.Module, name: str, key: str) -> nn.Module:
-    """A part of a model that the config names under `key`; ConfigError if there is none."""
-    part = getattr(model, name, None)
-    if not isinstance(part, nn.Module):
-        known = ", ".join(child for child, _ in model.named_children())
-        raise ConfigError(f"{key}: the model has no part {name!r}; it has {known}")
-    return part
+def model_parts(model: nn.Module, names: Sequence[str], key: str) -> dict[str, nn.Module]:
+    """The parts of a model that the config names under `key`, by name.
+
+    Raises:
+        ConfigError: that is no list of names, or the model has no such part.
+    """
+    if isinstance(names, str) or not isinstance(names, Sequence):
+        raise ConfigError(f"{key} is {names!r}; it must be a list of parts, such as [encoder]")
+    children = dict(model.named_children())
+    for name in names:
+        if not isinstance(name, str) or name not in children:
+            known = ", ".join(children)
+            raise ConfigError(f"{key}: the model has no part {name!r}; it has {known}")
+    return {name: children[name] for name in names}
 
 
 def _layers(part: nn.Module) -> list[nn.Module]:

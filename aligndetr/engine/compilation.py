@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from aligndetr.engine.activation_checkpointing import model_part
+from aligndetr.engine.activation_checkpointing import model_parts
 
 COMPILE = "train.compile"
 
@@ -24,5 +24,5 @@ def compile_parts(model: nn.Module, parts: Sequence[str]) -> None:
     Raises:
         ConfigError: the model has no such part.
     """
-    for part in parts:
-        model_part(model, part, COMPILE).compile()
+    for part in model_parts(model, parts, COMPILE).values():
+        part.compile()

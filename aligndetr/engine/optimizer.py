@@ -60,10 +60,10 @@ def check_moments(optimizer: Optimizer) -> None:
     """Refuse a loaded state that is not of these parameters.
 
     What an optimizer remembers of a parameter is one number, or has its shape, or that of a mean
-    over some of its dimensions.
+    over some of its dimensions; and it remembers the same of each that it has changed.
 
     Raises:
-        CheckpointError: it has another.
+        CheckpointError: it has another, or is not the same.
     """
     for parameter, state in optimizer.state.items():
         if not isinstance(state, Mapping):
@@ -74,6 +74,24 @@ def check_moments(optimizer: Optimizer) -> None:
                     f"{name} has shape {tuple(value.shape)} for a parameter of shape "
                     f"{tuple(parameter.shape)}"
                 )
+    changed = [(parameter, state) for parameter, state in optimizer.state.items() if state]
+    for name in dict.fromkeys(name for _, state in changed for name in state):
+        kinds = dict.fromkeys(_kind(state, name, parameter) for parameter, state in changed)
+        kinds.pop(None, None)
+        if len(kinds) > 1:
+            first, second, *_ = kinds
+            raise CheckpointError(f"{name} of a parameter is {first}, of another {second}")
+
+
+def _kind(state: Mapping[str, Any], name: str, parameter: Tensor) -> str | None:
+    """What is remembered under a name; None if that cannot be told, of a single number."""
+    if name not in state:
+        return "missing"
+    if not isinstance(state[name], Tensor):
+        return type(state[name]).__name__
+    if not parameter.dim():
+        return None
+    return "a tensor" if state[name].dim() else "one number"
 
 
 def _fits(value: Tensor, parameter: Tensor) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 from pathlib import Path
 from typing import Any
@@ -36,6 +35,7 @@ from aligndetr.engine.process import prepare_process
 from aligndetr.engine.random_state import seed_everything
 from aligndetr.engine.resume_point import ResumePoint, find_resume_point
 from aligndetr.engine.run_folder import CONFIG_FILE, logging_to, make_run_folder
+from aligndetr.engine.sections import EVALUATED, TRAINED, checked_copy
 from aligndetr.engine.trainer import Trainer
 from aligndetr.engine.writers import build_writers
 from aligndetr.errors import ConfigError, UserError
@@ -71,7 +71,7 @@ def train(config: DictConfig, resume: bool = False, overwrite: bool = False) -> 
         TrainingInterrupted: after SIGINT or SIGTERM.
         UserError: anything else that the user can change.
     """
-    config = copy.deepcopy(config)
+    config = checked_copy(config, TRAINED)
     device = prepare_process(config, frugal=bool(OmegaConf.select(config, RECOMPUTED)))
     with folder_of_run(config, resume, overwrite) as folder:
         dataset = load_dataset(config, "train")
@@ -107,9 +107,10 @@ def train(config: DictConfig, resume: bool = False, overwrite: bool = False) -> 
                 *_validation_loss(config, plan, evaluation),
                 *([evaluating] if evaluation else []),
                 *instantiate(OmegaConf.select(config, "train.hooks") or []),
-                *_by_metric(config, checkpointer),
-                # a kill after the checkpoint finds the line of its step written
+                *_early_stopping(config),
+                # a kill after a checkpoint finds the line of its step written, no hook left out
                 hooks.PeriodicWriter(build_writers(config, folder, plan), plan.log_period),
+                hooks.BestCheckpointer(checkpointer, *_best_metric(config)),
                 hooks.PeriodicCheckpointer(checkpointer, plan.checkpoint_period),
                 interruption := hooks.Interruption(),
             ]
@@ -144,7 +145,7 @@ def evaluate(
     Raises:
         UserError: anything that the user can change.
     """
-    config = copy.deepcopy(config)
+    config = checked_copy(config, EVALUATED)
     prepare_process(config)
     folder = make_run_folder(config.train.output_dir)
     checkpoint = checkpoint or OmegaConf.select(config, "train.init_checkpoint")
@@ -198,15 +199,16 @@ def _validation_loss(
     return [hooks.ValidationLoss(plan.eval_period, loader)]
 
 
-def _by_metric(config: DictConfig, checkpointer: Checkpointer) -> list[hooks.Hook]:
-    """What a metric decides: which checkpoint is the best, and when to stop."""
+def _best_metric(config: DictConfig) -> tuple[str, bool]:
+    """The metric that says which weights are the best, and whether larger is better."""
     metric = OmegaConf.select(config, "train.best.metric") or "bbox/AP"
-    larger = not metric.startswith("validation")
-    chosen: list[hooks.Hook] = [hooks.BestCheckpointer(checkpointer, metric, larger)]
+    return metric, not metric.startswith("validation")
+
+
+def _early_stopping(config: DictConfig) -> list[hooks.Hook]:
     patience = whole_number(config, "train.early_stopping.patience", 0)
-    if patience:
-        chosen.append(hooks.EarlyStopping(metric, patience, larger))
-    return chosen
+    metric, larger = _best_metric(config)
+    return [hooks.EarlyStopping(metric, patience, larger)] if patience else []
 
 
 def _restore(resumed: ResumePoint, checkpointer: Checkpointer, trainer: Trainer) -> int:

@@ -145,6 +145,12 @@ class Trainer:
         """What follows so many steps: the last of them again, if hooks are owed its end."""
         return completed - bool(self.owed)
 
+    def first_iter_of(self, hook: Hook) -> int:
+        """The first step whose end a hook hears of; one later if that is owed only to others."""
+        owed = self.owed and self.owed["hooks"]
+        done = owed and hook not in [h for name, h in self._named_hooks() if name in owed]
+        return self.start_iter + bool(done)
+
     def stop(self, reason: str) -> None:
         """End the training after the step in which every process knows of it."""
         self._stop_wanted = self._stop_wanted or reason

@@ -211,3 +211,25 @@ def test_records_that_overlap_are_refused(saved, monkeypatch):
         archive._didModify = True
     with pytest.raises(CheckpointError, match="claim more bytes than the file has"):
         read_checkpoint_file(path)
+
+
+@pytest.mark.parametrize(
+    "tensor", [torch.zeros(1).expand(2**19, 2**19), torch.empty(2**20, 2**20, device="meta")]
+)
+def test_a_tensor_that_claims_more_than_the_file_has_is_refused(tmp_path, tensor):
+    torch.save({"optimizer": {"state": [tensor]}}, tmp_path / "x.pth")
+    with pytest.raises(
+        CheckpointError, match=r"x\.pth: .* optimizer\.state\.0 claims [14]\d{12} bytes"
+    ):
+        read_checkpoint_file(tmp_path / "x.pth")
+
+
+def test_containers_without_end_are_refused(tmp_path):
+    doubled, circle = [], []
+    for _ in range(40):
+        doubled = [doubled, doubled]
+    circle.append(circle)
+    for content in (doubled, circle):
+        torch.save({"model": content}, tmp_path / "x.pth")
+        with pytest.raises(CheckpointError, match=r"x\.pth: its containers are nested without end"):
+            read_checkpoint_file(tmp_path / "x.pth")

@@ -18,37 +18,7 @@ from aligndetr.data.mapper import _objects, make_instances
 from aligndetr.doctor import compare_classes, examine, format_report
 from aligndetr.errors import DataError
 from aligndetr.evaluation.ground_truth import load_ground_truth
-
-DEEP = 100_000 * "[" + 100_000 * "]"
-ODD = {
-    "nan": "NaN",
-    "infinity": "-Infinity",
-    "minus one": "-1",
-    "zero": "0",
-    "half": "0.5",
-    "five": "5.0",
-    "overflow": "1e400",
-    "huge": "1e308",
-    "400 digits": "9" * 400,
-    "5000 digits": "9" * 5000,
-    "65 bits": str(2**64),
-    "empty text": '""',
-    "number as text": '"1"',
-    "lone surrogate": r'"\ud800.png"',
-    "NUL": r'"a\u0000b"',
-    "long text": json.dumps("x" * 5000),
-    "list": "[]",
-    "list of texts": '["1", "1", "5", "5"]',
-    "nan box": "[1, NaN, 5, 5]",
-    "huge box": f"[1, 1, {'9' * 400}, 5]",
-    "true box": "[true, 1, 5, 5]",
-    "dictionary": "{}",
-    "null": "null",
-    "true": "true",
-    "deep": DEEP,
-    "fairly deep": 900 * "[" + 900 * "]",
-}
-HOLE = "@hole@"
+from tests.faults.annotations import mutations
 
 
 def valid_content():
@@ -63,64 +33,6 @@ def valid_content():
         ],
         "categories": [{"id": 3, "name": "cat"}, {"id": 5, "name": "dog"}],
     }
-
-
-def nodes(value, path=()):
-    """Paths of all values of a tree, the root's too."""
-    yield path
-    if isinstance(value, list):
-        value = dict(enumerate(value))
-    for key, child in value.items() if isinstance(value, dict) else ():
-        yield from nodes(child, (*path, key))
-
-
-def with_hole(path):
-    """The valid file as text with a hole at a place."""
-    root = {"root": valid_content()}
-    *parents, last = ("root", *path)
-    parent = root
-    for key in parents:
-        parent = parent[key]
-    parent[last] = HOLE
-    return json.dumps(root["root"])
-
-
-def without(path):
-    content = valid_content()
-    parent = content
-    for key in path[:-1]:
-        parent = parent[key]
-    del parent[path[-1]]
-    return json.dumps(content)
-
-
-def spoilt_bytes(rng):
-    whole = json.dumps(valid_content(), indent=1).encode()
-    for end in rng.integers(0, len(whole), 20):
-        yield f"cut at {end}", whole[:end]
-    for seed in range(60):
-        garbled = bytearray(whole)
-        for place in rng.integers(0, len(whole), 1 + seed % 3):
-            garbled[place] = rng.integers(0, 256)
-        yield f"garbled {seed}", bytes(garbled)
-    yield "UTF-16", whole.decode().encode("utf-16")
-    yield "a NUL at the end", whole + b"\0"
-    yield "twice", whole + whole
-
-
-def mutations():
-    paths = list(nodes(valid_content()))
-    for path in paths:
-        text = with_hole(path)
-        for name, odd in ODD.items():
-            yield f"{path} {name}", text.replace(f'"{HOLE}"', odd).encode()
-    for path in paths[1:]:
-        yield f"without {path}", without(path).encode()
-    for key in ("images", "annotations", "id", "bbox", "name"):
-        text = json.dumps(valid_content())
-        yield f"{key} twice", text.replace(f'"{key}": ', f'"{key}": [], "{key}": ').encode()
-        yield f"another {key} last", text.replace("}]", f', "{key}": [[]]}}]', 1).encode()
-    yield from spoilt_bytes(np.random.default_rng(0))
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +106,7 @@ def outcome(path, folder):
 def test_spoilt_files_are_refused_by_name_or_give_sound_records(folder):
     outcomes, failures = {"refused": 0, "loaded": 0}, []
     path = folder / "mutated.json"
-    for name, content in mutations():
+    for name, content in mutations(valid_content()):
         path.write_bytes(content)
         try:
             outcomes[outcome(path, folder)] += 1

@@ -87,6 +87,12 @@ def test_wrong_parts_are_named(part, message):
         recompute_activations(make_model(), [part])
 
 
+@pytest.mark.parametrize("parts", [3, "encoder", {"encoder": 1}, [["encoder"]], [None]])
+def test_what_is_no_list_of_names_is_refused(parts):
+    with pytest.raises(ConfigError, match=r"must be a list of parts|has no part (\['enc|None)"):
+        recompute_activations(make_model(), parts)
+
+
 def test_batch_norms_are_refused():
     with pytest.raises(ConfigError, match="backbone has batch norms"):
         recompute_activations(make_model(norm="BN"), ["backbone"])

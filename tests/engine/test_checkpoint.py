@@ -15,6 +15,7 @@ from aligndetr.engine.checkpoint import (
 )
 from aligndetr.engine.hooks import BestCheckpointer, EMAHook, ModelEMA
 from aligndetr.engine.lr_schedule import LRMultiplier, OneCycleParamScheduler
+from aligndetr.engine.optimizer import check_moments
 from aligndetr.engine.random_state import RandomState
 from aligndetr.engine.trainer import Trainer
 from aligndetr.errors import CheckpointError, TrainingError, UserError
@@ -317,3 +318,23 @@ def test_wrong_types_are_one_error_that_names_file_and_part(tmp_path, change, me
 def test_wrong_weights_to_evaluate_are_refused():
     with pytest.raises(CheckpointError, match="x holds a str, not weights by name"):
         load_weights(nn.Linear(1, 1), choose_weights({"model": {}, "ema": "x"}, None, "x")[1], "x")
+
+
+@pytest.mark.parametrize(
+    "damage, said",
+    [
+        (lambda state: state.pop("exp_avg"), "exp_avg of a parameter is missing"),
+        (lambda state: state.update(exp_avg=b"abc"), "exp_avg of a parameter is bytes"),
+        (lambda state: state.update(exp_avg=torch.tensor(1.0)), "exp_avg .* is one number"),
+        (lambda state: state.update(more=3), "more of a parameter is int"),
+    ],
+)
+def test_moments_are_of_one_kind_for_all_parameters(damage, said):
+    model = nn.Linear(3, 2)
+    optimizer = torch.optim.AdamW(model.parameters())
+    model(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    check_moments(optimizer)
+    damage(optimizer.state[model.weight])
+    with pytest.raises(CheckpointError, match=said):
+        check_moments(optimizer)

@@ -135,6 +135,22 @@ def test_what_a_failure_prevented_is_made_up(make, tmp_path):
     assert_same(left(tmp_path / "whole"), left(tmp_path / "part"))
 
 
+def test_a_line_that_was_written_before_a_failure_stays(make, tmp_path):
+    class Fails(Hook):
+        def after_step(self):
+            if self.trainer.iter == 5:
+                failed()
+
+    make("whole").trainer.train(0, STEPS)
+    broken = make("part")
+    broken.trainer.register_hooks([Fails()])  # behind the writer
+    with pytest.raises(OSError, match="disk"):
+        broken.trainer.train(0, STEPS)
+    resumed = make("part", seed=77)
+    resumed.trainer.train(resumed.resume(tmp_path / "part"), STEPS)
+    assert_same(left(tmp_path / "whole"), left(tmp_path / "part"))
+
+
 def test_a_best_checkpoint_that_could_not_be_written_is_made_up(make, tmp_path, monkeypatch):
     make("whole").trainer.train(0, STEPS)
     broken = make("part")

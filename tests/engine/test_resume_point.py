@@ -15,7 +15,7 @@ from torch import nn
 
 from aligndetr.engine import checkpoint
 from aligndetr.engine.checkpoint import Checkpointer
-from aligndetr.engine.hooks import Hook
+from aligndetr.engine.hooks import BestCheckpointer, Hook
 from aligndetr.engine.resume_point import find_resume_point
 from aligndetr.engine.run import evaluate, train
 from aligndetr.engine.trainer import Trainer
@@ -194,6 +194,36 @@ def test_weights_that_overflow_are_no_checkpoint(tiny_config, tmp_path, monkeypa
     assert files == {name for name in ("model_0000001.pth",) if name in kept}
     said = (tmp_path / "run" / "log.txt").read_text() + str(caught.value)
     assert kept.format(tmp_path / "run") in said
+
+
+def test_the_best_checkpoint_knows_of_its_whole_step(tiny_config, tmp_path, monkeypatch):
+    """Where a kill leaves no other, the training goes on from it, and skips no hook."""
+    config = tiny_config(
+        "train.max_iter=4", "train.eval_period=2", "train.early_stopping.patience=5"
+    )
+
+    class Killed(BaseException):
+        pass
+
+    monkeypatch.setattr(Trainer, "_tell_the_end", lambda trainer: None)
+    save = BestCheckpointer._save
+
+    def save_and_die(*arguments):
+        save(*arguments)
+        raise Killed
+
+    monkeypatch.setattr(BestCheckpointer, "_save", save_and_die)
+    with pytest.raises(Killed):
+        train(config)
+    monkeypatch.undo()
+    assert [path.name for path in (tmp_path / "run").glob("model_*.pth")] == ["model_best.pth"]
+    train(config, resume=True)
+    lines = (tmp_path / "run" / "metrics.json").read_text().splitlines()
+    assert [json.loads(line)["iteration"] for line in lines] == [0, 1, 2, 3]
+    assert torch.load(tmp_path / "run" / "model_best.pth")["hooks"].keys() == {
+        "EarlyStopping",
+        "BestCheckpointer",
+    }
 
 
 def test_a_poisoned_checkpoint_is_not_evaluated(tiny_config, tmp_path):

@@ -58,7 +58,8 @@ class PeriodicCheckpointer(Hook):
 class BestCheckpointer(Hook):
     """Writes `model_best.pth` whenever a metric reaches a new best value.
 
-    Register it after the hook that records the metric.
+    Register it after the hook that records the metric, and after all whose state it should save:
+    a training may go on from this file.
 
     Args:
         checkpointer: writes the file.

@@ -28,7 +28,7 @@ class PeriodicWriter(Hook):
     def before_train(self) -> None:
         """Start all."""
         for writer in self.writers:
-            writer.start(self.trainer.start_iter, self.trainer.max_iter)
+            writer.start(self.trainer.first_iter_of(self), self.trainer.max_iter)
 
     def after_step(self) -> None:
         """Write when it is time."""
