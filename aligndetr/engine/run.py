@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from torch import nn
 
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.consent import remember
@@ -77,8 +79,7 @@ def train(config: DictConfig, resume: bool = False, overwrite: bool = False) -> 
         dataset = load_dataset(config, "train")
         plan = _settle(config, dataset, folder)
         model = build_model(config, getattr(dataset, "class_names", None)).to(device)
-        trust = bool(OmegaConf.select(config, "train.trust_checkpoint"))
-        resumed = find_resume_point(folder, model, trust) if resume else None
+        resumed = _resume_point(config, folder, model) if resume else None
         if resumed is None:
             load_start(config, model)
         ema = hooks.build_ema(config, model)
@@ -173,6 +174,12 @@ def _settle(config: DictConfig, dataset: Any, folder: Path) -> Plan:
     logger.info("%s", plan.describe())
     on_main(lambda: _save(stated, folder))
     return plan
+
+
+def _resume_point(config: DictConfig, folder: Path, model: nn.Module) -> ResumePoint | None:
+    """What to go on from, read as far as the config trusts it."""
+    trust = bool(OmegaConf.select(config, "train.trust_checkpoint"))
+    return find_resume_point(folder, model, trust)
 
 
 def _save(config: DictConfig, folder: Path) -> None:
