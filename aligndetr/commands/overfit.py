@@ -11,7 +11,6 @@ Nothing is written.
 from __future__ import annotations
 
 import argparse
-import re
 from typing import Any
 
 from aligndetr.commands.arguments import add_config_arguments, load_config
@@ -67,11 +66,13 @@ def format_outcome(outcome: Any, steps: int) -> str:
 
 def _table(outcome: Any) -> list[str]:
     """First and last value of each loss: a line a layer, a column a kind."""
+    from aligndetr.criterions.loss_weights import term_and_layer
+
     rows: dict[str, dict[str, str]] = {}
     for name, first in outcome.first.items():
         if name == "total_loss":
             continue
-        kind, layer = re.fullmatch(r"(?:loss_)?([^_]+)_?(.*)", name).groups()
+        kind, layer = term_and_layer(name)
         change = f"{first:.3g} -> {outcome.last[name]:.3g}"
         rows.setdefault(layer or "last", {})[kind] = change
     kinds = list(dict.fromkeys(kind for row in rows.values() for kind in row))

@@ -49,3 +49,9 @@ def weighted_losses(
         for term, losses in comparison.losses.items()
         for suffix, loss in zip(comparison.suffixes, losses.unbind(), strict=True)
     }
+
+
+def term_and_layer(name: str) -> tuple[str, str]:
+    """Of a loss: `loss_bbox_dn_0` -> ("bbox", "dn_0"), `loss_bbox`, of the last layer, has ""."""
+    term, _, layer = name.removeprefix("loss_").partition("_")
+    return term, layer

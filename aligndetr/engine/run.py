@@ -102,13 +102,14 @@ def train(config: DictConfig, resume: bool = False, overwrite: bool = False) -> 
         trainer.register_hooks(
             [
                 hooks.Detectron2Events(),
-                hooks.IterationTimer(),
+                hooks.IterationTimer(plan.total_batch_size),
                 *([hooks.EMAHook(ema)] if ema else []),
                 hooks.LRScheduler(scheduler),
                 *_validation_loss(config, plan, evaluation),
                 *([evaluating] if evaluation else []),
                 *instantiate(OmegaConf.select(config, "train.hooks") or []),
                 *_early_stopping(config),
+                hooks.TimeLeft(plan.eval_period if evaluation else None, plan.checkpoint_period),
                 # a kill after a checkpoint finds the line of its step written, no hook left out
                 hooks.PeriodicWriter(build_writers(config, folder, plan), plan.log_period),
                 hooks.BestCheckpointer(checkpointer, *_best_metric(config)),
@@ -216,6 +217,11 @@ def _early_stopping(config: DictConfig) -> list[hooks.Hook]:
     patience = whole_number(config, "train.early_stopping.patience", 0)
     metric, larger = _best_metric(config)
     return [hooks.EarlyStopping(metric, patience, larger)] if patience else []
+
+
+def _resume_point(config: DictConfig, folder: Path, model: nn.Module) -> ResumePoint | None:
+    trust = bool(OmegaConf.select(config, "train.trust_checkpoint"))
+    return find_resume_point(folder, model, trust)
 
 
 def _restore(resumed: ResumePoint, checkpointer: Checkpointer, trainer: Trainer) -> int:

@@ -6,7 +6,6 @@ import torch
 
 from aligndetr.engine.events import EventStorage
 from aligndetr.engine.writers import JSONLinesWriter, TensorBoardWriter, WandbWriter
-from aligndetr.engine.writers.console import LineWriter, summary_line, time_left
 from aligndetr.errors import ConfigError
 
 
@@ -71,62 +70,6 @@ def test_a_resumed_run_has_each_iteration_once(tmp_path):
     fill(storage, 3, a=7.0)
     writer.write(storage, 3)
     assert lines(path) == [{"iteration": 1, "a": 1}, {"iteration": 3, "a": 7.0}]
-
-
-def test_the_line_for_people():
-    values = {
-        "total_loss": 12.345678,
-        "loss_class": 0.5,
-        "loss_giou": 1.25,
-        "loss_giou_0": 9.0,
-        "loss_bbox_dn": 9.0,
-        "time": 0.5,
-        "lr": 1e-4,
-        "bbox/AP": 31.27,
-    }
-    # 40 of 100 iterations of half a second are left: 30 s; 25 iterations are an epoch
-    assert summary_line(values, 40, 100, 25.0) == (
-        "iter 40/100  epoch 1.60  0:00:30 left  loss 12.35 (class 0.5 giou 1.25)  "
-        "lr 0.0001  s/iter 0.5  AP 31.3"
-    )
-    assert time_left({"time": 2.0}, 100, 3700) == "2:00:00"
-
-
-def test_lines_are_logged_where_there_is_no_terminal(caplog):
-    storage = EventStorage()
-    fill(storage, 4, total_loss=torch.tensor(2.0))
-    with caplog.at_level("INFO", logger="aligndetr"):
-        writer = LineWriter()
-        writer.start(0, 10)
-        writer.write(storage, 4)
-    assert caplog.messages == ["iter 5/10  0:00:00 left  loss 2"]
-
-
-def test_a_terminal_gets_a_bar(monkeypatch):
-    import io
-
-    from aligndetr.engine.writers import BarWriter, console_writer
-
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.setenv("TERM", "xterm")
-    writer = console_writer()
-    writer.start(0, 10)
-    assert isinstance(writer, BarWriter)
-    storage = EventStorage()
-    fill(storage, 4, total_loss=2.0, time=3.0)
-    storage.put_scalar("bbox/AP", 45.678)
-    writer.write(storage, 4)
-    with writer.paused():
-        pass
-    writer.close()
-    assert "5/10" in terminal.getvalue()
-    assert "0:00:15 left  loss 2  AP 45.7" in terminal.getvalue()
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -323,10 +323,12 @@ def test_writers_get_every_period_the_end_and_the_last_of_an_early_end(trainer):
 
 
 def test_time_is_recorded(trainer, caplog):
-    trainer.register_hooks([IterationTimer(warmup=1)])
+    trainer.register_hooks([IterationTimer(batch_size=4, warmup=1)])
     with caplog.at_level("INFO", logger="aligndetr"):
         trainer.train(0, 3)
-    assert trainer.storage.latest()["time"][0] > 0
+    recorded = {name: value for name, (value, _) in trainer.storage.smoothed().items()}
+    assert recorded["time"] > 0
+    assert recorded["images_per_second"] == pytest.approx(4 / recorded["time"])
     assert caplog.messages[-1].startswith("3 iterations in")
 
 

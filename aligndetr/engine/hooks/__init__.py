@@ -8,6 +8,7 @@ from aligndetr.engine.hooks.evaluation import EvalHook, ValidationLoss, flatten_
 from aligndetr.engine.hooks.interruption import Interruption
 from aligndetr.engine.hooks.lr import LRScheduler
 from aligndetr.engine.hooks.stopping import EarlyStopping
+from aligndetr.engine.hooks.time_left import TimeLeft
 from aligndetr.engine.hooks.timer import IterationTimer
 from aligndetr.engine.hooks.writing import PeriodicWriter
 
@@ -24,6 +25,7 @@ __all__ = [
     "ModelEMA",
     "PeriodicCheckpointer",
     "PeriodicWriter",
+    "TimeLeft",
     "ValidationLoss",
     "build_ema",
     "flatten_results",

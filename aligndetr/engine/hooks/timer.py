@@ -5,22 +5,22 @@ from __future__ import annotations
 import logging
 import time
 
-import torch
-
 from aligndetr.engine.hooks.base import Hook
+from aligndetr.engine.memory import peak_memory
 
 logger = logging.getLogger(__name__)
 
 
 class IterationTimer(Hook):
-    """Records `time`, seconds of a step without other hooks, and the GPU's memory; sums up at
-    the end.
+    """Records `time`, seconds of a step without other hooks, and memory; sums up at the end.
 
     Args:
+        batch_size: images of a step, to record `images_per_second` of the last steps; None: not.
         warmup: steps at the start that the final figures leave out.
     """
 
-    def __init__(self, warmup: int = 3) -> None:
+    def __init__(self, batch_size: int | None = None, warmup: int = 3) -> None:
+        self.batch_size = batch_size
         self.warmup = warmup
 
     def before_train(self) -> None:
@@ -36,10 +36,13 @@ class IterationTimer(Hook):
         """Record the step."""
         seconds = time.perf_counter() - self._step_start
         self._steps.append(seconds)
-        self.trainer.storage.put_scalar("time", seconds)
-        if torch.cuda.is_initialized():
-            gigabytes = torch.cuda.max_memory_allocated() / 2**30
-            self.trainer.storage.put_scalar("max_memory_gb", gigabytes, smoothing=False)
+        storage = self.trainer.storage
+        storage.put_scalar("time", seconds)
+        storage.put_scalars(peak_memory(), smoothing=False)
+        if self.batch_size is not None:
+            recent = self._steps[-storage.window :]
+            speed = self.batch_size * len(recent) / sum(recent)
+            storage.put_scalar("images_per_second", speed, smoothing=False)
 
     def after_train(self) -> None:
         """Log the average speed and what hooks cost."""

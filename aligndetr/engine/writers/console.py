@@ -6,14 +6,12 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 
 from aligndetr.engine.events import EventStorage
 from aligndetr.engine.writers.base import Writer
+from aligndetr.engine.writers.summary import average_precision, summary, time_left
 
 logger = logging.getLogger(__name__)
-
-AP = "bbox/AP"
 
 
 def console_writer(epoch_iters: float | None = None) -> Writer:
@@ -22,7 +20,7 @@ def console_writer(epoch_iters: float | None = None) -> Writer:
 
 
 class LineWriter(Writer):
-    """Logs one line at a time: iteration, time left, losses, speed.
+    """Logs what is new, in some lines: iteration, time left, losses, speed.
 
     Args:
         epoch_iters: iterations of an epoch; None does not show epochs.
@@ -33,12 +31,13 @@ class LineWriter(Writer):
 
     def start(self, start_iter: int, max_iter: int) -> None:
         """Remember the end."""
+        super().start(start_iter, max_iter)
         self.max_iter = max_iter
 
     def write(self, storage: EventStorage, iteration: int) -> None:
-        """Log the present values."""
-        values = {name: value for name, (value, _) in storage.smoothed().items()}
-        logger.info("%s", summary_line(values, iteration + 1, self.max_iter, self.epoch_iters))
+        """Log them."""
+        news = self.news(storage, iteration)
+        logger.info("%s", summary(news, iteration + 1, self.max_iter, self.epoch_iters))
 
 
 class BarWriter(Writer):
@@ -62,11 +61,11 @@ class BarWriter(Writer):
 
     def write(self, storage: EventStorage, iteration: int) -> None:
         """Move the bar."""
-        values = {name: value for name, (value, _) in storage.smoothed().items()}
-        total = values.get("total_loss", float("nan"))
-        text = f"{time_left(values, iteration + 1, self.max_iter)} left  loss {total:.4g}"
-        if AP in values:
-            text += f"  AP {values[AP]:.1f}"
+        recorded = storage.smoothed()
+        values = {name: value for name, (value, _) in recorded.items()}
+        loss = f"loss {values.get('total_loss', float('nan')):.4g}"
+        parts = [time_left(values), loss, average_precision(recorded, iteration + 1)]
+        text = "  ".join(part for part in parts if part)
         self._progress.update(self._task, completed=iteration + 1, text=text)
 
     @contextmanager
@@ -82,50 +81,3 @@ class BarWriter(Writer):
         """Leave the bar as it is."""
         if self._progress is not None:
             self._progress.stop()
-
-
-def summary_line(
-    values: dict[str, float], done: int, max_iter: int, epoch_iters: float | None
-) -> str:
-    """One line of at most the losses of the last layer, without a time stamp.
-
-    Args:
-        values: recorded numbers by name.
-        done: finished iterations.
-        max_iter: the end.
-        epoch_iters: iterations of an epoch, or None.
-    """
-    parts = [f"iter {done}/{max_iter}"]
-    if epoch_iters:
-        parts.append(f"epoch {done / epoch_iters:.2f}")
-    parts += [f"{time_left(values, done, max_iter)} left", _loss(values)]
-    parts += [f"{name} {values[key]:.3g}" for key, name in _SHOWN.items() if key in values]
-    if AP in values:
-        parts.append(f"AP {values[AP]:.1f}")
-    return "  ".join(parts)
-
-
-_SHOWN = {
-    "validation_loss": "val_loss",
-    "grad_norm": "grad_norm",
-    "lr": "lr",
-    "time": "s/iter",
-    "data_time": "data",
-    "max_memory_gb": "GB",
-}
-
-
-def _loss(values: dict[str, float]) -> str:
-    last_layer = {
-        name.removeprefix("loss_"): value
-        for name, value in values.items()
-        if name.startswith("loss_") and name.count("_") == 1
-    }
-    parts = " ".join(f"{name} {value:.3g}" for name, value in last_layer.items())
-    total = values.get("total_loss", float("nan"))
-    return f"loss {total:.4g}" + (f" ({parts})" if parts else "")
-
-
-def time_left(values: dict[str, float], done: int, max_iter: int) -> str:
-    """Hours, minutes and seconds until the end, at the present speed; without evaluations."""
-    return str(timedelta(seconds=round(values.get("time", 0.0) * (max_iter - done))))
