@@ -2,6 +2,11 @@
 
 A value that is written as an interpolation is shown resolved, with the
 interpolation beside it.
+
+    aligndetr config --diff A B
+
+prints the keys that differ. A and B are names of configs, files, folders of
+runs, or checkpoints; nothing that a .yaml file or a checkpoint names is imported.
 """
 
 from __future__ import annotations
@@ -12,11 +17,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aligndetr.commands.arguments import add_config_arguments, config_path, split_words
+from aligndetr.commands.arguments import (
+    ConfigChoice,
+    add_config_arguments,
+    config_path,
+    split_words,
+)
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig, ListConfig
 
+    from aligndetr.config.difference import Difference
     from aligndetr.config.origins import Origin
 
 _WIDTH, _COMMENT_COLUMN = 80, 44
@@ -26,10 +37,21 @@ _OVERRIDE = "override"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Config and overrides."""
     add_config_arguments(parser)
+    parser.add_argument("--diff", nargs=2, metavar=("A", "B"), help="print what differs instead")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the config."""
+    """Print the config, or what differs between two.
+
+    Raises:
+        ConfigError: one does not exist or cannot be read, or a config is given beside `--diff`.
+    """
+    if args.diff:
+        return _print_differences(args)
+    return _print_config(args)
+
+
+def _print_config(args: argparse.Namespace) -> int:
     from aligndetr.config.origins import load_with_origins
 
     choice = split_words(args)
@@ -41,6 +63,53 @@ def run(args: argparse.Namespace) -> int:
     for line in config_lines(config, origins, names):
         print(line)
     return 0
+
+
+def _print_differences(args: argparse.Namespace) -> int:
+    from aligndetr.config.difference import differences
+    from aligndetr.errors import ConfigError
+
+    if args.words or args.config_file:
+        given = args.config_file or args.words[0]
+        raise ConfigError(f"{given}: --diff takes two configs and nothing else")
+    found = differences(*map(_read, args.diff))
+    if not found:
+        print("no differences")
+        return 0
+    print(f"- {args.diff[0]}\n+ {args.diff[1]}\n")
+    print("\n".join(difference_lines(found)))
+    return 0
+
+
+def _read(name: str) -> DictConfig:
+    """A config by name, file or checkpoint, or of a run's folder; only read."""
+    from aligndetr.config import LazyConfig
+
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        name = str(folder / "config.yaml")
+    if folder.suffix == ".pth":
+        from aligndetr.engine.stored_config import stored_config
+
+        return stored_config(folder, trust_config=True)  # nothing of it is called
+    return LazyConfig.read(config_path(ConfigChoice(name)))
+
+
+def difference_lines(found: list[Difference]) -> Iterator[str]:
+    """`key: first -> second`, or the key and two lines where that is longer than 80 columns."""
+    for difference in found:
+        first, second = map(_side, (difference.first, difference.second))
+        line = f"{difference.key}: {first} -> {second}"
+        if len(line) <= _WIDTH:
+            yield line
+        else:
+            yield from (f"{difference.key}:", f"  - {first}", f"  + {second}")
+
+
+def _side(value: object) -> str:
+    from aligndetr.config.difference import ABSENT
+
+    return "(absent)" if value is ABSENT else _text(value)
 
 
 def config_lines(
