@@ -22,7 +22,7 @@ from aligndetr.errors import UserError
 COMMANDS = {
     "train": "train a config and evaluate the result",
     "eval": "evaluate a checkpoint",
-    "overfit": "check that a model can learn one batch, or say which part does not",
+    "overfit": "check that a model can learn one batch, or say which part cannot",
     "predict": "detect objects in images and draw them",
     "inspect": "draw matched queries and sampling points, layer by layer",
     "walk": "one forward step by step: shapes, ranges, time, memory",
@@ -32,6 +32,7 @@ COMMANDS = {
     "convert": "convert a checkpoint between toolboxes",
     "convert-data": "write a dataset as COCO, YOLO or Pascal VOC; divide it",
     "analyze": "errors, thresholds, calibration of stored predictions",
+    "runs": "list runs and their figures, or where a loss comes from",
     "compare": "compare runs of several methods over their seeds",
 }
 BROKEN_PIPE, INTERRUPTED, USER_ERROR, FAILED = 141, 130, 2, 1

@@ -33,7 +33,8 @@ class Run:
     @property
     def iterations(self) -> int:
         """How many it trained, as far as it recorded them."""
-        return 1 + max(int(iterations[-1]) for iterations, _ in self.metrics.values())
+        last = (int(iterations[-1]) for iterations, _ in self.metrics.values())
+        return 1 + max(last, default=-1)
 
     def final(self, metric: str) -> float:
         """The last value, NaN when it was never recorded."""
