@@ -79,9 +79,7 @@ def train(config: DictConfig, resume: bool = False, overwrite: bool = False) -> 
         dataset = load_dataset(config, "train")
         plan = _settle(config, dataset, folder)
         model = build_model(config, getattr(dataset, "class_names", None)).to(device)
-        resumed = _resume_point(config, folder, model) if resume else None
-        if resumed is None:
-            load_start(config, model)
+        resumed = _start(config, folder, model, resume)
         ema = hooks.build_ema(config, model)
         optimizer = build_optimizer(config, model, plan.lr_factor)
         scheduler = LRMultiplier(optimizer, instantiate(config.lr_multiplier), plan.max_iter)
@@ -219,9 +217,13 @@ def _early_stopping(config: DictConfig) -> list[hooks.Hook]:
     return [hooks.EarlyStopping(metric, patience, larger)] if patience else []
 
 
-def _resume_point(config: DictConfig, folder: Path, model: nn.Module) -> ResumePoint | None:
+def _start(config: DictConfig, folder: Path, model: nn.Module, resume: bool) -> ResumePoint | None:
+    """Where to go on; if that is nowhere, the model gets the weights that it begins with."""
     trust = bool(OmegaConf.select(config, "train.trust_checkpoint"))
-    return find_resume_point(folder, model, trust)
+    resumed = find_resume_point(folder, model, trust) if resume else None
+    if resumed is None:
+        load_start(config, model)
+    return resumed
 
 
 def _restore(resumed: ResumePoint, checkpointer: Checkpointer, trainer: Trainer) -> int:
