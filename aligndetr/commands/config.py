@@ -6,7 +6,8 @@ interpolation beside it.
     aligndetr config --diff A B
 
 prints the keys that differ. A and B are names of configs, files, folders of
-runs, or checkpoints; nothing that a .yaml file or a checkpoint names is imported.
+runs, or checkpoints; nothing that a .yaml file or a checkpoint names is
+imported.
 """
 
 from __future__ import annotations
