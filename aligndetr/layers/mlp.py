@@ -32,6 +32,17 @@ class MLP(nn.Module):
         return self.layers[-1](x)
 
 
+def start_xavier(module: nn.Module) -> None:
+    """Draw the weights of all linear layers inside Xavier-uniform, and leave biases as they are.
+
+    Published transformers start so with all that is inside them. Weights of an `nn.Linear` from C
+    to C features start 0.58 times as large.
+    """
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)
+
+
 class FeedForward(nn.Module):
     """The feed-forward block of a transformer layer, without the residual.
 

@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from aligndetr.layers import repeat
 from aligndetr.layers.attention import unseen
+from aligndetr.layers.mlp import start_xavier
 from aligndetr.modeling.pyramid import Pyramid
 
 
@@ -81,7 +82,8 @@ class DenseEncoder(nn.Module):
         layer: the layer that is repeated.
         num_layers: how many times.
         position_scale: (B, S, C) content -> (B, S, C) factors of the position embedding, the same
-            module for all layers (DAB-DETR); None leaves the position as it is (DETR).
+            module for all layers (DAB-DETR), whose weights are drawn anew, see `start_xavier`; None
+            leaves the position as it is (DETR).
     """
 
     def __init__(
@@ -90,6 +92,8 @@ class DenseEncoder(nn.Module):
         super().__init__()
         self.layers = repeat(layer, num_layers)
         self.position_scale = position_scale
+        if position_scale is not None:
+            start_xavier(position_scale)
 
     def forward(self, pyramid: Pyramid) -> Tensor:
         """Turn the tokens into memory (B, S, C)."""

@@ -21,6 +21,7 @@ from aligndetr.layers.position_embedding import SinePositionEmbedding
 from aligndetr.modeling import (
     FixedCenterAnchors,
     LearnedAnchors,
+    LearnedContentAnchors,
     LearnedPositions,
     ModulatedAnchorPosition,
     ScaledAnchorPosition,
@@ -81,6 +82,43 @@ def test_the_encoder_scales_its_position_by_content():
     seen.clear()
     DenseEncoder(Probe(), 2)(pyramid)
     assert [float(p[0, 0, 0]) for p in seen] == [5, 5]
+
+
+def is_xavier(weight):
+    """Whether a matrix is uniform up to sqrt(6 / (inputs + outputs)), Glorot and Bengio 2010."""
+    bound = math.sqrt(6 / sum(weight.shape))
+    # the largest of n uniform numbers is below 0.95 of the bound with probability 0.95^n
+    return 0.95 * bound < weight.abs().max() <= bound and weight.numel() > 100
+
+
+def test_matrices_of_dab_transformers_start_xavier():
+    # published: every matrix inside the transformer, only prediction heads lie outside
+    model = shipped("dab_detr_tiny")
+    parts = {"encoder": model.encoder, "layers": model.decoder.layers}
+    parts["position"] = model.decoder.position_mlp
+    parts["deformable"] = shipped("dab_deformable_detr_tiny").decoder.position_mlp
+    found = {
+        f"{part}.{name}": is_xavier(weight)
+        for part, module in parts.items()
+        for name, weight in module.named_parameters()
+        if weight.dim() > 1
+    }
+    assert len(found) > 40
+    assert not [name for name, xavier in found.items() if not xavier]
+
+
+def test_learned_boxes_with_content_start_spread_and_content_at_zero():
+    torch.manual_seed(0)
+    queries = LearnedContentAnchors(400, 8)(torch.zeros(2, 3, 8), None)
+    assert not queries.content.any()
+    anchors = queries.anchors[0].sigmoid()
+    low, high = 1 / (1 + math.exp(3)), 1 / (1 + math.exp(-3))  # 0.047 and 0.953
+    assert anchors.min().item() == pytest.approx(low)
+    assert anchors.max().item() == pytest.approx(high)
+    # 400 uniform numbers, each quarter 100 with standard deviation sqrt(400 * 1/4 * 3/4) = 8.7
+    for coordinate in anchors.unbind(-1):
+        counts = torch.histc(coordinate, 4, 0, 1)
+        assert all(65 < count < 135 for count in counts)
 
 
 def attention_by_loops(query, key, value, scale):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from aligndetr.layers.conditional_attention import ModulatedPosition
-from aligndetr.layers.mlp import MLP
+from aligndetr.layers.mlp import MLP, start_xavier
 from aligndetr.layers.position_embedding import sine_embedding
 
 
 class AnchorPosition(MLP):
     """Query position: an MLP of the anchor's sine embedding (DAB-DETR, eq. 4).
+
+    Its weights start as `nn.Linear` has them, those of the kinds below Xavier-uniform.
 
     Args:
         embed_dim: C; each coordinate gets C / 2 sine features.
@@ -55,8 +57,7 @@ class BoxPosition(MLP):
 
     def __init__(self, embed_dim: int) -> None:
         super().__init__(4, 2 * embed_dim, embed_dim, num_layers=2)
-        for layer in self.layers:
-            nn.init.xavier_uniform_(layer.weight)
+        start_xavier(self)
 
     def forward(self, anchors: Tensor, x: Tensor | None = None, layer: int = 0) -> Tensor:
         """See `AnchorPosition.forward`."""
@@ -73,6 +74,7 @@ class ScaledAnchorPosition(AnchorPosition):
     def add_parts(self, embed_dim: int) -> None:
         """Factors from content."""
         self.scale = MLP(embed_dim, embed_dim, embed_dim, num_layers=2)
+        start_xavier(self)
 
     def forward(self, anchors: Tensor, x: Tensor, layer: int) -> Tensor:
         """See `AnchorPosition.forward`."""
@@ -92,6 +94,7 @@ class ModulatedAnchorPosition(AnchorPosition):
         """Factors and reference size from content."""
         self.scale = MLP(embed_dim, embed_dim, embed_dim, num_layers=2)
         self.size = MLP(embed_dim, embed_dim, 2, num_layers=2)
+        start_xavier(self)
 
     def forward(self, anchors: Tensor, x: Tensor, layer: int) -> ModulatedPosition:
         """See `AnchorPosition.forward`."""

@@ -97,6 +97,9 @@ class FixedCenterAnchors(LearnedAnchors):
 class LearnedContentAnchors(nn.Module):
     """Learned boxes with learned content (DAB-Deformable-DETR).
 
+    Boxes start with centres and sizes distributed uniformly between 0.05 and 0.95 of the image,
+    those outside moved to the ends; content starts at zero.
+
     Args:
         num_queries: Q.
         embed_dim: C.
@@ -106,6 +109,9 @@ class LearnedContentAnchors(nn.Module):
         super().__init__()
         self.content = nn.Embedding(num_queries, embed_dim)
         self.anchors = nn.Embedding(num_queries, 4)
+        nn.init.zeros_(self.content.weight)
+        with torch.no_grad():
+            self.anchors.weight.copy_(torch.rand(num_queries, 4).logit().clamp(-3, 3))
 
     def forward(self, memory: Tensor, pyramid: Pyramid) -> Queries:
         """The same queries for every image."""
