@@ -49,10 +49,15 @@ def _arguments():
 
 
 def _stamp(seed):
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], check=False, capture_output=True, text=True
+    commit = _git("rev-parse", "--short", "HEAD") or "no commit"
+    changed = " and changes" if _git("status", "--porcelain", "aligndetr", "tests") else ""
+    return f"{datetime.date.today()}, {commit}{changed}, {seed}"
+
+
+def _git(*words):
+    return subprocess.run(
+        ["git", *words], check=False, capture_output=True, text=True
     ).stdout.strip()
-    return f"{datetime.date.today()}, {commit or 'no commit'}, {seed}"
 
 
 if __name__ == "__main__":
