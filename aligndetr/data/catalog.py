@@ -74,6 +74,10 @@ def find_sources(
     Raises:
         DataError: unknown name, nothing at the path, or arguments that do not belong together.
     """
+    for key, place in (("path", path), ("json_file", json_file), ("image_root", image_root)):
+        if not isinstance(place, str | os.PathLike | None):
+            text = str(place)[:60]
+            raise DataError(f"{key} is {text!r}; it must be the name of a file or folder")
     if path is not None:
         if json_file is not None:
             raise DataError(f"path={path} and json_file={json_file} are given: leave one out")

@@ -6,7 +6,7 @@ import pytest
 import torch.multiprocessing  # noqa: F401  teaches ForkingPickler to share tensors
 
 from aligndetr.data import load_dataset, register_coco_instances
-from aligndetr.data.catalog import get_source
+from aligndetr.data.catalog import find_sources, get_source
 from aligndetr.data.dataset import DetectionDataset, PackedRecords
 from aligndetr.data.records import Records
 from aligndetr.errors import DataError
@@ -125,3 +125,11 @@ def test_crowds_are_no_objects():
         for record, flags in zip(many_records(3), crowds, strict=True)
     ]
     assert DetectionDataset("few", Records(["a"], [1], records)).count_objects() == [2, 0, 0]
+
+
+@pytest.mark.parametrize("odd", [3, {"_target_": "x"}, ["a.json"], True])
+@pytest.mark.parametrize("key", ["json_file", "image_root", "path"])
+def test_a_place_that_is_no_name_is_refused(key, odd):
+    places = {"path": odd} if key == "path" else {"json_file": "a", "image_root": "b", key: odd}
+    with pytest.raises(DataError, match=f"{key} is .*; it must be the name of a file or folder"):
+        find_sources(None, **places)

@@ -85,16 +85,7 @@ def cases(bench, rng):
 
 
 # An error of what a readable config describes names the part of it.
-PARTS = (
-    "json_file",
-    "image_root",
-    "dataloader",
-    "train",
-    "model",
-    "optimizer",
-    "lr_multiplier",
-    "lr_factor",
-)
+PARTS = ("dataloader", "json_file", "image_root", "path", "model", "optimizer", "lr_", "train")
 
 
 def _bytes(rng, text, content, places):
