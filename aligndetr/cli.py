@@ -22,6 +22,7 @@ from aligndetr.errors import UserError
 COMMANDS = {
     "train": "train a config and evaluate the result",
     "eval": "evaluate a checkpoint",
+    "plan": "predict memory and time of a training; fit it into less",
     "overfit": "check that a model can learn one batch, or say which part cannot",
     "predict": "detect objects in images and draw them",
     "inspect": "draw matched queries and sampling points, layer by layer",

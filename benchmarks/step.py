@@ -12,7 +12,6 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,6 +20,7 @@ from torch.utils.flop_counter import flop_registry
 
 from aligndetr.engine.activation_checkpointing import recompute_activations
 from aligndetr.engine.cpu_allocator import tune_allocator
+from aligndetr.engine.memory import peak_bytes
 from benchmarks.measure import alternate, describe_machine, summarise, write_json
 from benchmarks.reference import reference_model
 from benchmarks.workload import evaluation, make_batch, make_model, training
@@ -83,7 +83,7 @@ def serve(name: str, pixels: int, phase: str, label: str) -> None:
         run()
         after = resource.getrusage(resource.RUSAGE_SELF)
         found = {
-            "peak_mib": peak_resident_mib(),
+            "peak_mib": peak_bytes(torch.device("cpu")) / 2**20,
             "user_s": after.ru_utime - before.ru_utime,
             "system_s": after.ru_stime - before.ru_stime,
         }
@@ -118,15 +118,6 @@ def prepare(
         recompute_activations(model, ["backbone"] * (name == "r50") + ["encoder", "decoder"])
     make = training if phase == "train" else evaluation
     return make(model, make_batch(1, pixels), bf16)
-
-
-def peak_resident_mib() -> float:
-    """Of this program; Linux's `ru_maxrss` would count the parent's, from before the exec."""
-    status = Path("/proc/self/status")
-    if not status.is_file():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
 
 
 def print_rows(title: str, rows: list[dict[str, Any]]) -> None:

@@ -14,6 +14,7 @@ from torch.utils.checkpoint import checkpoint
 from aligndetr.errors import ConfigError
 
 KEY = "train.activation_checkpointing"
+USUAL_PARTS = ("backbone", "encoder", "decoder")
 
 
 def recompute_activations(model: nn.Module, parts: Sequence[str]) -> None:
@@ -32,13 +33,19 @@ def recompute_activations(model: nn.Module, parts: Sequence[str]) -> None:
         layers = _layers(module)
         if not layers:
             raise ConfigError(f"{KEY}: {part} is not made of layers that can be computed twice")
-        if any(isinstance(module, _BatchNorm) for layer in layers for module in layer.modules()):
+        if _have_batch_norms(layers):
             raise ConfigError(
                 f"{KEY}: {part} has batch norms, whose statistics would be updated twice a step; "
                 "leave it out or freeze them (norm=FrozenBN)"
             )
         for layer in layers:
             layer.forward = functools.partial(_recomputed, layer.forward)
+
+
+def recomputable_parts(model: nn.Module) -> list[str]:
+    """Which of backbone, encoder and decoder `recompute_activations` takes."""
+    layers = {part: _layers(getattr(model, part, nn.Identity())) for part in USUAL_PARTS}
+    return [part for part, found in layers.items() if found and not _have_batch_norms(found)]
 
 
 def model_parts(model: nn.Module, names: Sequence[str], key: str) -> dict[str, nn.Module]:
@@ -63,6 +70,10 @@ def _layers(part: nn.Module) -> list[nn.Module]:
         return list(part.layers)
     stages = [child for child in part.children() if isinstance(child, nn.Sequential)]
     return [block for stage in stages for block in stage]
+
+
+def _have_batch_norms(layers: Sequence[nn.Module]) -> bool:
+    return any(isinstance(module, _BatchNorm) for layer in layers for module in layer.modules())
 
 
 def _recomputed(forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

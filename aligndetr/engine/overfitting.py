@@ -19,12 +19,10 @@ from aligndetr.engine.initial_weights import load_start
 from aligndetr.engine.loaders_from_config import build_train_loader, load_dataset
 from aligndetr.engine.lr_schedule import LRMultiplier
 from aligndetr.engine.model import build_model
-from aligndetr.engine.num_classes import settle_num_classes
 from aligndetr.engine.optimizer import build_optimizer
-from aligndetr.engine.plan import make_plan
-from aligndetr.engine.precision import build_precision
+from aligndetr.engine.plan import settled_plan
 from aligndetr.engine.process import prepare_process
-from aligndetr.engine.trainer import Trainer
+from aligndetr.engine.trainer_from_config import build_trainer
 from aligndetr.errors import ConfigError, DataError
 
 VANISHING = 1e-6  # of the largest; the shipped tiny models stay far above it
@@ -93,29 +91,18 @@ def overfit(
     OmegaConf.update(config, "train.max_iter", steps, force_add=True)
     device = prepare_process(config)
     dataset = load_dataset(config, "train")
-    names = getattr(dataset, "class_names", None)
-    settle_num_classes(config, names, "the dataset")
-    plan = make_plan(config, getattr(dataset, "epoch_size", None), 1)
-    parts = plan.accumulation_steps
+    plan = settled_plan(config, dataset)
     loader = iter(build_train_loader(config, dataset, plan))
-    batches = list(itertools.islice(loader, num_batches * parts))
+    batches = list(itertools.islice(loader, num_batches * plan.accumulation_steps))
     items = [item for batch in batches for item in batch]
     num_objects = sum(len(item["instances"]) for item in items)
     if not num_objects:
         raise DataError("the batches have no objects: there is nothing to learn in them")
 
-    model = build_model(config, names).to(device)
+    model = build_model(config, getattr(dataset, "class_names", None)).to(device)
     load_start(config, model)
     optimizer = build_optimizer(config, model, plan.lr_factor)
-    clip = OmegaConf.select(config, "train.clip_grad") or {}
-    trainer = Trainer(
-        model,
-        itertools.cycle(batches),
-        optimizer,
-        precision=build_precision(config, device),
-        clip_grad=dict(clip.params) if clip.get("enabled") else None,
-        accumulation_steps=parts,
-    )
+    trainer = build_trainer(config, model, itertools.cycle(batches), optimizer, plan)
     schedule = LRMultiplier(optimizer, instantiate(config.lr_multiplier), plan.max_iter)
     watch = _Watch()
     trainer.register_hooks([hooks.LRScheduler(schedule), watch])

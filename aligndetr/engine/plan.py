@@ -9,6 +9,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from aligndetr.data import DetectionDataset
+from aligndetr.engine.num_classes import settle_num_classes
 from aligndetr.errors import ConfigError
 from aligndetr.matchers import lost_copies
 
@@ -71,6 +73,23 @@ class Plan:
         if not self.epoch_size:
             return f"{iterations} iterations"
         return f"{iterations} iterations = {iterations / self.epoch_iters:.2f} epochs"
+
+
+def settled_plan(config: DictConfig, dataset: Any, world_size: int = 1) -> Plan:
+    """Let the data decide what the config leaves to it: the number of classes, and the plan.
+
+    Args:
+        config: `model.num_classes` is filled in if it is open.
+        dataset: of the training.
+        world_size: number of processes.
+
+    Raises:
+        ConfigError: config and data contradict each other.
+    """
+    name = getattr(dataset, "name", "")
+    settle_num_classes(config, getattr(dataset, "class_names", None), f"the dataset {name}")
+    counts = dataset.count_objects() if isinstance(dataset, DetectionDataset) else ()
+    return make_plan(config, getattr(dataset, "epoch_size", None), world_size, counts)
 
 
 def make_plan(

@@ -13,7 +13,6 @@ from torch import nn
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.consent import remember
 from aligndetr.config.trust import needs_trust
-from aligndetr.data import DetectionDataset
 from aligndetr.distributed import on_main, rank, world_size
 from aligndetr.engine import hooks
 from aligndetr.engine.activation_checkpointing import KEY as RECOMPUTED
@@ -27,18 +26,17 @@ from aligndetr.engine.loaders_from_config import (
     load_dataset,
 )
 from aligndetr.engine.lr_schedule import LRMultiplier
-from aligndetr.engine.model import build_model, distribute, load_model
-from aligndetr.engine.num_classes import settle_num_classes
+from aligndetr.engine.model import build_model, load_model
 from aligndetr.engine.optimizer import build_optimizer, settings_kept
 from aligndetr.engine.outcome import write_results, write_training
-from aligndetr.engine.plan import Plan, make_plan, whole_number
-from aligndetr.engine.precision import build_precision
+from aligndetr.engine.plan import Plan, settled_plan, whole_number
 from aligndetr.engine.process import prepare_process
 from aligndetr.engine.random_state import seed_everything
 from aligndetr.engine.resume_point import ResumePoint, find_resume_point
 from aligndetr.engine.run_folder import CONFIG_FILE, logging_to, make_run_folder
 from aligndetr.engine.sections import EVALUATED, TRAINED, checked_copy
 from aligndetr.engine.trainer import Trainer
+from aligndetr.engine.trainer_from_config import build_trainer
 from aligndetr.engine.writers import build_writers
 from aligndetr.errors import ConfigError, UserError
 from aligndetr.evaluation import Results
@@ -83,15 +81,8 @@ def train(config: DictConfig, resume: bool = False, overwrite: bool = False) -> 
         ema = hooks.build_ema(config, model)
         optimizer = build_optimizer(config, model, plan.lr_factor)
         scheduler = LRMultiplier(optimizer, instantiate(config.lr_multiplier), plan.max_iter)
-        trainer = Trainer(
-            distribute(model, config, device),
-            build_train_loader(config, dataset, plan),
-            optimizer,
-            precision=build_precision(config, device),
-            clip_grad=_clip_grad(config),
-            accumulation_steps=plan.accumulation_steps,
-            dump_folder=folder,
-        )
+        loader = build_train_loader(config, dataset, plan)
+        trainer = build_trainer(config, model, loader, optimizer, plan, folder)
         evaluation = build_evaluation(config, weights_of(model, ema))
         if overwrite:
             on_main(lambda: remove_earlier_run(folder))
@@ -166,10 +157,7 @@ def evaluate(
 def _settle(config: DictConfig, dataset: Any, folder: Path) -> Plan:
     """Save the config, and let the data decide what that leaves to the data."""
     stated = copy.deepcopy(config)
-    name = getattr(dataset, "name", "")
-    settle_num_classes(config, getattr(dataset, "class_names", None), f"the dataset {name}")
-    counts = dataset.count_objects() if isinstance(dataset, DetectionDataset) else ()
-    plan = make_plan(config, getattr(dataset, "epoch_size", None), world_size(), counts)
+    plan = settled_plan(config, dataset, world_size())
     logger.info("%s", plan.describe())
     on_main(lambda: _save(stated, folder))
     return plan
@@ -189,11 +177,6 @@ def _save(config: DictConfig, folder: Path) -> None:
             remember(config, folder)
         except (UserError, RuntimeError) as error:
             logger.warning("%s; %s will be read with --trust-config only", error, CONFIG_FILE)
-
-
-def _clip_grad(config: DictConfig) -> dict[str, float] | None:
-    clip = OmegaConf.select(config, "train.clip_grad") or {}
-    return dict(clip.params) if clip.get("enabled") else None
 
 
 def _validation_loss(

@@ -26,6 +26,7 @@ deformable_detr_r50_50ep deformable_detr_r50_two_stage_50ep
 deformable_detr_r50_with_box_refinement_50ep detr_r50_300ep dino_r50_4scale_12ep
 dino_r50_4scale_24ep dino_swin_large_384_4scale_12ep h_deformable_detr_r50_two_stage_12ep
 rtdetr_r18_6x rtdetr_r50_6x
+aligndetr_r18 aligndetr_r18_small dino_r18 rtdetr_r18_small
 """.split()  # noqa: SIM905 - a column of names
 )
 # The first layer's content is zero (DAB-DETR), so whatever multiplies it learns nothing.
