@@ -9,4 +9,5 @@ model.neck.norm = "BN"
 model.encoder.position_embedding.num_features = 32
 model.encoder.expansion = 0.5
 model.denoiser.num_queries = 20
+model.denoiser.label_noise_ratio = 0.2  # what all figures of the tiny models were made with
 model.postprocess.num_select = 40
