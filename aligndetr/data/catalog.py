@@ -75,7 +75,8 @@ def find_sources(
         DataError: unknown name, nothing at the path, or arguments that do not belong together.
     """
     for key, place in (("path", path), ("json_file", json_file), ("image_root", image_root)):
-        if not isinstance(place, str | os.PathLike | None):
+        nowhere = place == "" and key != "image_root"  # names of images may be whole paths
+        if not isinstance(place, str | os.PathLike | None) or nowhere:
             text = str(place)[:60]
             raise DataError(f"{key} is {text!r}; it must be the name of a file or folder")
     if path is not None:

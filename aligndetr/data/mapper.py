@@ -37,6 +37,12 @@ class DetrMapper:
     image_format: str = "RGB"
     skip_broken_images: bool = False
 
+    def __post_init__(self) -> None:
+        for key in ("augmentation", "augmentation_with_crop"):
+            steps = getattr(self, key)
+            if steps is not None and not _are_augmentations(steps):
+                raise TypeError(f"{key} must be a list of augmentations, not {str(steps)[:60]!r}")
+
     def __call__(
         self,
         record: Record,
@@ -88,6 +94,12 @@ class DetrMapper:
         if self.augmentation_with_crop is not None and rng.random() < 0.5:
             return self.augmentation_with_crop
         return self.augmentation
+
+
+def _are_augmentations(steps: Any) -> bool:
+    return isinstance(steps, Sequence) and all(
+        hasattr(step, "get_transform") or hasattr(step, "mix") for step in steps
+    )
 
 
 def make_instances(image: LabelledImage) -> Instances:

@@ -119,7 +119,7 @@ def make_plan(
             f"train.accumulation_steps={parts} parts for {world_size} processes; use a multiple of "
             f"{max(parts, 1) * world_size}"
         )
-    reference = OmegaConf.select(config, "train.reference_batch_size")
+    reference = _number(config, "train.reference_batch_size")
     epoch_iters = epoch_size / total if epoch_size else None
     max_iter = _max_iter(config, epoch_iters)
     return Plan(

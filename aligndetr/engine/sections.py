@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Sequence
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from aligndetr.config.nodes import TARGET
 from aligndetr.errors import ConfigError
@@ -16,8 +17,15 @@ CALLED = ("model", "optimizer", "lr_multiplier")
 
 
 def checked_copy(config: DictConfig, names: Sequence[str]) -> DictConfig:
-    """A copy of a config, for a run to write in; see `check_sections`."""
+    """A copy of a config, for a run to write in; see `check_sections`.
+
+    Raises:
+        ConfigError: besides, there is no folder to write to.
+    """
     check_sections(config, names)
+    folder = OmegaConf.select(config, "train.output_dir")
+    if not folder or not isinstance(folder, str | os.PathLike):
+        raise ConfigError(f"train.output_dir is {folder!r}; it must name a folder")
     return copy.deepcopy(config)
 
 

@@ -98,3 +98,11 @@ def test_a_record_without_size_takes_that_of_the_file(record):
     bare = {"file_name": record["file_name"], "image_id": 1, "annotations": []}
     item = DetrMapper([T.Resize(10)])(bare)
     assert (item["height"], item["width"]) == (40, 60)
+
+
+@pytest.mark.parametrize("steps", ["999", ["RandomFlip"], 3, [None]])
+def test_steps_that_are_no_augmentations_are_refused(steps):
+    with pytest.raises(TypeError, match="must be a list of augmentations"):
+        DetrMapper(augmentation=steps)
+    with pytest.raises(TypeError, match="augmentation_with_crop must be a list of augmentations"):
+        DetrMapper(augmentation=[], augmentation_with_crop=steps)

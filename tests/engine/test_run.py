@@ -107,6 +107,7 @@ def test_accumulation_divides_the_batch():
 @pytest.mark.parametrize(
     "options, message",
     [
+        ({"reference_batch_size": "=1"}, r"train\.reference_batch_size='=1' must be a"),
         ({"max_iter": 2.5}, r"train\.max_iter=2\.5 must be a whole number"),
         ({"max_iter": "many"}, r"train\.max_iter='many' must be a whole number"),
         ({"max_iter": 0}, "nothing to train in 0"),

@@ -27,3 +27,12 @@ def test_a_section_without_a_target_is_named(tiny_config, name):
     del config[name]._target_
     with pytest.raises(ConfigError, match=f"section {name} has no _target_"):
         train(config)
+
+
+@pytest.mark.parametrize("odd", [None, "", 3, ["run"]])
+def test_a_run_needs_a_folder(tiny_config, odd):
+    config = tiny_config()
+    config.train.output_dir = odd
+    for run in (train, lambda config: evaluate(config, "x.pth")):
+        with pytest.raises(ConfigError, match=r"train\.output_dir is .*; it must name a folder"):
+            run(config)
