@@ -21,6 +21,7 @@ from aligndetr.engine.launch import resolve_device
 from aligndetr.engine.num_classes import settle_by_checkpoint, settle_num_classes
 from aligndetr.engine.operating_point import read_operating_point
 from aligndetr.engine.stored_config import warn_of_differences
+from aligndetr.errors import ConfigError
 
 
 def build_model(config: DictConfig, class_names: list[str] | None) -> nn.Module:
@@ -108,5 +109,8 @@ def distribute(model: nn.Module, config: DictConfig, device: torch.device) -> nn
 
 def _built(config: DictConfig, class_names: list[str] | None) -> nn.Module:
     model = instantiate(config.model)
+    if not isinstance(model, nn.Module):
+        target, kind = config.model.get("_target_"), type(model).__name__
+        raise ConfigError(f"model: {target} makes a {kind}, no torch module")
     model.class_names = None if class_names is None else list(class_names)
     return model

@@ -144,3 +144,9 @@ def test_what_is_missing_is_a_warning(config, tmp_path, monkeypatch, caplog, is_
 def test_a_file_that_is_not_there_is_named_before_classes_are_asked_for(config):
     with pytest.raises(CheckpointError, match=r"no checkpoint at nothing\.pth"):
         load_model(config, "nothing.pth")
+
+
+def test_a_model_that_is_no_module_is_refused():
+    config = OmegaConf.create({"model": {"_target_": "builtins.dict", "a": 1}})
+    with pytest.raises(ConfigError, match=r"model: builtins\.dict makes a dict, no torch module"):
+        build_model(config, None)
