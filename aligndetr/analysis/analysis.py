@@ -137,16 +137,15 @@ def plain(analysis: Analysis) -> dict[str, Any]:
 
 def _class(analysis: Analysis, place: int) -> dict[str, Any]:
     curve, f1, lrp = analysis.curves[place], analysis.f1[place], analysis.lrp[place]
-    kept = curve.at(f1.threshold)
-    found = kept >= 0 and curve.objects > 0
+    precision, recall = curve.operated_at(f1.threshold)
     return {
         "name": curve.name,
         "objects": curve.objects,
         "AP": analysis.metrics[f"AP-{curve.name}"],
         "f1": asdict(f1),
         "lrp": asdict(lrp),
-        "precision": curve.precision[kept] if found else math.nan,
-        "recall": curve.recall[kept] if found else math.nan,
+        "precision": precision,
+        "recall": recall,
     }
 
 

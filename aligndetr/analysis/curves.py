@@ -63,6 +63,13 @@ class Curve:
         """Place of the lowest score that a threshold keeps, -1 if it keeps none."""
         return int(np.searchsorted(-self.score, -threshold, side="right")) - 1
 
+    def operated_at(self, threshold: float) -> tuple[float, float]:
+        """(precision, recall) of what a threshold keeps; NaN without objects or detections."""
+        place = self.at(threshold)
+        if place < 0 or not self.objects:
+            return float("nan"), float("nan")
+        return float(self.precision[place]), float(self.recall[place])
+
 
 @dataclass(frozen=True)
 class Best:

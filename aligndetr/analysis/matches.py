@@ -14,45 +14,45 @@ IOU_THRESHOLDS = tuple(np.arange(50, 100, 5) / 100)
 
 
 @dataclass(frozen=True)
-class Objects:
-    """The ground truth of all images, in the order of the file.
+class LabelledBoxes:
+    """Boxes of all images.
 
     Attributes:
-        image: (G,) index into `Matches.image_ids`.
-        label: (G,) class index.
-        boxes: (G, 4) xyxy pixels.
-        crowd: (G,) bool: a region of many objects, which detections may lie in at no cost.
-        area: (G,) pixels, as the file says; a mask's where there is one.
+        image: (N,) index into `Matches.image_ids`.
+        label: (N,) class index.
+        boxes: (N, 4) xyxy pixels.
     """
 
     image: np.ndarray
     label: np.ndarray
     boxes: np.ndarray
-    crowd: np.ndarray
-    area: np.ndarray
 
     def __len__(self) -> int:
         return len(self.image)
 
 
 @dataclass(frozen=True)
-class Found:
-    """The detections of all images, best scores first; of equal scores the earlier image's.
+class Objects(LabelledBoxes):
+    """The ground truth, in the order of the file.
 
     Attributes:
-        image: (D,) index into `Matches.image_ids`.
-        label: (D,) class index.
-        boxes: (D, 4) xyxy pixels.
-        score: (D,).
+        crowd: (N,) bool: a region of many objects, which detections may lie in at no cost.
+        area: (N,) pixels, as the file says; a mask's where there is one.
     """
 
-    image: np.ndarray
-    label: np.ndarray
-    boxes: np.ndarray
-    score: np.ndarray
+    crowd: np.ndarray
+    area: np.ndarray
 
-    def __len__(self) -> int:
-        return len(self.image)
+
+@dataclass(frozen=True)
+class Found(LabelledBoxes):
+    """The detections, best scores first; of equal scores the earlier image's.
+
+    Attributes:
+        score: (N,).
+    """
+
+    score: np.ndarray
 
 
 @dataclass(frozen=True)

@@ -53,13 +53,8 @@ def _summary(analysis: Analysis) -> list[str]:
 def _classes(analysis: Analysis) -> list[str]:
     rows = []
     for curve, f1, lrp in zip(analysis.curves, analysis.f1, analysis.lrp, strict=True):
-        place = curve.at(f1.threshold)
-        precision, recall = (
-            (100 * curve.precision[place], 100 * curve.recall[place])
-            if place >= 0 and curve.objects
-            else (math.nan, math.nan)
-        )
-        shares = map(_number, (100 * f1.value, precision, recall, 100 * lrp.value))
+        precision, recall = curve.operated_at(f1.threshold)
+        shares = (_number(100 * share) for share in (f1.value, precision, recall, lrp.value))
         interval = _range(analysis.intervals[f"AP-{curve.name}"])
         average = _number(analysis.metrics[f"AP-{curve.name}"])
         row = [curve.name[:18], str(curve.objects), average, interval]
