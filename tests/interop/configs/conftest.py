@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import shutil
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -44,3 +46,22 @@ def report(caplog: pytest.LogCaptureFixture):
     """What was said about keys that are not taken over."""
     caplog.set_level(logging.INFO, logger="aligndetr.interop")
     return lambda: "\n".join(record.getMessage() for record in caplog.records)
+
+
+@pytest.fixture
+def variant_of(tmp_path: Path):
+    """Write an experiment over a published file's model, as detrex writes its own."""
+
+    def write(file: str, name: str, *changes: str) -> Path:
+        shutil.copy(HERE / "published" / f"{file}.py", tmp_path)
+        path = tmp_path / "experiment.py"
+        path.write_text("\n".join([f"from .{file} import {name} as model", *changes]))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def value_at():
+    """What a config has at a dotted path."""
+    return lambda config, path: reduce(lambda node, part: node[part], path.split("."), config)

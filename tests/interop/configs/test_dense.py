@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
+from functools import partial
 
 import pytest
 import torch
@@ -12,7 +11,6 @@ from aligndetr.config import LazyConfig, instantiate
 from aligndetr.errors import ConfigError
 from aligndetr.structures import Boxes, Instances
 
-PUBLISHED = Path(__file__).parent / "published"
 # As published/dense.py has them, in the places where our models have them.
 COMMON = {
     "num_classes": 11,
@@ -74,29 +72,16 @@ OWN = {
 
 
 @pytest.fixture
-def variant(tmp_path):
+def variant(variant_of):
     """Write an experiment over published/dense.py, as detrex writes its own."""
-    shutil.copy(PUBLISHED / "dense.py", tmp_path)
-
-    def write(name: str, *changes: str) -> Path:
-        path = tmp_path / "experiment.py"
-        path.write_text("\n".join([f"from .dense import {name} as model", *changes]))
-        return path
-
-    return write
-
-
-def at(config, path: str):
-    for part in path.split("."):
-        config = config[part]
-    return config
+    return partial(variant_of, "dense")
 
 
 @pytest.mark.parametrize("name", OWN)
-def test_every_hyper_parameter_arrives(name, variant):
+def test_every_hyper_parameter_arrives(name, variant, value_at):
     expected = COMMON | OWN[name]
     model = LazyConfig.load(variant(name)).model
-    assert {path: at(model, path) for path in expected} == expected
+    assert {path: value_at(model, path) for path in expected} == expected
 
 
 def image_with_a_box():

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
+from functools import partial
 
 import pytest
 
@@ -11,7 +10,6 @@ from aligndetr.config import LazyConfig, instantiate
 from aligndetr.errors import ConfigError
 from aligndetr.modeling.refinement import FixedAnchors, IterativeRefinement, LookForwardTwice
 
-PUBLISHED = Path(__file__).parent / "published"
 # As published/relatives.py has them, in the places where our models have them.
 COMMON = {
     "num_classes": 11,
@@ -67,38 +65,25 @@ VARIANTS = {  # flags -> query source, refinement, parameters that only this var
 
 
 @pytest.fixture
-def variant(tmp_path):
+def variant(variant_of):
     """Write an experiment over published/relatives.py, as detrex writes its own."""
-    shutil.copy(PUBLISHED / "relatives.py", tmp_path)
-
-    def write(name: str, *changes: str) -> Path:
-        path = tmp_path / "experiment.py"
-        path.write_text("\n".join([f"from .relatives import {name} as model", *changes]))
-        return path
-
-    return write
-
-
-def at(config, path: str):
-    for part in path.split("."):
-        config = config[part]
-    return config
+    return partial(variant_of, "relatives")
 
 
 @pytest.mark.parametrize(("flags", "expected"), VARIANTS.items(), ids=str)
-def test_every_hyper_parameter_of_a_relative_arrives(flags, expected, variant):
+def test_every_hyper_parameter_of_a_relative_arrives(flags, expected, variant, value_at):
     name, refines, proposes = flags
     changes = [f"model.as_two_stage = {proposes}"]
     changes += [] if refines is None else [f"model.with_box_refine = {refines}"]
     model = LazyConfig.load(variant(name, *changes)).model
-    assert {path: at(model, path) for path in COMMON} == COMMON
+    assert {path: value_at(model, path) for path in COMMON} == COMMON
     branches = [model.criterion]
     if name == "h_deformable":
         assert (model.criterion.copies, model.criterion.weight) == (3, 0.75)
         assert model.query_source.num_one_to_many == 55
         branches = [model.criterion.one_to_one, model.criterion.one_to_many]
     for criterion in branches:
-        assert {path: at(criterion, path) for path in CRITERION} == CRITERION
+        assert {path: value_at(criterion, path) for path in CRITERION} == CRITERION
         # Its authors' proposals tell objects from none; DAB's are trained with the classes.
         assert criterion.get("class_agnostic_proposals", False) == (
             bool(proposes) and name != "dab_deformable"
