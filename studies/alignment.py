@@ -16,12 +16,11 @@ from typing import Any
 
 import torch
 
-from aligndetr.engine.run import TrainingInterrupted
 from aligndetr.errors import UserError
 from benchmarks.measure import write_json
 from studies.plan import SMOKE, Arm, Study, run_config, start_config
 from studies.report import write_report
-from studies.training import finished, run
+from studies.training import exit_code, finished, run
 
 ROOT = Path(__file__).parent.parent
 RESULTS = "alignment.json"
@@ -137,18 +136,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parse(arguments)
     study = SMOKE if args.smoke else Study()
     torch.set_num_threads(1)
-    try:
-        if not args.report_only:
-            train_all(study, args)
-        write_report(study, args.results / RESULTS, args.docs)
-    except TrainingInterrupted as interruption:
-        print(interruption, file=sys.stderr)
-        return interruption.exit_code
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return exit_code(lambda: _all(study, args))
+
+
+def _all(study: Study, args: argparse.Namespace) -> None:
+    if not args.report_only:
+        train_all(study, args)
+    write_report(study, args.results / RESULTS, args.docs)
     print(args.docs / "study.md")
-    return 0
 
 
 def train_all(study: Study, args: argparse.Namespace) -> None:

@@ -20,12 +20,11 @@ from omegaconf import DictConfig
 
 from aligndetr.config import LazyConfig
 from aligndetr.config.find_file import resolve_config
-from aligndetr.engine.run import TrainingInterrupted
 from aligndetr.errors import UserError
 from aligndetr.files import atomic_write
 from benchmarks.measure import write_json
 from studies.report import table
-from studies.training import run
+from studies.training import exit_code, run
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "studies/results/tiny.json"
@@ -128,22 +127,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="for trials")
     args = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    try:
-        for name in args.names or NAMES:
-            if name not in NAMES:
-                raise UserError(f"{name}: choose among {', '.join(NAMES)}")
-            row = measure(name, args.seed, args.work, args.set)
-            rows = with_row(read_rows(args.results), row)
-            write_json(args.results, rows)
-            write_page(rows, args.page)
-    except TrainingInterrupted as interruption:
-        print(interruption, file=sys.stderr)
-        return interruption.exit_code
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return exit_code(lambda: _measure_all(args))
+
+
+def _measure_all(args: argparse.Namespace) -> None:
+    for name in args.names or NAMES:
+        if name not in NAMES:
+            raise UserError(f"{name}: choose among {', '.join(NAMES)}")
+        row = measure(name, args.seed, args.work, args.set)
+        rows = with_row(read_rows(args.results), row)
+        write_json(args.results, rows)
+        write_page(rows, args.page)
     print(args.page)
-    return 0
 
 
 if __name__ == "__main__":

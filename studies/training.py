@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,25 @@ from omegaconf import DictConfig
 
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.engine.checkpoint import load_model_file
-from aligndetr.engine.run import train
+from aligndetr.engine.run import TrainingInterrupted, train
 from aligndetr.errors import CheckpointError, UserError
 from aligndetr.files import atomic_write
 
 FINISHED, PLANNED, START = "finished.json", "planned.txt", "start.pth"
 BACKBONE = "backbone."
+
+
+def exit_code(study: Callable[[], None]) -> int:
+    """Of a study's command: 0, or what it was interrupted by, or 2 for what the user can mend."""
+    try:
+        study()
+    except TrainingInterrupted as interruption:
+        print(interruption, file=sys.stderr)
+        return interruption.exit_code
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 def run(config: DictConfig, folder: Path, start: Path | None = None) -> dict[str, Any]:
