@@ -65,7 +65,7 @@ class DetectionEvaluator(DatasetEvaluator):
                     f"{self.dataset.name!r} does not have; evaluate with the dataset that the "
                     "loader reads (dataloader.evaluator.dataset)"
                 )
-            rows = _finite_rows(item["image_id"], output["instances"])
+            rows = finite_rows(item["image_id"], output["instances"])
             self._detections.setdefault(int(item["image_id"]), rows)
 
     def evaluate(self) -> Results:
@@ -99,7 +99,7 @@ class DetectionEvaluator(DatasetEvaluator):
         return merged
 
 
-def _finite_rows(image_id: int, instances) -> np.ndarray:
+def finite_rows(image_id: int, instances) -> np.ndarray:
     """(M, 6) box, score and class of the detections of an image."""
     boxes, scores = instances.pred_boxes.tensor.float(), instances.scores.float()
     columns = (boxes, scores[:, None], instances.pred_classes[:, None].to(boxes))

@@ -36,6 +36,15 @@ def draw_matches(
         layers: only these; None draws all.
         title: above the panels.
     """
+    panels.save_sheet(_sheet(inspection, layers, title), path)
+
+
+def matches_picture(inspection: Inspection) -> np.ndarray:
+    """What `draw_matches` draws of all layers, as (H, W, 3) uint8 RGB."""
+    return panels.sheet_pixels(_sheet(inspection, None, "matched queries of each layer"))
+
+
+def _sheet(inspection: Inspection, layers: Sequence[LayerView] | None, title: str):
     layers = inspection.layers if layers is None else layers
     height, width = inspection.image.shape[:2]
     is_row = len(layers) < 4 or (len(layers) == 4 and width < height)
@@ -51,7 +60,7 @@ def draw_matches(
             _draw_labels(place, layer, np.round(np.array(panel) * panels.DPI).astype(int))
     for place in axes.flat[len(layers) :]:
         place.remove()
-    panels.save_sheet(figure, path)
+    return figure
 
 
 def _draw_layer(axes, inspection: Inspection, layer: LayerView) -> None:

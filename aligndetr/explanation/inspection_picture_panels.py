@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from io import BytesIO
+from typing import IO
 
 import numpy as np
+from PIL import Image
 
 from aligndetr.files import atomic_write
 
@@ -56,7 +59,18 @@ def sheet(
 def save_sheet(figure, path: str | os.PathLike) -> None:
     """Write a PNG with what stands around the panels, whole or not at all."""
     with atomic_write(path, "wb") as file:
-        figure.savefig(file, format="png", bbox_inches="tight", pad_inches=_GAP)
+        _save(figure, file)
+
+
+def sheet_pixels(figure) -> np.ndarray:
+    """The same picture as (H, W, 3) uint8 RGB."""
+    file = BytesIO()
+    _save(figure, file)
+    return np.asarray(Image.open(file).convert("RGB"))
+
+
+def _save(figure, file: IO[bytes]) -> None:
+    figure.savefig(file, format="png", bbox_inches="tight", pad_inches=_GAP)
 
 
 def show_image(axes, image: np.ndarray, title: str, fade: float = 0.35) -> None:
