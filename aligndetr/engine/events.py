@@ -1,4 +1,4 @@
-"""Numbers that a training produces, kept where they are until somebody looks at them."""
+"""What a training records, kept where they are until somebody looks at them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -37,6 +38,8 @@ class EventStorage:
 
     Attributes:
         iter: the present iteration; whoever runs the loop sets it.
+        pictures: ((H, W, 3) uint8 RGB, its iteration) by name, until writers have seen them; no
+            checkpoint keeps them.
     """
 
     def __init__(self, start_iter: int = 0, window: int = 20) -> None:
@@ -45,6 +48,7 @@ class EventStorage:
         self._pending: list[tuple[int, tuple[str, ...], Tensor]] = []
         self._histories: dict[str, deque[tuple[float, int]]] = {}
         self._smoothed: dict[str, bool] = {}
+        self.pictures: dict[str, tuple[np.ndarray, int]] = {}
 
     def put_scalar(self, name: str, value: float | Tensor, smoothing: bool = True) -> None:
         """Record one number at the present iteration.
@@ -68,6 +72,15 @@ class EventStorage:
             self._smoothed[name] = smoothing
             if name not in tensors:
                 self._append(name, float(value), self.iter)
+
+    def put_picture(self, name: str, pixels: np.ndarray) -> None:
+        """Show an (H, W, 3) uint8 RGB picture, in the writers that can.
+
+        Args:
+            name: `a/b` puts it into a group `a`.
+            pixels: of it.
+        """
+        self.pictures[name] = (pixels, self.iter)
 
     def flush(self) -> None:
         """Bring recorded tensors to the host, averaged over processes; all of them must call it."""

@@ -7,14 +7,17 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from aligndetr.analysis import AnalysisEvaluator
 from aligndetr.config import instantiate
 from aligndetr.distributed import main_first
 from aligndetr.engine.plan import Plan, whole_number
-from aligndetr.errors import ConfigError
+from aligndetr.errors import ConfigError, some
+from aligndetr.evaluation import AlignmentEvaluator
 
 logger = logging.getLogger(__name__)
 
-MAX_IMAGES = "train.max_images"
+MAX_IMAGES, DIAGNOSIS = "train.max_images", "train.diagnosis"
+DIAGNOSES = {kind.task: kind for kind in (AlignmentEvaluator, AnalysisEvaluator)}
 
 
 def load_dataset(config: DictConfig, split: str) -> Any:
@@ -49,22 +52,43 @@ def build_test_loader(config: DictConfig, dataset: Any) -> Any:
 def build_validation_loader(config: DictConfig, dataset: Any) -> Any:
     """The test loader with ground truth: same images, same augmentation.
 
+    Args:
+        config: of the experiment.
+        dataset: of the test loader; None loads it.
+
     Raises:
         ConfigError: there is no dataset, or its mapper has no such mode.
     """
     node = OmegaConf.select(config, "dataloader.test") or {}
     if "is_train" not in (node.get("mapper") or {}):
-        raise ConfigError("train.validation_loss needs dataloader.test.mapper with is_train")
+        raise ConfigError(
+            "what is to be seen of the test images' objects (train.validation_loss, "
+            "train.matching_stability, train.pictures, `aligndetr stability`) needs "
+            "dataloader.test.mapper with is_train"
+        )
+    dataset = load_dataset(config, "test") if dataset is None else dataset
     mapper = instantiate(node.mapper, is_train=True)
     return instantiate(node, mapper=mapper, **_given(node, dataset))
 
 
 def build_evaluator(config: DictConfig, dataset: Any) -> Any:
-    """The evaluator, or the list of them; those that describe the test dataset get it."""
+    """The evaluator, or the list of them; those that describe the test dataset get it.
+
+    `train.diagnosis` adds some by their names, see `DIAGNOSES`, to those that the config describes.
+
+    Raises:
+        ConfigError: there is no such diagnosis.
+    """
     node, tested = config.dataloader.evaluator, config.dataloader.test.get("dataset")
-    if OmegaConf.is_list(node):
-        return [_evaluator(item, tested, dataset) for item in node]
-    return _evaluator(node, tested, dataset)
+    nodes = list(node) if OmegaConf.is_list(node) else [node]
+    own = [_evaluator(item, tested, dataset) for item in nodes]
+    tasks = {getattr(evaluator, "task", None) for evaluator in own}
+    for name in OmegaConf.select(config, DIAGNOSIS) or ():
+        if name not in DIAGNOSES:
+            raise ConfigError(f"{DIAGNOSIS}: there is no {name!r}; choose {some(DIAGNOSES)}")
+        if name not in tasks:
+            own.append(DIAGNOSES[name](dataset))
+    return own if len(own) > 1 else own[0]
 
 
 def _limited(dataset: Any, count: int) -> Any:

@@ -18,15 +18,15 @@ from aligndetr.engine import hooks
 from aligndetr.engine.activation_checkpointing import KEY as RECOMPUTED
 from aligndetr.engine.checkpoint import Checkpointer, build_checkpointer
 from aligndetr.engine.earlier_runs import folder_of_run, remove_earlier_run
-from aligndetr.engine.evaluating import Evaluation, build_evaluation, weights_of
+from aligndetr.engine.evaluating import build_evaluation, weights_of
 from aligndetr.engine.initial_weights import load_start
 from aligndetr.engine.loaders_from_config import (
     build_train_loader,
-    build_validation_loader,
     load_dataset,
 )
 from aligndetr.engine.lr_schedule import LRMultiplier
 from aligndetr.engine.model import build_model, load_model
+from aligndetr.engine.observers import build_observers
 from aligndetr.engine.optimizer import build_optimizer, settings_kept
 from aligndetr.engine.outcome import write_results, write_training
 from aligndetr.engine.plan import Plan, settled_plan, whole_number
@@ -94,7 +94,7 @@ def train(config: DictConfig, resume: bool = False, overwrite: bool = False) -> 
                 hooks.IterationTimer(plan.total_batch_size),
                 *([hooks.EMAHook(ema)] if ema else []),
                 hooks.LRScheduler(scheduler),
-                *_validation_loss(config, plan, evaluation),
+                *build_observers(config, plan, evaluation),
                 *([evaluating] if evaluation else []),
                 *instantiate(OmegaConf.select(config, "train.hooks") or []),
                 *_early_stopping(config),
@@ -177,15 +177,6 @@ def _save(config: DictConfig, folder: Path) -> None:
             remember(config, folder)
         except (UserError, RuntimeError) as error:
             logger.warning("%s; %s will be read with --trust-config only", error, CONFIG_FILE)
-
-
-def _validation_loss(
-    config: DictConfig, plan: Plan, evaluation: Evaluation | None
-) -> list[hooks.Hook]:
-    if not OmegaConf.select(config, "train.validation_loss.enabled"):
-        return []
-    loader = build_validation_loader(config, evaluation and evaluation.dataset)
-    return [hooks.ValidationLoss(plan.eval_period, loader)]
 
 
 def _best_metric(config: DictConfig) -> tuple[str, bool]:

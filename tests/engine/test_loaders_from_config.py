@@ -6,7 +6,11 @@ import pytest
 import torch
 
 from aligndetr.configs.common.dense import stages
-from aligndetr.engine.loaders_from_config import build_train_loader, load_dataset
+from aligndetr.engine.loaders_from_config import (
+    build_evaluator,
+    build_train_loader,
+    load_dataset,
+)
 from aligndetr.engine.plan import make_plan
 from aligndetr.engine.run import train
 from aligndetr.errors import ConfigError
@@ -83,3 +87,25 @@ def test_a_run_is_resumed_within_a_stage_bit_by_bit(tiny_config, tmp_path):
     assert whole["loader"] == resumed["loader"]
     for name, value in whole["model"].items():
         assert torch.equal(resumed["model"][name], value), name
+
+
+def test_the_diagnosis_of_the_paper_takes_one_override(tiny_config):
+    """Beside COCO's numbers, at each evaluation, of any config."""
+    results = train(tiny_config("train.diagnosis=[alignment]", "train.max_iter=1"))
+    assert results.keys() == {"bbox", "alignment"}
+    assert {"recall@1", "covered", "pearson"} <= results["alignment"].keys()
+
+
+def test_diagnoses_beside_those_that_are_there(tiny_config):
+    config = tiny_config("train.diagnosis=[analysis,alignment]")
+    own = {"dataset": "${dataloader.test.dataset}"}
+    config.dataloader.evaluator = [
+        {"_target_": f"aligndetr.evaluation.{name}Evaluator", **own}
+        for name in ("COCO", "Alignment")
+    ]
+    dataset = load_dataset(config, "test")
+    tasks = [evaluator.task for evaluator in build_evaluator(config, dataset)]
+    assert tasks == ["bbox", "alignment", "analysis"]
+    config.train.diagnosis = ["aligment"]
+    with pytest.raises(ConfigError, match="no 'aligment'; choose alignment, analysis"):
+        build_evaluator(config, dataset)

@@ -32,6 +32,9 @@ train = {
     "best": {"metric": "bbox/AP", "weights": None},  # None: the moving average if there is one
     "early_stopping": {"patience": 0},  # evaluations without a better metric; 0: never
     "validation_loss": {"enabled": False},
+    "diagnosis": [],  # measures beside the evaluator's: alignment, analysis
+    "matching_stability": {"enabled": False, "images": 500},  # objects that change their query
+    "pictures": {"every": 0, "images": 4},  # evaluations between those sent to writers; 0: none
     "hooks": [],  # your own, such as L(MyHook)(...)
     "writers": [],  # your own, likewise
     "wandb": {"enabled": False, "params": {"dir": "./wandb_output", "project": "aligndetr"}},

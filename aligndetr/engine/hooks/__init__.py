@@ -7,6 +7,8 @@ from aligndetr.engine.hooks.ema import EMAHook, ModelEMA, build_ema
 from aligndetr.engine.hooks.evaluation import EvalHook, ValidationLoss, flatten_results
 from aligndetr.engine.hooks.interruption import Interruption
 from aligndetr.engine.hooks.lr import LRScheduler
+from aligndetr.engine.hooks.matching import MatchingStability
+from aligndetr.engine.hooks.pictures import Pictures
 from aligndetr.engine.hooks.stopping import EarlyStopping
 from aligndetr.engine.hooks.time_left import TimeLeft
 from aligndetr.engine.hooks.timer import IterationTimer
@@ -22,9 +24,11 @@ __all__ = [
     "Interruption",
     "IterationTimer",
     "LRScheduler",
+    "MatchingStability",
     "ModelEMA",
     "PeriodicCheckpointer",
     "PeriodicWriter",
+    "Pictures",
     "TimeLeft",
     "ValidationLoss",
     "build_ema",

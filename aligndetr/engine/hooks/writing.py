@@ -11,7 +11,7 @@ from aligndetr.engine.writers.base import Writer
 
 
 class PeriodicWriter(Hook):
-    """Lets writers write every `period` steps, after the last one, and after an evaluation.
+    """Lets writers write every `period` steps and after the last one.
 
     Register it behind all that record something, and before the checkpoints.
 
@@ -52,6 +52,7 @@ class PeriodicWriter(Hook):
         self.trainer.storage.flush()
         for writer in self.writers:
             writer.write(self.trainer.storage, iteration)
+        self.trainer.storage.pictures.clear()
 
 
 @contextmanager

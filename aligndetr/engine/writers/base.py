@@ -29,7 +29,7 @@ class Writer:
         """Take the present values.
 
         Args:
-            storage: what was recorded; see `news`.
+            storage: what was recorded; see `news`, and its `pictures`.
             iteration: index of the step just done.
         """
         raise NotImplementedError

@@ -16,7 +16,7 @@ def tensorboard_installed() -> bool:
 
 
 class TensorBoardWriter(Writer):
-    """Writes scalars; needs the package `tensorboard`.
+    """Writes scalars and pictures; needs the package `tensorboard`.
 
     Args:
         folder: of the event files.
@@ -39,6 +39,8 @@ class TensorBoardWriter(Writer):
         with writing(self.folder):
             for name, (value, recorded) in self.news(storage, iteration).items():
                 self._file.add_scalar(name, value, recorded)
+            for name, (pixels, recorded) in storage.pictures.items():
+                self._file.add_image(name, pixels, recorded, dataformats="HWC")
             self._file.flush()
 
     def close(self) -> None:

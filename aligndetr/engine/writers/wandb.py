@@ -12,7 +12,7 @@ from aligndetr.errors import ConfigError
 
 
 class WandbWriter(Writer):
-    """Sends scalars to wandb.ai; off unless `train.wandb.enabled`.
+    """Sends scalars and pictures to wandb.ai; off unless `train.wandb.enabled`.
 
     Args:
         params: of `wandb.init`, such as project and name.
@@ -41,8 +41,11 @@ class WandbWriter(Writer):
 
     def write(self, storage: EventStorage, iteration: int) -> None:
         """Send what was recorded since the last time."""
-        news = self.news(storage, iteration)
-        self._run.log({name: value for name, (value, _) in news.items()}, step=iteration)
+        import wandb
+
+        values = {name: value for name, (value, _) in self.news(storage, iteration).items()}
+        pictures = {name: wandb.Image(pixels) for name, (pixels, _) in storage.pictures.items()}
+        self._run.log(values | pictures, step=iteration)
 
     def close(self) -> None:
         """Finish the run."""
