@@ -34,6 +34,7 @@ COMMANDS = {
     "convert-data": "write a dataset as COCO, YOLO or Pascal VOC; divide it",
     "analyze": "errors, thresholds, calibration of stored predictions",
     "stability": "how much matching and results move: layers, padding",
+    "watch": "follow a run in the terminal",
     "runs": "list runs and their figures, or where a loss comes from",
     "compare": "compare runs of several methods over their seeds",
 }

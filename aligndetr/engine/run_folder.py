@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ except ImportError:  # not Unix: nothing is locked
     fcntl = None
 
 CONFIG_FILE, LOG_FILE, METRICS_FILE, LOCK_FILE = "config.yaml", "log.txt", "metrics.json", ".lock"
+WARNED = "warning: "  # begins a warning in the log, after its time
+_AGAIN_S = 0.2
 
 logger = logging.getLogger(__name__)
 
@@ -91,11 +94,20 @@ def _try_to_lock(file: IO[str]) -> None:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # children do not inherit this kind
 
 
+def _lock_soon(file: IO[str]) -> None:
+    """Lock it; whoever asks `is_held` holds it himself for an instant."""
+    try:
+        _try_to_lock(file)
+    except (BlockingIOError, PermissionError):
+        time.sleep(_AGAIN_S)
+        _try_to_lock(file)
+
+
 def _lock(file: IO[str], folder: Path) -> None:
     if fcntl is None:
         return
     try:
-        _try_to_lock(file)
+        _lock_soon(file)
     except (BlockingIOError, PermissionError) as error:
         file.seek(0)
         raise UserError(
@@ -138,7 +150,7 @@ def logging_to(folder: Path, fresh: bool = False) -> Iterator[None]:
     else:
         handlers[0].setLevel(logging.WARNING)
     prefix = "" if is_main() else f"[process {rank()}] "
-    handlers[0].setFormatter(logging.Formatter(f"[%(asctime)s] {prefix}%(message)s", "%H:%M:%S"))
+    handlers[0].setFormatter(_Formatter(f"[%(asctime)s] {prefix}%(kind)s%(message)s", "%H:%M:%S"))
     handlers[-1].setFormatter(handlers[0].formatter)
     level = package.level
     package.setLevel(logging.INFO)
@@ -153,6 +165,15 @@ def logging_to(folder: Path, fresh: bool = False) -> Iterator[None]:
             handler.close()
     if isinstance(handlers[-1], _LogFile):
         handlers[-1].raise_failure()
+
+
+class _Formatter(logging.Formatter):
+    """Tells warnings and errors from what is as it should be."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Fill in `kind`."""
+        record.kind = WARNED if record.levelno >= logging.WARNING else ""
+        return super().format(record)
 
 
 class _LogFile(logging.FileHandler):

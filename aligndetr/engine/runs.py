@@ -82,7 +82,7 @@ def find_runs(folder: str | os.PathLike) -> list[ListedRun]:
     root = Path(folder).expanduser()
     if not root.is_dir():
         raise UserError(f"{folder}: no such folder")
-    runs = [_read(path, root) for path in sorted(_folders(root))]
+    runs = [read_run(path, root) for path in sorted(_folders(root))]
     if not runs:
         raise UserError(f"{folder}: no run there; a run's folder holds {METRICS_FILE}")
     return runs
@@ -95,7 +95,14 @@ def _folders(root: Path) -> Iterator[Path]:
             yield Path(path)
 
 
-def _read(folder: Path, root: Path) -> ListedRun:
+def read_run(folder: Path, root: Path | None = None) -> ListedRun:
+    """A run with whatever of it can be read, also while it is being written.
+
+    Args:
+        folder: of the run.
+        root: from where its name is seen; None: its own folder.
+    """
+    root = folder if root is None else root
     config = _config(folder)
     seed = _entry(config, "train.seed")
     try:

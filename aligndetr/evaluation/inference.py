@@ -31,7 +31,7 @@ class _Clock:
 
     def line(self, total: float) -> str:
         parts = (
-            f"data {self.data:.4g} s, model {self.model:.4g} s, evaluator {self.evaluator:.4g} s"
+            f"data {self.data:.1f} s, model {self.model:.1f} s, evaluator {self.evaluator:.1f} s"
         )
         speed = f", {total / self.images:.4f} s per image" if self.images else ""
         return f"evaluated {self.images} images in {total:.1f} s ({parts}{speed})"

@@ -1,6 +1,7 @@
 """The evaluation loop."""
 
 import logging
+import re
 
 import pytest
 import torch
@@ -85,7 +86,8 @@ def test_several_evaluators_share_the_pass():
 def test_timing_line(caplog):
     with caplog.at_level(logging.INFO, logger="aligndetr"):
         inference_on_dataset(Toy(), LOADER, Recorder())
-    assert "evaluated 3 images in" in caplog.text
+    said = next(text for text in caplog.messages if text.startswith("evaluated 3 images in"))
+    assert re.search(r"\(data \d+\.\d s, model \d+\.\d s, evaluator \d+\.\d s, ", said), said
 
 
 def test_bar_on_a_terminal(monkeypatch, capsys):

@@ -26,8 +26,13 @@ def summary(news: Recorded, done: int, max_iter: int, epoch_iters: float | None)
     parts = [f"iter {done}/{max_iter}"]
     if epoch_iters:
         parts.append(f"epoch {done / epoch_iters:.2f}")
-    parts += [time_left(values), average_precision(news, done), losses(values), *_rest(values)]
-    return "\n".join(_laid_out(part for part in parts if part))
+    parts += [
+        time_left(values),
+        average_precision(news, done),
+        losses(values),
+        *speed_and_memory(values),
+    ]
+    return "\n".join(laid_out((part for part in parts if part), WIDTH - STAMP))
 
 
 def time_left(values: Mapping[str, float]) -> str:
@@ -63,7 +68,8 @@ def losses(values: Mapping[str, float]) -> str:
     return f"loss {total:.{digits}f}" + (f" = {parts}" if parts else "")
 
 
-def _rest(values: Mapping[str, float]) -> list[str]:
+def speed_and_memory(values: Mapping[str, float]) -> list[str]:
+    """Validation loss, norm of the gradient, learning rate, speed and memory, as far as known."""
     names = ("validation_loss", "grad_norm", "lr")
     parts = [f"{name} {values[name]:.3g}" for name in names if name in values]
     if values.get("time"):
@@ -77,11 +83,16 @@ def _rest(values: Mapping[str, float]) -> list[str]:
     return parts
 
 
-def _laid_out(parts: Iterable[str]) -> list[str]:
-    """Parts side by side as far as they fit; none is broken, even if it is too long by itself."""
+def laid_out(parts: Iterable[str], first: int = WIDTH) -> list[str]:
+    """Parts side by side as far as they fit; none is broken, even if it is too long by itself.
+
+    Args:
+        parts: texts.
+        first: columns of the first line.
+    """
     lines = [""]
     for part in parts:
-        room = WIDTH - (STAMP if len(lines) == 1 else 0)
+        room = first if len(lines) == 1 else WIDTH
         line = f"{lines[-1]}  {part}" if lines[-1] else part
         if len(line) <= room or not lines[-1]:
             lines[-1] = line

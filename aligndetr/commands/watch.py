@@ -1,0 +1,167 @@
+"""Follow a run: progress, time left, losses, AP of each class, memory, warnings.
+
+    aligndetr watch output/run
+
+draws it again every two seconds until the run ends or Ctrl-C; the training
+does not notice. In a pipe it is printed once. A run that has not begun is
+waited for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import textwrap
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aligndetr.engine.run_status import RunFollower, RunStatus
+
+WIDTH, BAR = 80, 30
+MOST_CLASSES, MOST_WARNINGS = 100, 5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add = parser.add_argument
+    add("folder", metavar="RUN", help="its folder, which need not be there yet")
+    add("--interval", type=float, default=2.0, metavar="S", help="seconds (default: %(default)s)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show the run until it ends, or once.
+
+    Raises:
+        UserError: there is no such folder, and nobody who would wait for it.
+    """
+    from aligndetr.engine.run_status import RunFollower
+    from aligndetr.errors import UserError
+
+    follower = RunFollower(args.folder)
+    if sys.stdout.isatty():
+        with contextlib.suppress(KeyboardInterrupt):  # how one leaves
+            _follow(follower, max(0.1, args.interval))
+        return 0
+    if not follower.folder.is_dir():
+        raise UserError(f"{args.folder}: no such folder, so no run has begun there")
+    print("\n".join(describe(follower.status())))
+    return 0
+
+
+def _follow(follower: RunFollower, interval: float) -> None:
+    """Redraw in place; what is left in the terminal is the last state."""
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    from aligndetr.engine.run_status import ENDED
+
+    with Live(console=Console(), auto_refresh=False) as live:
+        while True:
+            status = follower.status()
+            live.update(Text("\n".join(describe(status)), no_wrap=True), refresh=True)
+            if status.state in ENDED:
+                return
+            time.sleep(interval)
+
+
+def describe(status: RunStatus) -> list[str]:
+    """Lines of at most 80 columns."""
+    if status.run is None or not status.run.metrics:
+        return [*_wrapped(_sentence(status)), *_warnings(status)]
+    return [
+        *_wrapped(_sentence(status)),
+        _progress(status),
+        *_numbers(status),
+        *_boxes(status),
+        *_warnings(status),
+    ]
+
+
+def _sentence(status: RunStatus) -> str:
+    """What the run is doing."""
+    from aligndetr.engine import run_status as states
+
+    ago = f"{timedelta(seconds=round(status.age))} ago"
+    go_on = f"aligndetr train {status.folder}/config.yaml --resume goes on"
+    return (
+        f"{status.folder}: "
+        + {
+            states.NOT_BEGUN: "not begun; nothing is there yet",
+            states.STARTING: "begun; nothing is recorded yet",
+            states.RUNNING: f"training, written {ago}",
+            states.FINISHED: f"finished, {ago}",
+            states.STOPPED: f"{status.reason} {ago}; {go_on}",
+            states.DEAD: (
+                "dead: no process of this machine trains there, and the log does not say why it "
+                f"ended, {ago}; {go_on}"
+            ),
+        }[status.state]
+    )
+
+
+def _progress(status: RunStatus) -> str:
+    """A bar, iterations, and the time left, as it was told less what has passed since."""
+    from aligndetr.engine.run_status import RUNNING
+    from aligndetr.engine.writers.summary import time_left
+
+    done, planned = status.run.iterations, status.run.planned
+    parts = [f"iter {done}/{planned or '?'}"]
+    if planned:
+        share = min(1.0, done / planned)
+        parts.insert(0, "━" * round(share * BAR) + "┄" * (BAR - round(share * BAR)))
+        parts.append(f"{100 * share:.0f} %")
+    values = _last_line(status)
+    if status.state == RUNNING and values.get("eta_seconds"):
+        left = max(1.0, values["eta_seconds"] - status.age)
+        parts.append(time_left({**values, "eta_seconds": left}))
+    return "  ".join(parts)
+
+
+def _last_line(status: RunStatus) -> dict[str, float]:
+    """What was recorded with the last iteration."""
+    latest = status.latest
+    last = max(at for _, at in latest.values())
+    return {name: value for name, (value, at) in latest.items() if at == last}
+
+
+def _numbers(status: RunStatus) -> list[str]:
+    from aligndetr.engine.writers.summary import laid_out, losses, speed_and_memory
+
+    values = {name: value for name, (value, _) in status.latest.items()}
+    return laid_out([losses(_last_line(status)), *speed_and_memory(values)])
+
+
+def _boxes(status: RunStatus) -> list[str]:
+    """The last evaluation, the classes with the lowest AP if there are too many."""
+    from aligndetr.evaluation.report import results_table
+
+    latest = {n: pair for n, pair in status.latest.items() if n.startswith("bbox/")}
+    if not latest:
+        return ["", "not evaluated yet"]
+    at = max(iteration for _, iteration in latest.values())
+    numbers = {n.removeprefix("bbox/"): value for n, (value, i) in latest.items() if i == at}
+    classes = sorted((n for n in numbers if n.startswith("AP-")), key=numbers.get)
+    hidden = set(classes[MOST_CLASSES:])
+    title = f"Boxes after iteration {at + 1}"
+    best = status.run.value("best")
+    title += "" if best is None else f", best AP so far {best:.1f}"
+    title += f"; the {MOST_CLASSES} worst of {len(classes)} classes" if hidden else ""
+    shown = {name: value for name, value in numbers.items() if name not in hidden}
+    return ["", *results_table(shown, title).splitlines()]
+
+
+def _warnings(status: RunStatus) -> list[str]:
+    found = status.warnings[-MOST_WARNINGS:]
+    if not found:
+        return []
+    more = f", the last {len(found)} of {len(status.warnings)}"
+    title = f"Warnings{more if len(status.warnings) > len(found) else ''}"
+    return ["", title, *(line for text in found for line in _wrapped(text, "  "))]
+
+
+def _wrapped(text: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent=indent, break_on_hyphens=False)
