@@ -78,6 +78,34 @@ def test_object_errors_equal_a_published_implementation(problem):
         assert ours == pytest.approx(oce(theirs, truths, iou_thresholds=[iou]).score, rel=1e-6)
 
 
+@pytest.mark.parametrize("measure, ours", [("dece", "ece"), ("laece", "laece")])
+def test_calibration_errors_equal_a_published_implementation(problem, measure, ours):
+    """uq-detr's, on scores that differ, without crowds.
+
+    Its bins begin at the lowest score and end at the highest one of each class: here 0 and 1.
+    """
+    published = getattr(pytest.importorskip("uq_detr"), measure)
+    from uq_detr import Detections, GroundTruth
+
+    truth, detections = problem
+    truth["annotations"] = [entry for entry in truth["annotations"] if not entry["iscrowd"]]
+    rng, seen = np.random.default_rng(4), []
+    for entry in detections:
+        count = seen.count(entry["category_id"])
+        entry["score"] = float(count) if count < 2 else float(rng.uniform())
+        seen.append(entry["category_id"])
+    matches = match(truth, detections, max_dets=1000)
+    found, objects = matches.found, matches.objects
+    theirs, truths = [], []
+    for image in range(20):
+        of_image, real = found.image == image, objects.image == image
+        scores, labels = found.score[of_image], found.label[of_image]
+        theirs.append(Detections(boxes=found.boxes[of_image], scores=scores, labels=labels))
+        truths.append(GroundTruth(boxes=objects.boxes[real], labels=objects.label[real]))
+    expected = published(theirs, truths, tp_criterion="greedy", iou_threshold=0.5, n_bins=25)
+    assert getattr(calibration(matches), ours) == pytest.approx(expected.score, rel=1e-9)
+
+
 def test_isotonic_by_hand():
     # qualities by score: 0, 1, 0.5, 1; the fall from 1 to 0.5 becomes 0.75 at (0.2 + 0.4) / 2
     score, quality = np.array([0.4, 0.1, 0.2, 0.9]), np.array([0.5, 0, 1, 1])

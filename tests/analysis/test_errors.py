@@ -1,9 +1,12 @@
 """Kinds of errors and confusion: hand-made ones, and an independent implementation."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
 from aligndetr.analysis.errors import confusion, tide
+from aligndetr.analysis.matches import match, overlaps
 
 
 @pytest.fixture
@@ -59,15 +62,21 @@ def test_classes_keep_the_order_of_the_file(make_truth, make_object, make_detect
     np.testing.assert_array_equal(matrix.counts, [[0, 0, 0], [1, 0, 0], [0, 0, 0]])
 
 
-def kinds_by_a_plain_loop(truth, detections):
-    """Counts of the kinds as the paper defines them, from detections that found nothing."""
-    from aligndetr.analysis.matches import match, overlaps
+@pytest.fixture
+def random(problem):
+    """Without crowds and equal scores, which each tool takes as it likes."""
+    truth, detections = problem
+    truth["annotations"] = [entry for entry in truth["annotations"] if not entry["iscrowd"]]
+    rng = np.random.default_rng(0)
+    for entry in detections:
+        entry["score"] = float(rng.uniform())
+    return truth, detections
 
-    matches = match(truth, detections)
+
+def kinds_by_a_plain_loop(matches):
+    """The kind of each detection that found nothing, and the object it is about, or None."""
     objects, found = matches.objects, matches.found
-    taken = set(matches.matched[0][matches.hit[0]].tolist())
-    counts = dict.fromkeys(["Cls", "Loc", "Both", "Dupe", "Bkg"], 0)
-    explained = set()
+    kinds = {}
     for i in np.flatnonzero(matches.matched[0] < 0):
         near = np.flatnonzero((objects.image == found.image[i]) & ~objects.crowd)
         iou = np.array(
@@ -80,27 +89,76 @@ def kinds_by_a_plain_loop(truth, detections):
         best_same = iou[same].max(initial=0)
         best_other = iou[~same].max(initial=0)
         if 0.1 <= best_same < 0.5:
-            counts["Loc"] += 1
-            explained.add(near[same][iou[same].argmax()])
+            kinds[i] = "Loc", near[same][iou[same].argmax()]
         elif best_other >= 0.5:
-            counts["Cls"] += 1
-            explained.add(near[~same][iou[~same].argmax()])
+            kinds[i] = "Cls", near[~same][iou[~same].argmax()]
         elif best_same >= 0.5:
-            counts["Dupe"] += 1
+            kinds[i] = "Dupe", None
         elif max(best_same, best_other) < 0.1:
-            counts["Bkg"] += 1
+            kinds[i] = "Bkg", None
         else:
-            counts["Both"] += 1
-    free = set(np.flatnonzero(~objects.crowd).tolist()) - taken
-    return counts | {"Miss": len(free - explained)}
+            kinds[i] = "Both", None
+    return kinds
 
 
-def test_kinds_equal_a_plain_loop(problem):
-    truth, detections = problem
-    truth["annotations"] = [entry for entry in truth["annotations"] if not entry["iscrowd"]]
-    rng = np.random.default_rng(0)
-    for entry in detections:
-        entry["score"] = float(rng.uniform())
-    counts = tide(truth, detections).counts
-    assert counts == kinds_by_a_plain_loop(truth, detections)
+def average_precision(rows, objects):
+    """Of (score, whether it is right): the mean of 101 precisions, each the best from there on."""
+    rows = sorted(rows, reverse=True)
+    right = np.cumsum([hit for _, hit in rows])
+    precision, recall = right / np.arange(1, len(rows) + 1), right / max(objects, 1)
+    levels = np.linspace(0, 1, 101)
+    return np.mean([max(precision[recall >= level], default=0) for level in levels])
+
+
+def costs_by_a_plain_loop(matches):
+    """AP50 that mending a kind gains, as the paper mends it (section 2.3).
+
+    Where an object is free, its most confident Cls or Loc error becomes right; all others of the
+    kind go away, as all of other kinds do. Missed objects are no longer counted.
+    """
+    objects, found, kinds = matches.objects, matches.found, kinds_by_a_plain_loop(matches)
+    free = set(range(len(objects))) - set(matches.matched[0][matches.hit[0]].tolist())
+    best = {}
+    for i, (_, target) in kinds.items():
+        if target in free and (target not in best or found.score[i] > found.score[best[target]]):
+            best[target] = i
+
+    def ap50(mended=(), missed=frozenset()):
+        rows = {label: [] for label in set(objects.label.tolist())}
+        for i, (score, label) in enumerate(zip(found.score, found.label, strict=True)):
+            kind, target = kinds.get(i, (None, None))
+            if kind in mended:
+                if best.get(target) == i:
+                    rows[objects.label[target]].append((score, 1))
+            elif label in rows:
+                rows[label].append((score, int(kind is None)))
+        counts = {
+            label: sum(1 for j in np.flatnonzero(objects.label == label) if j not in missed)
+            for label in rows
+        }
+        return 100 * np.mean([average_precision(rows[label], counts[label]) for label in rows])
+
+    explained = {target for _, target in kinds.values()}
+    gains = {kind: ap50([kind]) for kind in ("Cls", "Loc", "Both", "Dupe", "Bkg")}
+    gains |= {"Miss": ap50(missed=free - explained), "FN": ap50(missed=free)}
+    best = {}  # without all that found nothing, none of them becomes right either
+    gains["FP"] = ap50(["Cls", "Loc", "Both", "Dupe", "Bkg"])
+    return {kind: value - ap50() for kind, value in gains.items()}
+
+
+def test_kinds_equal_a_plain_loop(random):
+    matches = match(*random)
+    counts = tide(*random).counts
+    kinds = kinds_by_a_plain_loop(matches)
+    expected = Counter(kind for kind, _ in kinds.values())
+    free = set(range(len(matches.objects))) - set(matches.matched[0][matches.hit[0]].tolist())
+    expected["Miss"] = len(free - {target for _, target in kinds.values()})
+    assert counts == expected
     assert min(counts.values()) > 0
+
+
+def test_what_kinds_cost_equals_a_plain_loop(random):
+    errors = tide(*random)
+    found = {**errors.cost, "FP": errors.false_positives, "FN": errors.false_negatives}
+    assert found == pytest.approx(costs_by_a_plain_loop(match(*random)), abs=1e-10)
+    assert min(found.values()) > 0.5  # AP50, so that none agrees by being nothing
