@@ -111,7 +111,7 @@ def _slices(name: str, parts: Sequence[Slice]) -> list[str]:
 def _calibration(analysis: Analysis) -> list[str]:
     states = {"as it is": analysis.calibration.before, **analysis.calibration.after}
     rows = [
-        [name, *(f"{100 * value:.1f}" for value in (state.laece, state.ece, state.oce))]
+        [name, *(_number(100 * value) for value in (state.laece, state.ece, state.oce))]
         for name, state in states.items()
     ]
     return [

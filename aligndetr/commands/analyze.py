@@ -45,8 +45,8 @@ def run(args: argparse.Namespace) -> int:
     """Print, write and draw.
 
     Raises:
-        UserError: no predictions, of another dataset, or broken; no ground truth; or the
-            checkpoint does not fit.
+        UserError: no predictions, of another dataset, or broken; no ground truth; too few rounds;
+            or the checkpoint does not fit.
     """
     import numpy as np
 
@@ -60,8 +60,11 @@ def run(args: argparse.Namespace) -> int:
     )
     from aligndetr.analysis.text import format_analysis
     from aligndetr.data import load_dataset
+    from aligndetr.errors import UserError
     from aligndetr.files import atomic_write
 
+    if args.rounds < 2:
+        raise UserError(f"--rounds {args.rounds}: an interval takes two draws or more")
     path = find_predictions(args.predictions)
     if args.json_file:
         dataset = load_dataset(None, json_file=args.json_file, image_root=".")
@@ -75,8 +78,12 @@ def run(args: argparse.Namespace) -> int:
     counts = f"{len(sizes)} images, {len(truth['annotations'])} objects"
     title = f"{path}, {len(annotations)} detections\n{dataset.name}: {counts}"
     print(format_analysis(analysis, title))
+    empty = len(sizes) - len({entry["image_id"] for entry in annotations})
+    if empty:
+        print(
+            f"\nnote: {empty} of {len(sizes)} images have no detection: were all of them evaluated?"
+        )
     output = Path(args.output)
-    output.mkdir(parents=True, exist_ok=True)
     with atomic_write(output / JSON_FILE) as file:
         file.write(json.dumps(plain(analysis), indent=1))
     draw_analysis(analysis, output / PICTURE)

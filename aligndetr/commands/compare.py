@@ -52,17 +52,22 @@ def run(args: argparse.Namespace) -> int:
     """Print the tables and draw the plot.
 
     Raises:
-        UserError: an argument names no runs, none recorded a metric of the tasks, or predictions
-            are missing.
+        UserError: an argument names no runs, none recorded a metric of the tasks or that of
+            --plot, predictions are missing, or a number cannot be meant.
     """
-    from aligndetr.errors import UserError
+    from aligndetr.errors import UserError, did_you_mean
     from aligndetr.evaluation.comparison import common_metrics, read_method
     from aligndetr.visualization.comparison import plot_methods
 
+    if not 0 < args.difference < math.inf:
+        raise UserError(f"--difference={args.difference:g} must be a positive number")
     methods = [read_method(argument) for argument in args.runs]
     metrics = common_metrics(methods, args.tasks)
     if not metrics:
         raise UserError(f"no run has metrics of {', '.join(args.tasks)}; were they evaluated?")
+    known = {name for method in methods for run in method.runs for name in run.metrics}
+    if args.plot not in known:
+        raise UserError(f"no run has the metric {args.plot}{did_you_mean(args.plot, known)}")
     print(format_comparison(methods, metrics, args.plot, args.difference))
     if args.images:
         print("\n" + format_image_intervals(methods))

@@ -84,9 +84,11 @@ def describe(status: RunStatus) -> list[str]:
 def _sentence(status: RunStatus) -> str:
     """What the run is doing."""
     from aligndetr.engine import run_status as states
+    from aligndetr.engine.run_folder import CONFIG_FILE
 
     ago = f"{timedelta(seconds=round(status.age))} ago"
-    go_on = f"aligndetr train {status.folder}/config.yaml --resume goes on"
+    config = status.folder / CONFIG_FILE
+    go_on = f"; aligndetr train {config} --resume goes on" if config.is_file() else ""
     return (
         f"{status.folder}: "
         + {
@@ -94,10 +96,10 @@ def _sentence(status: RunStatus) -> str:
             states.STARTING: "begun; nothing is recorded yet",
             states.RUNNING: f"training, written {ago}",
             states.FINISHED: f"finished, {ago}",
-            states.STOPPED: f"{status.reason} {ago}; {go_on}",
+            states.STOPPED: f"{status.reason} {ago}{go_on}",
             states.DEAD: (
                 "dead: no process of this machine trains there, and the log does not say why it "
-                f"ended, {ago}; {go_on}"
+                f"ended, {ago}{go_on}"
             ),
         }[status.state]
     )

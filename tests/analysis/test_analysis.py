@@ -88,6 +88,30 @@ def test_other_datasets_and_missing_ones_are_refused(files, capsys):
     assert not (files.folder / "out").exists()
 
 
+@pytest.mark.parametrize("rounds", ["0", "1", "-3"])
+def test_an_interval_takes_draws(files, capsys, rounds):
+    assert command(files, "--rounds", rounds) == 2
+    assert f"--rounds {rounds}: an interval takes two draws or more" in capsys.readouterr().err
+
+
+def test_an_output_that_is_a_file_is_refused_in_a_sentence(files, capsys):
+    assert command(files, "--output", str(files.folder / "truth.json")) == 2
+    error = capsys.readouterr().err
+    assert "truth.json" in error
+    assert "choose another output folder" in error
+    assert json.loads((files.folder / "truth.json").read_text()) == files.truth
+
+
+def test_images_without_detections_are_said(files, capsys):
+    assert command(files) == 0
+    assert "have no detection" not in capsys.readouterr().out
+    kept = [entry for entry in files.detections if entry["image_id"] not in (100, 104)]
+    (files.folder / "predictions.json").write_text(json.dumps(kept))
+    assert command(files) == 0
+    printed = capsys.readouterr().out
+    assert "note: 2 of 20 images have no detection: were all of them evaluated?" in printed
+
+
 def test_the_evaluator_finds_the_same(files):
     """Fed image by image with instances, against the analysis of the file."""
     ids = [category["id"] for category in files.truth["categories"]]
@@ -138,7 +162,9 @@ def test_empty_datasets_have_no_numbers_and_no_errors(
     analysis = analyze(make_truth(objects, [1, 2], {1: "a"}), found, rounds=3)
     expected = 0.0 if objects else None
     assert plain(analysis)["metrics"]["AP"] == expected
-    assert "AP" in format_analysis(analysis, "empty")
+    text = format_analysis(analysis, "empty")
+    assert "AP" in text
+    assert "nan" not in text
 
 
 def test_alignment_is_that_of_each_image(problem):
