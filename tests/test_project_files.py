@@ -1,0 +1,42 @@
+"""Files that a host of repositories and other tools read: they must be what those tools accept."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+tomllib = pytest.importorskip("tomllib", reason="in Python since 3.11")
+ROOT = Path(__file__).parent.parent
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+
+
+def project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_jobs_may_do_nothing_that_they_do_not_need(path):
+    workflow = yaml.safe_load(path.read_text())
+    assert workflow["permissions"] == {}
+    for name, job in workflow["jobs"].items():
+        assert job["timeout-minutes"] <= 90, name
+        for step in job["steps"]:
+            # a tag can be moved to another commit, a hash cannot
+            assert re.fullmatch(
+                r"actions/[a-z-]+@[0-9a-f]{40}", step.get("uses", "actions/x@" + 40 * "0")
+            )
+
+
+def test_every_python_that_is_promised_is_tested():
+    matrix = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text())
+    versions = matrix["jobs"]["suite"]["strategy"]["matrix"]["python"]
+    assert f">={versions[0]}" == project()["requires-python"]
+    assert versions == [f"3.{minor}" for minor in range(10, 10 + len(versions))]
+
+
+def test_the_changelog_begins_with_the_next_or_the_present_version():
+    newest = re.search(r"^## (\d+)\.(\d+)\.(\d+)(.*)$", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    version = tuple(int(part) for part in newest.groups()[:3])
+    present = tuple(int(part) for part in project()["version"].split("."))
+    assert version > present if "not released" in newest[4] else version == present
