@@ -11,23 +11,40 @@ from aligndetr.criterions.classification import (
 from aligndetr.criterions.comparison import Comparison, DenoisedPredictions, Pairs
 from aligndetr.criterions.hybrid_criterion import HybridCriterion
 from aligndetr.criterions.no_object import NoObjectCrossEntropy, check_no_object
-from aligndetr.criterions.score_targets import AlignTarget, IoUTarget, OneTarget, RankWeights
+from aligndetr.criterions.score_targets import (
+    AlignTarget,
+    BestIoUTarget,
+    GIoUTarget,
+    IoUTarget,
+    OneTarget,
+    RankWeights,
+)
 from aligndetr.criterions.set_criterion import SetCriterion
-from aligndetr.criterions.weightings import AlignWeighting, FocalWeighting, VarifocalWeighting
+from aligndetr.criterions.weightings import (
+    AlignWeighting,
+    FocalWeighting,
+    MatchabilityWeighting,
+    QualityFocalWeighting,
+    VarifocalWeighting,
+)
 
 __all__ = [
     "AlignTarget",
     "AlignWeighting",
+    "BestIoUTarget",
     "Classification",
     "Classified",
     "Comparison",
     "DenoisedPredictions",
     "FocalWeighting",
+    "GIoUTarget",
     "HybridCriterion",
     "IoUTarget",
+    "MatchabilityWeighting",
     "NoObjectCrossEntropy",
     "OneTarget",
     "Pairs",
+    "QualityFocalWeighting",
     "RankWeights",
     "SetCriterion",
     "SigmoidClassification",

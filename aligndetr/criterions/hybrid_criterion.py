@@ -20,8 +20,8 @@ class HybridCriterion(nn.Module):
     Args:
         one_to_one: for the first branch, the proposals and denoising queries.
         one_to_many: for the second branch.
-        num_queries: of the first branch.
-        copies: k.
+        num_queries: of the first branch; None: all queries are in both (MS-DETR, section 3.2).
+        copies: k; 1 where the second branch's matcher gives an object several queries by itself.
         weight: lambda.
     """
 
@@ -29,7 +29,7 @@ class HybridCriterion(nn.Module):
         self,
         one_to_one: SetCriterion,
         one_to_many: SetCriterion,
-        num_queries: int,
+        num_queries: int | None,
         copies: int = 6,
         weight: float = 1.0,
     ) -> None:
@@ -92,7 +92,9 @@ class HybridCriterion(nn.Module):
     def _branches(
         self, matching: Predictions, targets: Targets, *others
     ) -> tuple[list[Comparison], list[Comparison]]:
-        first, second = matching.split(self.num_queries)
+        first = second = matching
+        if self.num_queries is not None:
+            first, second = matching.split(self.num_queries)
         one = self.one_to_one.comparisons(first, targets, *others)
         if not self.training:
             return one, []

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from aligndetr.criterions.comparison import Pairs
+from aligndetr.layers.boxes import paired_giou
 from aligndetr.matchers import Assignment
 
 
@@ -36,11 +37,48 @@ class OneTarget:
 
 
 class IoUTarget:
-    """The overlap of the query's box with the object (VarifocalNet, eq. 2)."""
+    """The overlap u of the query's box with the object, or a power of it.
+
+    Args:
+        power: 1 in VarifocalNet (eq. 2), 1.5 in DEIM (arXiv 2412.04234, matchability-aware loss).
+    """
+
+    def __init__(self, power: float = 1.0) -> None:
+        self.power = power
 
     def __call__(self, score: Tensor, pairs: Pairs) -> Tensor:
         """See `Target`."""
-        return pairs.iou
+        return pairs.iou**self.power
+
+
+class BestIoUTarget(IoUTarget):
+    """u^power, raised so that the best query of an image and a layer has 1 (Stable-DINO, 3.1).
+
+    The order of an image's queries stays that of their overlaps, and one of them is certain,
+    however poor all boxes are. arXiv 2304.04742; the rescaling as in the authors' published code.
+
+    Args:
+        power: of the overlap.
+    """
+
+    def __init__(self, power: float = 2.0) -> None:
+        super().__init__(power)
+
+    def __call__(self, score: Tensor, pairs: Pairs) -> Tensor:
+        """See `Target`."""
+        target = super().__call__(score, pairs)
+        return target / pairs.assignment.best_of_image(target).clamp(min=1e-8)
+
+
+class GIoUTarget:
+    """(GIoU + 1) / 2: also boxes that miss their object are told apart (Rank-DETR, section 3.2).
+
+    arXiv 2310.08854, "GIoU-aware classification loss".
+    """
+
+    def __call__(self, score: Tensor, pairs: Pairs) -> Tensor:
+        """See `Target`."""
+        return (paired_giou(pairs.boxes, pairs.target_boxes) + 1) / 2
 
 
 class AlignTarget:

@@ -13,7 +13,7 @@ from aligndetr.criterions.comparison import Comparison, DenoisedPredictions, Pai
 from aligndetr.criterions.loss_weights import check_weights, layer_suffixes, weighted_losses
 from aligndetr.errors import ConfigError
 from aligndetr.layers.boxes import cxcywh_to_xyxy, paired_giou, paired_iou
-from aligndetr.matchers import Assignment, HungarianMatcher, check_match_num
+from aligndetr.matchers import Assignment, Matcher, check_match_num
 from aligndetr.structures import Predictions, Targets
 
 
@@ -25,7 +25,7 @@ class SetCriterion(nn.Module):
     groups for denoising).
 
     Args:
-        matcher: `HungarianMatcher` or `MixedMatcher`.
+        matcher: see `Matcher`.
         classification: see `Classification`.
         weights: of the terms "class", "bbox" and "giou".
         match_num: queries an object may get, [proposals, layer 1, ..., last layer]; all 1 when
@@ -38,7 +38,7 @@ class SetCriterion(nn.Module):
 
     def __init__(
         self,
-        matcher: HungarianMatcher,
+        matcher: Matcher,
         classification: Classification,
         weights: Mapping[str, float],
         match_num: Sequence[int] | None = None,

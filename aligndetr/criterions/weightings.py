@@ -67,6 +67,56 @@ class VarifocalWeighting:
         return self.alpha * logits.detach().sigmoid() ** self.gamma
 
 
+class QualityFocalWeighting:
+    """Factors times |t - p|^gamma and p^gamma, with gradient (quality focal loss; GFL, eq. 5).
+
+    What is already as sure as it should be counts little, whatever t is. arXiv 2006.04388; with
+    the factors 0.25 and 0.75 in Rank-DETR and Stable-DINO, where t = 1 makes it `FocalWeighting`.
+
+    Args:
+        gamma: how much easy entries are discounted.
+        positive_factor, negative_factor: of matched entries and of the others.
+    """
+
+    def __init__(
+        self, gamma: float = 2.0, positive_factor: float = 1.0, negative_factor: float = 1.0
+    ) -> None:
+        self.gamma = gamma
+        self.positive_factor = positive_factor
+        self.negative_factor = negative_factor
+
+    def positive(self, matched: Tensor, goal: Tensor) -> Tensor:
+        """See `Weighting`."""
+        return self.positive_factor * (goal - matched.sigmoid()).abs() ** self.gamma
+
+    def negative(self, logits: Tensor) -> Tensor:
+        """See `Weighting`."""
+        return self.negative_factor * logits.sigmoid() ** self.gamma
+
+
+class MatchabilityWeighting:
+    """1 and p^gamma, without gradient (matchability-aware loss, MAL; DEIM, arXiv 2412.04234).
+
+    The values are those of `AlignWeighting`, the gradients are not: here the weight of an entry
+    that is not matched pulls its probability nowhere.
+
+    Args:
+        gamma: how much easy entries that are not matched are discounted; DEIM has the same number
+            as the power of its `IoUTarget`.
+    """
+
+    def __init__(self, gamma: float = 1.5) -> None:
+        self.gamma = gamma
+
+    def positive(self, matched: Tensor, goal: Tensor) -> Tensor:
+        """See `Weighting`."""
+        return torch.ones_like(goal)
+
+    def negative(self, logits: Tensor) -> Tensor:
+        """See `Weighting`."""
+        return logits.detach().sigmoid() ** self.gamma
+
+
 class AlignWeighting:
     """1 and p^gamma, with gradient (IA-BCE; AlignDETR, eq. 5).
 

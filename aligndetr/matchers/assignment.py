@@ -45,16 +45,31 @@ class Assignment:
         Returns:
             (M,) int64.
         """
+        order, first = self._best_first(quality, (self.target, self.group, self.layer))
+        place = torch.arange(len(self), device=order.device)
+        return torch.empty_like(place).index_put((order,), place - first)
+
+    def best_of_image(self, quality: Tensor) -> Tensor:
+        """The highest quality among all pairs of a pair's image and layer: (M,) -> (M,)."""
+        order, first = self._best_first(quality, (self.image, self.layer))
+        return torch.empty_like(quality).index_put((order,), quality[order][first])
+
+    def _best_first(self, quality: Tensor, keys: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """Pairs bag by bag, best first, and at each place of this order where its bag begins.
+
+        Args:
+            quality: (M,); of equals, the lower query index comes first.
+            keys: (M,) each; pairs of a bag agree in all of them.
+        """
         order = self.query.argsort(stable=True)
         order = order[quality[order].argsort(stable=True, descending=True)]
-        for key in (self.target, self.group, self.layer):
+        for key in keys:
             order = order[key[order].argsort(stable=True)]
-        bag = torch.stack([self.layer, self.group, self.target])[:, order]
+        bag = torch.stack(keys)[:, order]
         place = torch.arange(len(self), device=order.device)
         starts = torch.ones_like(place, dtype=torch.bool)
         starts[1:] = (bag[:, 1:] != bag[:, :-1]).any(0)
-        first = torch.where(starts, place, 0).cummax(0).values
-        return torch.empty_like(place).index_put((order,), place - first)
+        return order, torch.where(starts, place, 0).cummax(0).values
 
     @staticmethod
     def from_rows(
