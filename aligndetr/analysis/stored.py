@@ -13,8 +13,8 @@ from aligndetr.data import DetectionDataset
 from aligndetr.data.coco_json import parse_json
 from aligndetr.errors import DataError
 from aligndetr.evaluation.coco import PREDICTIONS_FILE
-from aligndetr.evaluation.comparison import CONFIG_FILE
 from aligndetr.evaluation.ground_truth import load_ground_truth
+from aligndetr.evaluation.run_files import CONFIG_FILE
 
 KEYS = ("image_id", "category_id", "bbox", "score")
 

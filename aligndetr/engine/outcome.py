@@ -8,14 +8,14 @@ from pathlib import Path
 
 from aligndetr.engine.checkpoint import last_checkpoint
 from aligndetr.engine.evaluating import Evaluation
-from aligndetr.engine.run_folder import LOG_FILE, METRICS_FILE
 from aligndetr.errors import DataError
 from aligndetr.evaluation import Results
+from aligndetr.evaluation.run_files import BEST_WEIGHTS, LOG_FILE, METRICS_FILE, RESULTS_FILE
 from aligndetr.files import atomic_write
 
 logger = logging.getLogger(__name__)
 
-RESULTS_FILE, CURVES_FILE, PICTURES_FOLDER = "results.json", "curves.png", "pictures"
+CURVES_FILE, PICTURES_FOLDER = "curves.png", "pictures"
 
 
 def write_training(folder: Path, results: Results, evaluation: Evaluation | None) -> None:
@@ -23,7 +23,7 @@ def write_training(folder: Path, results: Results, evaluation: Evaluation | None
     places = {
         "checkpoint": last_checkpoint(folder),
         "log": folder / LOG_FILE,
-        "best checkpoint": folder / "model_best.pth",
+        "best checkpoint": folder / BEST_WEIGHTS,
         "pictures": evaluation and evaluation.draw(folder / PICTURES_FOLDER),
         "curves": _draw_curves(folder),
     }

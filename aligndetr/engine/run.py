@@ -33,13 +33,14 @@ from aligndetr.engine.plan import Plan, settled_plan, whole_number
 from aligndetr.engine.process import prepare_process
 from aligndetr.engine.random_state import seed_everything
 from aligndetr.engine.resume_point import ResumePoint, find_resume_point
-from aligndetr.engine.run_folder import CONFIG_FILE, logging_to, make_run_folder
+from aligndetr.engine.run_folder import logging_to, make_run_folder
 from aligndetr.engine.sections import EVALUATED, TRAINED, checked_copy
 from aligndetr.engine.trainer import Trainer
 from aligndetr.engine.trainer_from_config import build_trainer
 from aligndetr.engine.writers import build_writers
 from aligndetr.errors import ConfigError, UserError
 from aligndetr.evaluation import Results
+from aligndetr.evaluation.run_files import CONFIG_FILE
 
 logger = logging.getLogger(__name__)
 

@@ -13,14 +13,19 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from aligndetr.config import LazyConfig
-from aligndetr.engine.outcome import RESULTS_FILE
-from aligndetr.engine.run_folder import CONFIG_FILE, LOG_FILE, METRICS_FILE, is_held
 from aligndetr.errors import ConfigError, DataError, UserError
 from aligndetr.evaluation.comparison import Run
 from aligndetr.evaluation.history import read_metrics
+from aligndetr.evaluation.run_files import (
+    CONFIG_FILE,
+    FINAL_WEIGHTS,
+    LOG_FILE,
+    METRICS_FILE,
+    RESULTS_FILE,
+    is_held,
+)
 
 RUNNING, FINISHED, INTERRUPTED = "running", "finished", "interrupted"
-FINAL_WEIGHTS = "model_final.pth"
 _LENGTH = re.compile(r"^\[[\d:]+\] (?:iter \d+/)?(\d+)(?: iterations(?: =|:)|  )", re.MULTILINE)
 
 
