@@ -33,6 +33,7 @@ COMMANDS = {
     "convert": "convert a checkpoint between toolboxes",
     "convert-data": "write a dataset as COCO, YOLO or Pascal VOC; divide it",
     "analyze": "errors, thresholds, calibration of stored predictions",
+    "report": "one page that shows a run, or several: curves, errors, images",
     "runs": "list runs and their figures, or where a loss comes from",
     "compare": "compare runs of several methods over their seeds",
 }

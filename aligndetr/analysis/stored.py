@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from omegaconf import OmegaConf
+
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.trust import check_trust
 from aligndetr.data import DetectionDataset
@@ -48,7 +50,11 @@ def dataset_of_run(folder: str | os.PathLike) -> DetectionDataset:
     path = Path(folder) / CONFIG_FILE
     if not path.exists():
         raise DataError(f"there is no {path}: name the ground truth by --json-file")
-    node = LazyConfig.read(path).dataloader.test.dataset
+    node = OmegaConf.select(LazyConfig.read(path), "dataloader.test.dataset")
+    if node is None:
+        raise DataError(
+            f"{path} has no dataloader.test.dataset: name the ground truth by --json-file"
+        )
     check_trust(node, path)
     return instantiate(node)
 

@@ -11,7 +11,8 @@ except ImportError:  # not Unix: nothing is locked
     fcntl = None
 
 CONFIG_FILE, LOG_FILE, METRICS_FILE, LOCK_FILE = "config.yaml", "log.txt", "metrics.json", ".lock"
-RESULTS_FILE, FINAL_WEIGHTS, BEST_WEIGHTS = "results.json", "model_final.pth", "model_best.pth"
+RESULTS_FILE, ENVIRONMENT_FILE = "results.json", "environment.json"
+FINAL_WEIGHTS, BEST_WEIGHTS = "model_final.pth", "model_best.pth"
 CAN_LOCK = fcntl is not None
 
 

@@ -87,7 +87,7 @@ def find_runs(folder: str | os.PathLike) -> list[ListedRun]:
     root = Path(folder).expanduser()
     if not root.is_dir():
         raise UserError(f"{folder}: no such folder")
-    runs = [_read(path, root) for path in sorted(_folders(root))]
+    runs = [read_run(path, root) for path in sorted(_folders(root))]
     if not runs:
         raise UserError(f"{folder}: no run there; a run's folder holds {METRICS_FILE}")
     return runs
@@ -100,7 +100,13 @@ def _folders(root: Path) -> Iterator[Path]:
             yield Path(path)
 
 
-def _read(folder: Path, root: Path) -> ListedRun:
+def read_run(folder: Path, root: Path) -> ListedRun:
+    """A run with whatever of it can be read; nothing of it need be there.
+
+    Args:
+        folder: of the run.
+        root: the folder that its name is relative to.
+    """
     config = _config(folder)
     seed = _entry(config, "train.seed")
     try:

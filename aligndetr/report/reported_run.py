@@ -1,0 +1,217 @@
+"""A run with everything that a report says about it, as far as its folder holds it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from aligndetr.analysis import Analysis, analyze
+from aligndetr.analysis.stored import (
+    dataset_of_run,
+    find_predictions,
+    objects_of,
+    read_predictions,
+)
+from aligndetr.data import DetectionDataset, load_dataset
+from aligndetr.data.records import Record
+from aligndetr.errors import DataError, UserError
+from aligndetr.evaluation.ground_truth import load_federation
+from aligndetr.evaluation.history import count_not_finite
+from aligndetr.evaluation.run_files import (
+    CONFIG_FILE,
+    ENVIRONMENT_FILE,
+    METRICS_FILE,
+    RESULTS_FILE,
+)
+from aligndetr.evaluation.runs import INTERRUPTED, RUNNING, ListedRun, read_run
+
+ROUNDS = 200
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What predictions are compared with, where a run's config shall not say it.
+
+    Attributes:
+        json_file: COCO annotations; None takes the test data of the run's config.
+        image_root: the folder of their images.
+    """
+
+    json_file: str | os.PathLike | None = None
+    image_root: str | os.PathLike | None = None
+
+    def dataset(self, folder: Path) -> DetectionDataset:
+        """The data that a run is judged by.
+
+        Raises:
+            UserError: they are not there, or nothing says which they are.
+        """
+        if self.json_file is None:
+            return dataset_of_run(folder)
+        return load_dataset(None, json_file=self.json_file, image_root=self.image_root or ".")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Stored predictions and what they are worth.
+
+    Attributes:
+        dataset: what they are about.
+        analysis: of the predictions.
+    """
+
+    dataset: DetectionDataset
+    analysis: Analysis
+
+    @cached_property
+    def records(self) -> list[Record]:
+        """Of each image, in the order of `analysis.matches.image_ids`."""
+        by_id = {record["image_id"]: record for record in self.dataset}
+        return [by_id[image_id] for image_id in self.analysis.matches.image_ids.tolist()]
+
+
+@dataclass
+class ReportedRun:
+    """One run.
+
+    Attributes:
+        listed: what its config, log and metrics say.
+        results: of the last evaluation, by task and metric; empty if there are none.
+        environment: what it ran on, as its training wrote it down; empty if it did not.
+        judged: None if there are no predictions, or nothing to compare them with.
+        notes: sentences on what is missing, and why.
+    """
+
+    listed: ListedRun
+    results: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    judged: Judged | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def tried(self, what: str, read: Callable[[], T]) -> T | None:
+        """What `read` returns; None, and a note, if it raises a UserError."""
+        try:
+            return read()
+        except UserError as error:
+            self.notes.append(f"{what}: {error}")
+            return None
+
+
+def reported_run(
+    folder: str | os.PathLike, truth: Truth | None = None, rounds: int = ROUNDS
+) -> ReportedRun:
+    """Read the folder of a run: ours, or detectron2's or detrex' with files of the same names.
+
+    Args:
+        folder: of the run.
+        truth: what its predictions are compared with; None takes the test data of its config.
+        rounds: of the bootstrap, see `analyze`.
+
+    Raises:
+        UserError: nothing there is of a run. What is there and cannot be used is noted instead.
+    """
+    path = Path(folder).expanduser()
+    if not path.is_dir():
+        raise UserError(f"{folder}: no such folder; give that of a run")
+    run = ReportedRun(read_run(path, path))
+    predictions = run.tried("No analysis of the predictions", lambda: find_predictions(path))
+    known = (METRICS_FILE, CONFIG_FILE, RESULTS_FILE)
+    if predictions is None and not any((path / name).exists() for name in known):
+        raise UserError(f"{folder}: no run there; a run's folder holds {METRICS_FILE}")
+    run.results = run.tried("No results", lambda: _tables(path / RESULTS_FILE)) or {}
+    run.environment = run.tried("No environment", lambda: _mapping(path / ENVIRONMENT_FILE)) or {}
+    if predictions is not None:
+        judge = lambda: judged(predictions, truth or Truth(), path, rounds)  # noqa: E731
+        run.judged = run.tried("No analysis of the predictions", judge)
+    run.notes += _remarks(run)
+    return run
+
+
+def judged(predictions: Path, truth: Truth, folder: Path, rounds: int) -> Judged:
+    """Compare stored predictions with what is there.
+
+    Raises:
+        UserError: they are broken or of other data, or there are no data.
+    """
+    dataset = truth.dataset(folder)
+    if load_federation(dataset) is not None:
+        raise DataError(
+            f"{dataset.name} is annotated in parts only, as LVIS is: its analysis would count "
+            "objects that nobody marked as mistakes"
+        )
+    objects = objects_of(dataset)
+    annotations = read_predictions(predictions, objects)
+    sizes = {record["image_id"]: (record["width"], record["height"]) for record in dataset}
+    of_images = np.array([sizes[image["id"]] for image in objects["images"]])
+    return Judged(dataset, analyze(objects, annotations, of_images, rounds))
+
+
+def _remarks(run: ReportedRun) -> list[str]:
+    """What a reader should know before any number."""
+    listed, remarks = run.listed, []
+    if listed.state == RUNNING:
+        remarks.append("The training is not over: all numbers are those of this moment.")
+    if listed.state == INTERRUPTED and listed.metrics and listed.planned:
+        remarks.append(
+            f"The training ended early, after {listed.iterations} of {listed.planned} iterations."
+        )
+    if not listed.metrics:
+        remarks.append(f"No curves: {METRICS_FILE} is missing, or nothing is recorded in it yet.")
+    if not listed.config:
+        remarks.append(f"No config: {CONFIG_FILE} is missing, or it cannot be read.")
+    for name, count in count_not_finite(listed.folder / METRICS_FILE).items():
+        values = "value is" if count == 1 else "values are"
+        remarks.append(f"{name}: {count} recorded {values} not finite and left out of the curves.")
+    return remarks + _disagreement(run)
+
+
+def _disagreement(run: ReportedRun) -> list[str]:
+    """Predictions may be of another evaluation than the results."""
+    told = run.results.get("bbox", {}).get("AP")
+    if run.judged is None or told is None:
+        return []
+    found = run.judged.analysis.metrics["AP"]
+    if np.isnan(found) or abs(found - told) <= 0.01:
+        return []
+    return [
+        f"{RESULTS_FILE} says AP {told:.2f}, the stored predictions have AP {found:.2f}: they are "
+        "of different weights, data or times. The analysis is that of the predictions."
+    ]
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    """The content of a JSON file; empty if there is no file.
+
+    Raises:
+        DataError: it is damaged, or holds something else.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{path.name} cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{path.name} holds no JSON object")
+    return content
+
+
+def _tables(path: Path) -> dict[str, dict[str, float | None]]:
+    """Metrics by task and name; None is not finite."""
+    return {
+        task: {
+            name: float(value) if np.isfinite(value) else None
+            for name, value in metrics.items()
+            if isinstance(value, int | float)
+        }
+        for task, metrics in _mapping(path).items()
+        if isinstance(metrics, Mapping)
+    }
