@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("runs", nargs="+", metavar="RUN", help="the folder of a run")
     add("--output", metavar="FILE", help="default: report.html in the folder, or here of several")
     add("--json-file", metavar="JSON", help="ground truth (default: the test data of each run)")
-    add("--image-root", metavar="DIR", help="the images of --json-file")
+    add("--image-root", metavar="DIR", help="the images of --json-file (default: its folder)")
     add("--base", metavar="CONFIG", help="compare the config with this one, by name or file")
     add("--rounds", type=int, default=200, help="draws for the intervals (default: %(default)s)")
     add_trust_argument(parser)
@@ -44,15 +44,15 @@ def run(args: argparse.Namespace) -> int:
     from aligndetr.errors import UserError
     from aligndetr.files import atomic_write
     from aligndetr.interop import enable_foreign_configs
-    from aligndetr.report import REPORT_FILE, Truth, reported_run, run_page
+    from aligndetr.report import REPORT_FILE, reported_run, run_page
 
     if args.image_root and not args.json_file:
         raise UserError("--image-root is where the images of --json-file are: give both")
     if args.rounds < 2:
         raise UserError(f"--rounds {args.rounds}: an interval takes two draws or more")
     enable_foreign_configs()
-    truth = Truth(args.json_file, args.image_root)
-    [shown] = [reported_run(folder, truth, args.rounds) for folder in args.runs]
+    find_dataset = _dataset_finder(args)
+    [shown] = [reported_run(folder, find_dataset, args.rounds) for folder in args.runs]
     text = run_page(shown, inspector(shown, args.trust_config), args.base)
     output = Path(args.output or Path(args.runs[0]).expanduser() / REPORT_FILE)
     with atomic_write(output) as file:
@@ -61,6 +61,16 @@ def run(args: argparse.Namespace) -> int:
         print(f"note: {sentence}")
     print(f"written: {output} ({len(text.encode()) / 1e6:.1f} MB)")
     return 0
+
+
+def _dataset_finder(args: argparse.Namespace) -> Callable[[Path], Any]:
+    from aligndetr.analysis.stored import dataset_of_run
+    from aligndetr.data import load_dataset
+
+    if args.json_file is None:
+        return dataset_of_run
+    root = args.image_root or Path(args.json_file).parent
+    return lambda folder: load_dataset(None, json_file=args.json_file, image_root=root)
 
 
 def inspector(run: ReportedRun, trust_config: bool) -> Callable[[dict], Any] | None:

@@ -14,7 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 from aligndetr.distributed import on_main
 from aligndetr.engine.run_folder import held, logging_to, make_run_folder
 from aligndetr.errors import UserError
-from aligndetr.evaluation.run_files import METRICS_FILE, RESULTS_FILE, is_held
+from aligndetr.evaluation.run_files import ENVIRONMENT_FILE, METRICS_FILE, RESULTS_FILE, is_held
+from aligndetr.report import REPORT_FILE
 
 logger = logging.getLogger(__name__)
 
@@ -24,11 +25,13 @@ _WRITTEN = (  # what --overwrite removes; config.yaml and log.txt are written an
     *_KEPT,
     "coco_instances_results.json",
     "curves.png",
+    ENVIRONMENT_FILE,
     "events.out.tfevents.*",
     "last_checkpoint",
     "nonfinite_*.pth",
     "pictures/image_*.png",
     "pictures/predictions.png",
+    REPORT_FILE,
 )
 
 

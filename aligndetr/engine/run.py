@@ -26,6 +26,7 @@ from aligndetr.engine.loaders_from_config import (
     load_dataset,
 )
 from aligndetr.engine.lr_schedule import LRMultiplier
+from aligndetr.engine.machine import write_environment
 from aligndetr.engine.model import build_model, load_model
 from aligndetr.engine.optimizer import build_optimizer, settings_kept
 from aligndetr.engine.outcome import write_results, write_training
@@ -88,6 +89,7 @@ def train(config: DictConfig, resume: bool = False, overwrite: bool = False) -> 
         if overwrite:
             on_main(lambda: remove_earlier_run(folder))
         checkpointer = build_checkpointer(config, folder, trainer, scheduler, ema)
+        on_main(lambda: write_environment(folder, model))
         evaluating = hooks.EvalHook(plan.eval_period, evaluation)
         trainer.register_hooks(
             [
@@ -117,7 +119,7 @@ def train(config: DictConfig, resume: bool = False, overwrite: bool = False) -> 
         else:
             logger.info("training is finished; evaluating what it reached")
             results = evaluation() if evaluation else {}
-        on_main(lambda: write_training(folder, results, evaluation))
+        on_main(lambda: write_training(folder, results, evaluation, config))
         return results
 
 

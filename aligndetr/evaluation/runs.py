@@ -100,12 +100,14 @@ def _folders(root: Path) -> Iterator[Path]:
             yield Path(path)
 
 
-def read_run(folder: Path, root: Path) -> ListedRun:
+def read_run(folder: Path, root: Path, running: bool | None = None) -> ListedRun:
     """A run with whatever of it can be read; nothing of it need be there.
 
     Args:
         folder: of the run.
         root: the folder that its name is relative to.
+        running: whether it still trains; None asks its lock. The process that holds the lock must
+            not: to look at it would release it.
     """
     config = _config(folder)
     seed = _entry(config, "train.seed")
@@ -122,7 +124,7 @@ def read_run(folder: Path, root: Path) -> ListedRun:
         planned=_planned(folder, config),
         state="",
     )
-    run.state = _state(run)
+    run.state = RUNNING if (is_held(folder) if running is None else running) else _outcome(run)
     return run
 
 
@@ -153,9 +155,7 @@ def _planned(folder: Path, config: DictConfig) -> int | None:
         return None
 
 
-def _state(run: ListedRun) -> str:
-    if is_held(run.folder):
-        return RUNNING
+def _outcome(run: ListedRun) -> str:
     if run.planned is None:
         finished = (run.folder / FINAL_WEIGHTS).is_file()
     else:

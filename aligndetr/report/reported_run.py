@@ -19,7 +19,7 @@ from aligndetr.analysis.stored import (
     objects_of,
     read_predictions,
 )
-from aligndetr.data import DetectionDataset, load_dataset
+from aligndetr.data import DetectionDataset
 from aligndetr.data.records import Record
 from aligndetr.errors import DataError, UserError
 from aligndetr.evaluation.ground_truth import load_federation
@@ -34,29 +34,6 @@ from aligndetr.evaluation.runs import INTERRUPTED, RUNNING, ListedRun, read_run
 
 ROUNDS = 200
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What predictions are compared with, where a run's config shall not say it.
-
-    Attributes:
-        json_file: COCO annotations; None takes the test data of the run's config.
-        image_root: the folder of their images.
-    """
-
-    json_file: str | os.PathLike | None = None
-    image_root: str | os.PathLike | None = None
-
-    def dataset(self, folder: Path) -> DetectionDataset:
-        """The data that a run is judged by.
-
-        Raises:
-            UserError: they are not there, or nothing says which they are.
-        """
-        if self.json_file is None:
-            return dataset_of_run(folder)
-        return load_dataset(None, json_file=self.json_file, image_root=self.image_root or ".")
 
 
 @dataclass(frozen=True)
@@ -106,14 +83,18 @@ class ReportedRun:
 
 
 def reported_run(
-    folder: str | os.PathLike, truth: Truth | None = None, rounds: int = ROUNDS
+    folder: str | os.PathLike,
+    find_dataset: Callable[[Path], DetectionDataset] = dataset_of_run,
+    rounds: int = ROUNDS,
+    running: bool | None = None,
 ) -> ReportedRun:
     """Read the folder of a run: ours, or detectron2's or detrex' with files of the same names.
 
     Args:
         folder: of the run.
-        truth: what its predictions are compared with; None takes the test data of its config.
+        find_dataset: what its predictions are compared with, given the folder.
         rounds: of the bootstrap, see `analyze`.
+        running: see `read_run`.
 
     Raises:
         UserError: nothing there is of a run. What is there and cannot be used is noted instead.
@@ -121,7 +102,7 @@ def reported_run(
     path = Path(folder).expanduser()
     if not path.is_dir():
         raise UserError(f"{folder}: no such folder; give that of a run")
-    run = ReportedRun(read_run(path, path))
+    run = ReportedRun(read_run(path, path, running))
     predictions = run.tried("No analysis of the predictions", lambda: find_predictions(path))
     known = (METRICS_FILE, CONFIG_FILE, RESULTS_FILE)
     if predictions is None and not any((path / name).exists() for name in known):
@@ -129,19 +110,18 @@ def reported_run(
     run.results = run.tried("No results", lambda: _tables(path / RESULTS_FILE)) or {}
     run.environment = run.tried("No environment", lambda: _mapping(path / ENVIRONMENT_FILE)) or {}
     if predictions is not None:
-        judge = lambda: judged(predictions, truth or Truth(), path, rounds)  # noqa: E731
+        judge = lambda: judged(predictions, find_dataset(path), rounds)  # noqa: E731
         run.judged = run.tried("No analysis of the predictions", judge)
     run.notes += _remarks(run)
     return run
 
 
-def judged(predictions: Path, truth: Truth, folder: Path, rounds: int) -> Judged:
+def judged(predictions: Path, dataset: DetectionDataset, rounds: int = ROUNDS) -> Judged:
     """Compare stored predictions with what is there.
 
     Raises:
-        UserError: they are broken or of other data, or there are no data.
+        UserError: they are broken or of other data, or the data cannot be judged like this.
     """
-    dataset = truth.dataset(folder)
     if load_federation(dataset) is not None:
         raise DataError(
             f"{dataset.name} is annotated in parts only, as LVIS is: its analysis would count "

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
+from aligndetr.analysis.stored import dataset_of_run
 from aligndetr.cli import main
 from aligndetr.errors import UserError
 from aligndetr.report import reported_run, run_page
@@ -262,10 +263,7 @@ def test_a_run_of_detectron2(write_run, tmp_path, read_data):
     (theirs / "metrics.json").write_text("".join(json.dumps(line) + "\n" for line in lines))
     dump = "dataloader:\n  test:\n    dataset: {_target_: x.get_dicts, names: coco_2017_val}\n"
     (theirs / "config.yaml").write_text(dump)
-    from aligndetr.report import Truth
-
-    root = tmp_path / "data"
-    page, run = made(theirs, truth=Truth(root / "truth.json", root / "images"))
+    page, run = made(theirs, find_dataset=lambda folder: dataset_of_run(ours))
     assert run.judged is not None
     assert '<strong data-figure="AP">12.5</strong>' in page
     data = read_data(page)

@@ -32,6 +32,7 @@ train = {
     "best": {"metric": "bbox/AP", "weights": None},  # None: the moving average if there is one
     "early_stopping": {"patience": 0},  # evaluations without a better metric; 0: never
     "validation_loss": {"enabled": False},
+    "report": {"enabled": True},  # report.html at the end: curves, errors, images
     "hooks": [],  # your own, such as L(MyHook)(...)
     "writers": [],  # your own, likewise
     "wandb": {"enabled": False, "params": {"dir": "./wandb_output", "project": "aligndetr"}},
