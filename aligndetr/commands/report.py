@@ -44,23 +44,38 @@ def run(args: argparse.Namespace) -> int:
     from aligndetr.errors import UserError
     from aligndetr.files import atomic_write
     from aligndetr.interop import enable_foreign_configs
-    from aligndetr.report import REPORT_FILE, reported_run, run_page
+    from aligndetr.report import REPORT_FILE
 
     if args.image_root and not args.json_file:
         raise UserError("--image-root is where the images of --json-file are: give both")
     if args.rounds < 2:
         raise UserError(f"--rounds {args.rounds}: an interval takes two draws or more")
     enable_foreign_configs()
-    find_dataset = _dataset_finder(args)
-    [shown] = [reported_run(folder, find_dataset, args.rounds) for folder in args.runs]
-    text = run_page(shown, inspector(shown, args.trust_config), args.base)
-    output = Path(args.output or Path(args.runs[0]).expanduser() / REPORT_FILE)
+    alone = len(args.runs) == 1
+    text, notes = _page_of_one(args) if alone else _page_of_several(args)
+    folder = Path(args.runs[0]).expanduser() if alone else Path()
+    output = Path(args.output or folder / REPORT_FILE)
     with atomic_write(output) as file:
         file.write(text)
-    for sentence in shown.notes:
+    for sentence in notes:
         print(f"note: {sentence}")
     print(f"written: {output} ({len(text.encode()) / 1e6:.1f} MB)")
     return 0
+
+
+def _page_of_one(args: argparse.Namespace) -> tuple[str, list[str]]:
+    from aligndetr.report import reported_run, run_page
+
+    run = reported_run(args.runs[0], _dataset_finder(args), args.rounds)
+    return run_page(run, inspector(run, args.trust_config), args.base), run.notes
+
+
+def _page_of_several(args: argparse.Namespace) -> tuple[str, list[str]]:
+    from aligndetr.report import recorded_run, runs_page
+
+    runs = [recorded_run(folder) for folder in args.runs]
+    text = runs_page(runs, _dataset_finder(args))
+    return text, [f"{run.listed.name}: {sentence}" for run in runs for sentence in run.notes]
 
 
 def _dataset_finder(args: argparse.Namespace) -> Callable[[Path], Any]:

@@ -18,7 +18,7 @@ function frame(parent, [x, y, width, height], kind) {
 }
 
 // An image with the boxes of one mistake; `whole` shows all of it and all other boxes as well.
-function scene(example, whole = false, shown = { truth: true, found: true }) {
+function scene(example, whole = false, shown = { truth: true, found: true }, rows = null) {
   const picture = pictures[example.image];
   const { width, height } = picture, box = whole ? [0, 0, width, height] : region(example, picture);
   const svg = node("svg", { viewBox: box.join(" "), role: "img", "aria-label": sentence(example) });
@@ -28,13 +28,24 @@ function scene(example, whole = false, shown = { truth: true, found: true }) {
     frame(svg, [x, y, w, h], crowd ? "truth crowd" : "truth");
     node("title", {}, svg.lastChild, `${names[label]}${crowd ? " (crowd)" : ""}`);
   }
-  if (whole && shown.found) for (const [label, score, x, y, w, h, right] of picture.found) {
+  if (whole && shown.found) for (const [label, score, x, y, w, h, right] of rows || picture.found) {
     frame(svg, [x, y, w, h], right ? "found right" : "found");
     node("title", {}, svg.lastChild, `${names[label]} ${score.toFixed(2)}`);
   }
   if (example.object && (!whole || shown.truth)) frame(svg, example.object.slice(-4), "truth strong");
   if (example.found && (!whole || shown.found)) frame(svg, example.found.slice(-4), "mistake");
   return svg;
+}
+
+// What stands for an example: one scene, or one of each run, side by side.
+function scenes(example, whole, shown) {
+  if (!example.rows) return [scene(example, whole, shown)];
+  return example.rows.map((rows, i) => {
+    const figure = node("figure");
+    figure.append(scene({ ...example, found: null, object: null, rows: null }, true, shown, rows));
+    node("figcaption", {}, figure, `${example.runs[i]}: F1 ${(100 * example.scores[i]).toFixed(0)}`);
+    return figure;
+  });
 }
 
 // The surroundings of a mistake: boxes with as much again around them, not less than a third of the image.
@@ -50,6 +61,7 @@ function region(example, { width, height }) {
 
 function sentence(example) {
   const parts = [];
+  if (example.scores) return `F1 ${example.scores.map(each => (100 * each).toFixed(0)).join(" → ")}`;
   if (example.found) parts.push(`${names[example.found[0]]} ${example.found[1].toFixed(2)}`);
   if (example.object) {
     const name = names[example.object[0]];
@@ -65,7 +77,7 @@ function gallery(holder, examples) {
   if (!list.length) { node("p", { class: "soft" }, holder, "None."); return; }
   list.forEach((example, place) => {
     const card = node("button", { type: "button", class: "card" }, holder);
-    card.append(scene(example));
+    card.append(...scenes(example));
     const picture = pictures[example.image];
     node("span", {}, card, sentence(example));
     node("small", { class: "soft" }, card, picture.src ? picture.file : `${picture.file}: no picture`);
@@ -82,7 +94,7 @@ function view(list, place) {
 function show() {
   const example = viewer.list[viewer.place], picture = pictures[example.image];
   at("viewer-title").textContent = sentence(example);
-  at("viewer-stage").replaceChildren(scene(example, true, { truth: at("viewer-truth").checked, found: at("viewer-found").checked }));
+  at("viewer-stage").replaceChildren(...scenes(example, true, { truth: at("viewer-truth").checked, found: at("viewer-found").checked }));
   const where = `${picture.file}, image ${picture.id}, ${viewer.place + 1} of ${viewer.list.length}`;
   at("viewer-text").textContent = picture.why ? `${where}. ${picture.why}` : where;
   const layers = data.layers && data.layers[example.image];

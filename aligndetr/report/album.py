@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from aligndetr.analysis import Matches
 from aligndetr.data import read_image
+from aligndetr.data.records import Record
 from aligndetr.errors import UserError
-from aligndetr.report.reported_run import Judged
 
 LONGEST_SIDE, QUALITY = 560, 80
 ROOM = 4_500_000  # characters of all pictures
@@ -23,15 +25,21 @@ class Album:
     """Collects images in the order of their importance; each is there once.
 
     Args:
-        judged: whose images, objects and detections these are.
+        matches: objects and detections.
+        records: of all images, in the order of `Matches.image_ids`.
+        thresholds: (K,) lowest score of a detection that is shown, of each class.
         room: characters that all pictures together may take.
     """
 
-    def __init__(self, judged: Judged, room: int = ROOM) -> None:
-        self._judged, self._left = judged, room
-        self._matches = judged.analysis.matches
-        self._thresholds = np.asarray(judged.analysis.thresholds)
-        self._kept = self._matches.found.score >= self._thresholds[self._matches.found.label]
+    def __init__(
+        self,
+        matches: Matches,
+        records: Sequence[Record],
+        thresholds: Sequence[float],
+        room: int = ROOM,
+    ) -> None:
+        self._matches, self._records, self._left = matches, records, room
+        self._kept = matches.found.score >= np.asarray(thresholds)[matches.found.label]
         self._entries: dict[int, dict[str, Any]] = {}
 
     @property
@@ -58,7 +66,7 @@ class Album:
         return self._entries
 
     def _entry(self, place: int) -> dict[str, Any]:
-        record = self._judged.records[place]
+        record = self._records[place]
         source, why = self._picture(record)
         return {
             "id": record["image_id"],
@@ -68,7 +76,7 @@ class Album:
             "src": source,
             "why": why,
             "truth": self._truth(place),
-            "found": self._found(place),
+            "found": self.found(place),
         }
 
     def _picture(self, record: dict[str, Any]) -> tuple[str | None, str | None]:
@@ -92,7 +100,8 @@ class Album:
             [int(objects.label[i]), *xywh(objects.boxes[i]), bool(objects.crowd[i])] for i in chosen
         ]
 
-    def _found(self, place: int) -> list[list[Any]]:
+    def found(self, place: int) -> list[list[Any]]:
+        """Rows of an image's detections, see `content`."""
         found, hit = self._matches.found, self._matches.hit[self._matches.place(0.5)]
         chosen = np.flatnonzero((found.image == place) & self._kept)[:MOST_BOXES]
         return [

@@ -14,10 +14,12 @@ import numpy as np
 
 from aligndetr.analysis import Analysis, analyze
 from aligndetr.analysis.stored import (
+    PREDICTIONS_PLACES,
     dataset_of_run,
     find_predictions,
     objects_of,
     read_predictions,
+    records_of,
 )
 from aligndetr.data import DetectionDataset
 from aligndetr.data.records import Record
@@ -51,8 +53,7 @@ class Judged:
     @cached_property
     def records(self) -> list[Record]:
         """Of each image, in the order of `analysis.matches.image_ids`."""
-        by_id = {record["image_id"]: record for record in self.dataset}
-        return [by_id[image_id] for image_id in self.analysis.matches.image_ids.tolist()]
+        return records_of(self.dataset, self.analysis.matches)
 
 
 @dataclass
@@ -88,7 +89,9 @@ def reported_run(
     rounds: int = ROUNDS,
     running: bool | None = None,
 ) -> ReportedRun:
-    """Read the folder of a run: ours, or detectron2's or detrex' with files of the same names.
+    """A run with the analysis of its predictions.
+
+    The folder may be one of detectron2 or detrex, whose files have the same names.
 
     Args:
         folder: of the run.
@@ -99,19 +102,36 @@ def reported_run(
     Raises:
         UserError: nothing there is of a run. What is there and cannot be used is noted instead.
     """
+    run = recorded_run(folder, running)
+    path = run.listed.folder
+
+    def judge() -> Judged:
+        return judged(find_predictions(path), find_dataset(path), rounds)
+
+    run.judged = run.tried("No analysis of the predictions", judge)
+    run.notes += _disagreement(run)
+    return run
+
+
+def recorded_run(folder: str | os.PathLike, running: bool | None = None) -> ReportedRun:
+    """A run without an analysis of its predictions.
+
+    Args:
+        folder: of the run.
+        running: see `read_run`.
+
+    Raises:
+        UserError: nothing there is of a run.
+    """
     path = Path(folder).expanduser()
     if not path.is_dir():
         raise UserError(f"{folder}: no such folder; give that of a run")
-    run = ReportedRun(read_run(path, path, running))
-    predictions = run.tried("No analysis of the predictions", lambda: find_predictions(path))
-    known = (METRICS_FILE, CONFIG_FILE, RESULTS_FILE)
-    if predictions is None and not any((path / name).exists() for name in known):
+    known = (METRICS_FILE, CONFIG_FILE, RESULTS_FILE, *PREDICTIONS_PLACES)
+    if not any((path / name).exists() for name in known):
         raise UserError(f"{folder}: no run there; a run's folder holds {METRICS_FILE}")
+    run = ReportedRun(read_run(path, path, running))
     run.results = run.tried("No results", lambda: _tables(path / RESULTS_FILE)) or {}
     run.environment = run.tried("No environment", lambda: _mapping(path / ENVIRONMENT_FILE)) or {}
-    if predictions is not None:
-        judge = lambda: judged(predictions, find_dataset(path), rounds)  # noqa: E731
-        run.judged = run.tried("No analysis of the predictions", judge)
     run.notes += _remarks(run)
     return run
 
@@ -150,7 +170,7 @@ def _remarks(run: ReportedRun) -> list[str]:
     for name, count in count_not_finite(listed.folder / METRICS_FILE).items():
         values = "value is" if count == 1 else "values are"
         remarks.append(f"{name}: {count} recorded {values} not finite and left out of the curves.")
-    return remarks + _disagreement(run)
+    return remarks
 
 
 def _disagreement(run: ReportedRun) -> list[str]:

@@ -86,7 +86,7 @@ def curves_section(run: ReportedRun) -> Section:
     body = [
         element(
             "div",
-            element("div", element("h3", each["title"]), _views(each), class_="bar"),
+            element("div", element("h3", each["title"]), views_of(each), class_="bar"),
             chart(each["id"], f"{each['title']} over iterations"),
         )
         for each in found
@@ -96,7 +96,8 @@ def curves_section(run: ReportedRun) -> Section:
     return Section("curves", "Curves", [told, columns] if found else [], {"charts": found})
 
 
-def _views(each: dict[str, Any]) -> Markup:
+def views_of(each: dict[str, Any]) -> Markup:
+    """A choice of the views of a chart that has several."""
     if len(each["views"]) < 2:
         return Markup("")
     options = [
@@ -110,7 +111,7 @@ def judged_sections(judged: Judged) -> tuple[Album, list[Section]]:
     """Sections on stored predictions, and the pictures that they lead to."""
     analysis = judged.analysis
     mistakes, cells = worst_mistakes(analysis.matches), confused(analysis)
-    album = Album(judged)
+    album = Album(analysis.matches, judged.records, analysis.thresholds)
     for rank in range(max(map(len, mistakes.values()), default=0)):
         for examples in mistakes.values():
             if rank < len(examples):
