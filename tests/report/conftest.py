@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -75,25 +76,31 @@ def write_metrics(path, last=40, precision=50.0):
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
+def make_run(root, name="run", data="data", shift=1, seed=3, extra=""):
+    """Write a run and its data, and return the run's folder."""
+    source, folder = root / data, root / name
+    folder.mkdir(parents=True)
+    known = (source / "truth.json").exists()
+    truth = json.loads((source / "truth.json").read_text()) if known else write_data(source)
+    found = write_predictions(folder / "coco_instances_results.json", truth, shift)
+    config = CONFIG.format(folder=source).replace("seed: 3", f"seed: {seed}")
+    (folder / "config.yaml").write_text(config + extra)
+    metrics = coco_metrics(truth, found, ["cat", "dog < 3"])
+    write_metrics(folder / "metrics.json", precision=metrics["AP"])
+    (folder / "results.json").write_text(json.dumps({"bbox": metrics}))
+    (folder / "log.txt").write_text("[10:00:00] iter 40/40  epoch 1.00  0:00:01 left\n")
+    return folder
+
+
 @pytest.fixture
 def write_run(tmp_path):
-    """Writes a run and its data, and returns the run's folder."""
+    return partial(make_run, tmp_path)
 
-    def write(name="run", data="data", shift=1, seed=3, extra=""):
-        source, folder = tmp_path / data, tmp_path / name
-        folder.mkdir(parents=True)
-        known = (source / "truth.json").exists()
-        truth = json.loads((source / "truth.json").read_text()) if known else write_data(source)
-        found = write_predictions(folder / "coco_instances_results.json", truth, shift)
-        config = CONFIG.format(folder=source).replace("seed: 3", f"seed: {seed}")
-        (folder / "config.yaml").write_text(config + extra)
-        metrics = coco_metrics(truth, found, ["cat", "dog < 3"])
-        write_metrics(folder / "metrics.json", precision=metrics["AP"])
-        (folder / "results.json").write_text(json.dumps({"bbox": metrics}))
-        (folder / "log.txt").write_text("[10:00:00] iter 40/40  epoch 1.00  0:00:01 left\n")
-        return folder
 
-    return write
+@pytest.fixture(scope="session")
+def shared_run(tmp_path_factory):
+    """A function like `write_run`, for runs that several tests only read."""
+    return partial(make_run, tmp_path_factory.mktemp("shared"))
 
 
 def page_data(page):
