@@ -13,6 +13,9 @@ import aligndetr
 package = Path(aligndetr.__file__).resolve().parent
 assert package.is_relative_to(Path(sys.argv[1]).resolve()), f"imported from {package}"
 
+for name in ("page.css", "viewer.html", "run_page.js", "echarts/echarts.common.min.js"):
+    assert (package / "report" / name).is_file(), f"the wheel has no report/{name}"
+
 code = """
 import torch
 from aligndetr.layers.ms_deform_attn import ms_deform_attn

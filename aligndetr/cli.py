@@ -35,6 +35,7 @@ COMMANDS = {
     "analyze": "errors, thresholds, calibration of stored predictions",
     "stability": "how much matching and results move: layers, padding",
     "watch": "follow a run in the terminal",
+    "report": "one page that shows a run, or several: curves, errors, images",
     "runs": "list runs and their figures, or where a loss comes from",
     "compare": "compare runs of several methods over their seeds",
 }

@@ -18,6 +18,7 @@ ORDER = (  # a room imports from rooms of the lines above only, not even from th
     ("criterions", "visualization"),
     ("modeling", "analysis"),
     ("interop", "explanation", "doctor"),
+    ("report",),
     ("engine",),
     ("configs", "predictor"),
     ("projects", "commands"),

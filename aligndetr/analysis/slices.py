@@ -37,6 +37,14 @@ class Slice:
     recall: np.ndarray
 
     @property
+    def label(self) -> str:
+        """The range in words, such as "16 to 32"."""
+        if self.high <= 1e-9:
+            return "0"
+        low = "0" if self.low <= 1e-9 else f"{self.low:g}"
+        return f"from {low}" if np.isinf(self.high) else f"{low} to {round(self.high, 6):g}"
+
+    @property
     def average(self) -> float:
         """Average recall (AR), the mean over the thresholds."""
         return float(self.recall.mean())

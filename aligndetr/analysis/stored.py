@@ -7,15 +7,20 @@ import os
 from pathlib import Path
 from typing import Any
 
+from omegaconf import OmegaConf
+
+from aligndetr.analysis.matches import Matches, match
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.trust import check_trust
 from aligndetr.data import DetectionDataset
 from aligndetr.data.coco_json import parse_json
+from aligndetr.data.records import Record
 from aligndetr.errors import DataError
 from aligndetr.evaluation.coco import PREDICTIONS_FILE
-from aligndetr.evaluation.comparison import CONFIG_FILE
 from aligndetr.evaluation.ground_truth import load_ground_truth
+from aligndetr.evaluation.run_files import CONFIG_FILE
 
+PREDICTIONS_PLACES = (PREDICTIONS_FILE, f"inference/{PREDICTIONS_FILE}")  # ours, detectron2's
 KEYS = ("image_id", "category_id", "bbox", "score")
 
 
@@ -28,10 +33,9 @@ def find_predictions(path: str | os.PathLike) -> Path:
     path = Path(path)
     if not path.is_dir():
         return path
-    places = [path / PREDICTIONS_FILE, path / "inference" / PREDICTIONS_FILE]
-    for place in places:
-        if place.exists():
-            return place
+    for place in PREDICTIONS_PLACES:
+        if (path / place).exists():
+            return path / place
     raise DataError(
         f"{path} has no {PREDICTIONS_FILE}: was it evaluated? `aligndetr eval --checkpoint` of one "
         "of its checkpoints writes it"
@@ -48,7 +52,11 @@ def dataset_of_run(folder: str | os.PathLike) -> DetectionDataset:
     path = Path(folder) / CONFIG_FILE
     if not path.exists():
         raise DataError(f"there is no {path}: name the ground truth by --json-file")
-    node = LazyConfig.read(path).dataloader.test.dataset
+    node = OmegaConf.select(LazyConfig.read(path), "dataloader.test.dataset")
+    if node is None:
+        raise DataError(
+            f"{path} has no dataloader.test.dataset: name the ground truth by --json-file"
+        )
     check_trust(node, path)
     return instantiate(node)
 
@@ -56,6 +64,22 @@ def dataset_of_run(folder: str | os.PathLike) -> DetectionDataset:
 def objects_of(dataset: DetectionDataset) -> dict[str, list[dict]]:
     """All objects of a dataset, see `evaluation.ground_truth`."""
     return load_ground_truth(dataset, {record["image_id"] for record in dataset})
+
+
+def records_of(dataset: DetectionDataset, matches: Matches) -> list[Record]:
+    """Records of the images, in the order of `Matches.image_ids`."""
+    by_id = {record["image_id"]: record for record in dataset}
+    return [by_id[image_id] for image_id in matches.image_ids.tolist()]
+
+
+def matches_of_run(folder: str | os.PathLike, dataset: DetectionDataset) -> Matches:
+    """A run's stored predictions, matched with the objects of a dataset.
+
+    Raises:
+        DataError: see `find_predictions` and `read_predictions`.
+    """
+    truth = objects_of(dataset)
+    return match(truth, read_predictions(find_predictions(folder), truth))
 
 
 def read_predictions(

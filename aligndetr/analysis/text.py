@@ -97,7 +97,7 @@ def _confused(analysis: Analysis) -> list[str]:
 def _slices(name: str, parts: Sequence[Slice]) -> list[str]:
     rows = [
         [
-            _edges(part),
+            part.label,
             str(part.objects),
             *(_number(100 * value) for value in (part.recall[0], part.recall[5], part.average)),
         ]
@@ -132,13 +132,6 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """The first column to the left, the others to the right."""
     sides = ["left", *["right"] * (len(headings) - 1)]
     return text_table(list(zip(headings, sides, strict=True)), rows)
-
-
-def _edges(part: Slice) -> str:
-    if part.high <= 1e-9:
-        return "0"
-    low = "0" if part.low <= 1e-9 else f"{part.low:g}"
-    return f"from {low}" if math.isinf(part.high) else f"{low} to {round(part.high, 6):g}"
 
 
 def _range(interval: Interval) -> str:

@@ -170,16 +170,9 @@ def format_image_intervals(methods: list[Any]) -> str:
 
 def _matches(run: Any) -> Any:
     """Of a run's stored predictions with the test data of its config."""
-    from aligndetr.analysis.matches import match
-    from aligndetr.analysis.stored import (
-        dataset_of_run,
-        find_predictions,
-        objects_of,
-        read_predictions,
-    )
+    from aligndetr.analysis.stored import dataset_of_run, matches_of_run
 
-    truth = objects_of(dataset_of_run(run.folder))
-    return match(truth, read_predictions(find_predictions(run.folder), truth))
+    return matches_of_run(run.folder, dataset_of_run(run.folder))
 
 
 def _aligned(rows: list[list[str]]) -> str:

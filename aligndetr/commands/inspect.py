@@ -61,16 +61,13 @@ def run(args: argparse.Namespace) -> int:
         UserError: no such image, query or layer, or config, data or checkpoint are wrong.
     """
     from aligndetr.config import instantiate
-    from aligndetr.data.images import read_image
-    from aligndetr.explanation import inspect_image
+    from aligndetr.explanation.inspection_record import inspect_record
 
     config = load_config(args)
     dataset, record = _find_record(args, config)
     model = _load_model(args, config, dataset)
     mapper = instantiate(config.dataloader.test.mapper)
-    mapper.is_train = "annotations" in record
-    image = read_image(record["file_name"])
-    inspection = inspect_image(model, mapper(record), image, model.class_names, args.threshold)
+    inspection = inspect_record(model, mapper, record, args.threshold)
     number = f" (id {record['image_id']})" if "image_id" in record else ""
     file = Path(record["file_name"]).name
     title = f"{Path(split_words(args).config or args.checkpoint).stem} on {file}{number}"

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aligndetr.engine.loss_balance import LossBalance
-    from aligndetr.engine.runs import ListedRun
+    from aligndetr.evaluation.runs import ListedRun
 
 COLUMNS = ("run", "iter", "AP", "AP50", "best", "loss", "seed", "time", "state")
 LEFT = ("run", "state")
@@ -58,8 +58,8 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: there are no runs, none fits, or none has a key.
     """
-    from aligndetr.engine.runs import find_runs
     from aligndetr.errors import UserError
+    from aligndetr.evaluation.runs import find_runs
 
     runs = find_runs(args.folder)
     chosen = runs

@@ -84,7 +84,7 @@ def describe(status: RunStatus) -> list[str]:
 def _sentence(status: RunStatus) -> str:
     """What the run is doing."""
     from aligndetr.engine import run_status as states
-    from aligndetr.engine.run_folder import CONFIG_FILE
+    from aligndetr.evaluation.run_files import CONFIG_FILE
 
     ago = f"{timedelta(seconds=round(status.age))} ago"
     config = status.folder / CONFIG_FILE

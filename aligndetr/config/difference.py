@@ -29,12 +29,17 @@ def differences(first: DictConfig, second: DictConfig) -> list[Difference]:
     What is written as an interpolation is compared as such: the value that it takes from
     elsewhere differs there. A class or function that has moved between versions is the same one.
     """
-    here, there = (dict(_values(to_plain(config), "")) for config in (first, second))
+    here, there = map(values_by_key, (first, second))
     return [
         Difference(key, here.get(key, ABSENT), there.get(key, ABSENT))
         for key in {**there, **here}
         if not _same(here.get(key, ABSENT), there.get(key, ABSENT))
     ]
+
+
+def values_by_key(config: DictConfig) -> dict[str, object]:
+    """The plain values of a config by their dotted keys; a list of plain values is one of them."""
+    return dict(_values(to_plain(config), ""))
 
 
 def _values(value: object, path: str) -> Iterator[tuple[str, object]]:

@@ -21,8 +21,8 @@ from aligndetr.engine.finite import describe_nonfinite, infinite_buffers
 from aligndetr.engine.optimizer import check_moments
 from aligndetr.engine.plan import whole_number
 from aligndetr.engine.random_state import RandomState
-from aligndetr.engine.run_folder import CONFIG_FILE
 from aligndetr.errors import CheckpointError, TrainingError, UserError, some
+from aligndetr.evaluation.run_files import CONFIG_FILE
 from aligndetr.files import atomic_write
 
 if TYPE_CHECKING:

@@ -12,28 +12,26 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from aligndetr.distributed import on_main
-from aligndetr.engine.run_folder import (
-    METRICS_FILE,
-    held,
-    is_held,
-    logging_to,
-    make_run_folder,
-)
+from aligndetr.engine.run_folder import held, logging_to, make_run_folder
 from aligndetr.errors import UserError
+from aligndetr.evaluation.run_files import ENVIRONMENT_FILE, METRICS_FILE, RESULTS_FILE, is_held
+from aligndetr.report import REPORT_FILE
 
 logger = logging.getLogger(__name__)
 
 KEY = "train.output_dir"
-_KEPT = (METRICS_FILE, "model_*.pth", "results.json")  # a folder with one of them is used
+_KEPT = (METRICS_FILE, "model_*.pth", RESULTS_FILE)  # a folder with one of them is used
 _WRITTEN = (  # what --overwrite removes; config.yaml and log.txt are written anew
     *_KEPT,
     "coco_instances_results.json",
     "curves.png",
+    ENVIRONMENT_FILE,
     "events.out.tfevents.*",
     "last_checkpoint",
     "nonfinite_*.pth",
     "pictures/image_*.png",
     "pictures/predictions.png",
+    REPORT_FILE,
 )
 
 

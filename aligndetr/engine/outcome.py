@@ -6,38 +6,49 @@ import json
 import logging
 from pathlib import Path
 
+from omegaconf import DictConfig
+
 from aligndetr.engine.checkpoint import last_checkpoint
 from aligndetr.engine.evaluating import Evaluation
-from aligndetr.engine.run_folder import LOG_FILE, METRICS_FILE
+from aligndetr.engine.final_report import write_report
 from aligndetr.errors import DataError
 from aligndetr.evaluation import Results
+from aligndetr.evaluation.run_files import BEST_WEIGHTS, LOG_FILE, METRICS_FILE, RESULTS_FILE
 from aligndetr.files import atomic_write
 
 logger = logging.getLogger(__name__)
 
-RESULTS_FILE, CURVES_FILE, PICTURES_FOLDER = "results.json", "curves.png", "pictures"
+CURVES_FILE, PICTURES_FOLDER = "curves.png", "pictures"
 
 
-def write_training(folder: Path, results: Results, evaluation: Evaluation | None) -> None:
+def write_training(
+    folder: Path, results: Results, evaluation: Evaluation | None, config: DictConfig
+) -> None:
     """Write what is left to write of a training, and print where everything is."""
+    _write_numbers(folder, results)
     places = {
         "checkpoint": last_checkpoint(folder),
         "log": folder / LOG_FILE,
-        "best checkpoint": folder / "model_best.pth",
+        "best checkpoint": folder / BEST_WEIGHTS,
         "pictures": evaluation and evaluation.draw(folder / PICTURES_FOLDER),
         "curves": _draw_curves(folder),
+        "report": write_report(folder, config, evaluation),
     }
     for name, path in places.items():
         if path is not None and path.exists():
             print(f"{name + ':':<17}{path}")
-    write_results(folder, results)
+    print(last_line(results, folder), flush=True)
 
 
 def write_results(folder: Path, results: Results) -> None:
     """All numbers as `results.json`, the most important ones as the last line of the output."""
+    _write_numbers(folder, results)
+    print(last_line(results, folder), flush=True)
+
+
+def _write_numbers(folder: Path, results: Results) -> None:
     with atomic_write(folder / RESULTS_FILE) as file:
         json.dump(results, file, indent=1)
-    print(last_line(results, folder), flush=True)
 
 
 def last_line(results: Results, folder: Path) -> str:

@@ -25,6 +25,7 @@ from aligndetr.engine.loaders_from_config import (
     load_dataset,
 )
 from aligndetr.engine.lr_schedule import LRMultiplier
+from aligndetr.engine.machine import write_environment
 from aligndetr.engine.model import build_model, load_model
 from aligndetr.engine.observers import build_observers
 from aligndetr.engine.optimizer import build_optimizer, settings_kept
@@ -33,13 +34,14 @@ from aligndetr.engine.plan import Plan, settled_plan, whole_number
 from aligndetr.engine.process import prepare_process
 from aligndetr.engine.random_state import seed_everything
 from aligndetr.engine.resume_point import ResumePoint, find_resume_point
-from aligndetr.engine.run_folder import CONFIG_FILE, logging_to, make_run_folder
+from aligndetr.engine.run_folder import logging_to, make_run_folder
 from aligndetr.engine.sections import EVALUATED, TRAINED, checked_copy
 from aligndetr.engine.trainer import Trainer
 from aligndetr.engine.trainer_from_config import build_trainer
 from aligndetr.engine.writers import build_writers
 from aligndetr.errors import ConfigError, UserError
 from aligndetr.evaluation import Results
+from aligndetr.evaluation.run_files import CONFIG_FILE
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +89,7 @@ def train(config: DictConfig, resume: bool = False, overwrite: bool = False) -> 
         if overwrite:
             on_main(lambda: remove_earlier_run(folder))
         checkpointer = build_checkpointer(config, folder, trainer, scheduler, ema)
+        on_main(lambda: write_environment(folder, model))
         evaluating = hooks.EvalHook(plan.eval_period, evaluation)
         trainer.register_hooks(
             [
@@ -116,7 +119,7 @@ def train(config: DictConfig, resume: bool = False, overwrite: bool = False) -> 
         else:
             logger.info("training is finished; evaluating what it reached")
             results = evaluation() if evaluation else {}
-        on_main(lambda: write_training(folder, results, evaluation))
+        on_main(lambda: write_training(folder, results, evaluation, config))
         return results
 
 

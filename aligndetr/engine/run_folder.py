@@ -15,14 +15,9 @@ from typing import IO, TextIO
 
 from aligndetr.distributed import is_main, on_main, rank
 from aligndetr.errors import UserError
+from aligndetr.evaluation.run_files import CAN_LOCK, CONFIG_FILE, LOCK_FILE, LOG_FILE, try_to_lock
 from aligndetr.files import reason_and_remedy, writing
 
-try:
-    import fcntl
-except ImportError:  # not Unix: nothing is locked
-    fcntl = None
-
-CONFIG_FILE, LOG_FILE, METRICS_FILE, LOCK_FILE = "config.yaml", "log.txt", "metrics.json", ".lock"
 WARNED = "warning: "  # begins a warning in the log, after its time
 _AGAIN_S = 0.2
 
@@ -73,38 +68,17 @@ def held(folder: Path) -> Iterator[None]:
             )
 
 
-def is_held(folder: Path) -> bool:
-    """Whether another process trains there."""
-    try:
-        file = open(folder / LOCK_FILE, "r+", encoding="utf-8")  # noqa: SIM115
-    except OSError:
-        return False
-    with file:
-        try:
-            _try_to_lock(file)
-        except (BlockingIOError, PermissionError):
-            return True
-        except OSError:
-            return False
-    return False
-
-
-def _try_to_lock(file: IO[str]) -> None:
-    if fcntl is not None:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # children do not inherit this kind
-
-
 def _lock_soon(file: IO[str]) -> None:
     """Lock it; whoever asks `is_held` holds it himself for an instant."""
     try:
-        _try_to_lock(file)
+        try_to_lock(file)
     except (BlockingIOError, PermissionError):
         time.sleep(_AGAIN_S)
-        _try_to_lock(file)
+        try_to_lock(file)
 
 
 def _lock(file: IO[str], folder: Path) -> None:
-    if fcntl is None:
+    if not CAN_LOCK:
         return
     try:
         _lock_soon(file)

@@ -9,12 +9,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aligndetr.engine.run_folder import CONFIG_FILE, LOG_FILE, METRICS_FILE, WARNED, is_held
-from aligndetr.engine.runs import FINISHED, RUNNING, ListedRun, read_run
+from aligndetr.engine.run_folder import WARNED
+from aligndetr.evaluation.run_files import (
+    CONFIG_FILE,
+    FINAL_WEIGHTS,
+    LOG_FILE,
+    METRICS_FILE,
+    RESULTS_FILE,
+    is_held,
+)
+from aligndetr.evaluation.runs import FINISHED, RUNNING, ListedRun, read_run
 
 NOT_BEGUN, STARTING, STOPPED, DEAD = "not begun", "starting", "stopped", "dead"
 ENDED = (FINISHED, STOPPED, DEAD)
-_FILES = (METRICS_FILE, LOG_FILE, CONFIG_FILE, "results.json", "model_final.pth")
+_FILES = (METRICS_FILE, LOG_FILE, CONFIG_FILE, RESULTS_FILE, FINAL_WEIGHTS)
 _STOP = re.compile(r"^\[[\d:]+\] stopped after iteration \d+: (.*)$", re.MULTILINE)
 _WARNING = re.compile(rf"^\[[\d:]+\] {WARNED}.*$", re.MULTILINE)
 

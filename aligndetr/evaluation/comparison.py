@@ -12,8 +12,7 @@ import numpy as np
 
 from aligndetr.errors import UserError
 from aligndetr.evaluation.history import Series, read_metrics
-
-METRICS_FILE, CONFIG_FILE = "metrics.json", "config.yaml"
+from aligndetr.evaluation.run_files import CONFIG_FILE, METRICS_FILE
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,36 @@ def read_metrics(path: str | os.PathLike) -> dict[str, Series]:
     if not values:
         raise DataError(f"{path} holds no metrics")
     return {name: _series(points) for name, points in values.items()}
+
+
+def count_not_finite(path: str | os.PathLike) -> dict[str, int]:
+    """How often a metric was NaN or infinite (`null`, as our runs write it), if it was.
+
+    A class without objects has no AP at all, which is no defect: such metrics do not count.
+
+    Args:
+        path: `metrics.json`; none there counts nothing.
+    """
+    try:
+        lines = Path(path).read_bytes().splitlines()
+    except OSError:
+        return {}
+    counts: dict[str, int] = {}
+    for line in lines:
+        try:
+            entry = json.loads(line)
+            found = [name for name, value in entry.items() if _is_lost(value)]
+        except (ValueError, AttributeError, RecursionError):
+            continue
+        for name in found:
+            counts[name] = counts.get(name, 0) + 1
+    return {
+        name: count for name, count in counts.items() if "/" not in name or name.endswith("/AP")
+    }
+
+
+def _is_lost(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and not math.isfinite(value))
 
 
 def _numbers(line: bytes) -> dict[str, tuple[int, float]]:

@@ -35,6 +35,7 @@ train = {
     "diagnosis": [],  # measures beside the evaluator's: alignment, analysis
     "matching_stability": {"enabled": False, "images": 500},  # objects that change their query
     "pictures": {"every": 0, "images": 4},  # evaluations between those sent to writers; 0: none
+    "report": {"enabled": True},  # report.html at the end: curves, errors, images
     "hooks": [],  # your own, such as L(MyHook)(...)
     "writers": [],  # your own, likewise
     "wandb": {"enabled": False, "params": {"dir": "./wandb_output", "project": "aligndetr"}},

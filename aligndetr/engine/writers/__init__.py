@@ -6,12 +6,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from aligndetr.config import instantiate
 from aligndetr.engine.plan import Plan
-from aligndetr.engine.run_folder import CONFIG_FILE, METRICS_FILE
 from aligndetr.engine.writers.base import Writer
 from aligndetr.engine.writers.console import BarWriter, LineWriter, console_writer
 from aligndetr.engine.writers.jsonl import JSONLinesWriter
 from aligndetr.engine.writers.tensorboard import TensorBoardWriter, tensorboard_installed
 from aligndetr.engine.writers.wandb import WandbWriter
+from aligndetr.evaluation.run_files import CONFIG_FILE, METRICS_FILE
 
 
 def build_writers(config: DictConfig, folder: Path, plan: Plan) -> list[Writer]:

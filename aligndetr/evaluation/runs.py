@@ -13,14 +13,19 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from aligndetr.config import LazyConfig
-from aligndetr.engine.outcome import RESULTS_FILE
-from aligndetr.engine.run_folder import CONFIG_FILE, LOG_FILE, METRICS_FILE, is_held
 from aligndetr.errors import ConfigError, DataError, UserError
 from aligndetr.evaluation.comparison import Run
 from aligndetr.evaluation.history import read_metrics
+from aligndetr.evaluation.run_files import (
+    CONFIG_FILE,
+    FINAL_WEIGHTS,
+    LOG_FILE,
+    METRICS_FILE,
+    RESULTS_FILE,
+    is_held,
+)
 
 RUNNING, FINISHED, INTERRUPTED = "running", "finished", "interrupted"
-FINAL_WEIGHTS = "model_final.pth"
 _LENGTH = re.compile(r"^\[[\d:]+\] (?:iter \d+/)?(\d+)(?: iterations(?: =|:)|  )", re.MULTILINE)
 
 
@@ -95,12 +100,14 @@ def _folders(root: Path) -> Iterator[Path]:
             yield Path(path)
 
 
-def read_run(folder: Path, root: Path | None = None) -> ListedRun:
-    """A run with whatever of it can be read, also while it is being written.
+def read_run(folder: Path, root: Path | None = None, running: bool | None = None) -> ListedRun:
+    """A run with whatever of it can be read; nothing of it need be there.
 
     Args:
         folder: of the run.
         root: from where its name is seen; None: its own folder.
+        running: whether it still trains; None asks its lock. The process that holds the lock must
+            not: to look at it would release it.
     """
     root = folder if root is None else root
     config = _config(folder)
@@ -118,7 +125,7 @@ def read_run(folder: Path, root: Path | None = None) -> ListedRun:
         planned=_planned(folder, config),
         state="",
     )
-    run.state = _state(run)
+    run.state = RUNNING if (is_held(folder) if running is None else running) else _outcome(run)
     return run
 
 
@@ -149,9 +156,7 @@ def _planned(folder: Path, config: DictConfig) -> int | None:
         return None
 
 
-def _state(run: ListedRun) -> str:
-    if is_held(run.folder):
-        return RUNNING
+def _outcome(run: ListedRun) -> str:
     if run.planned is None:
         finished = (run.folder / FINAL_WEIGHTS).is_file()
     else:

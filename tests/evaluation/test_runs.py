@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from aligndetr.engine.runs import find_runs
 from aligndetr.errors import UserError
+from aligndetr.evaluation.runs import find_runs
 
 PLAN = "[10:00:00] {} iterations = 1.50 epochs of 8 images: steps of 4 images\n"
 LINE = "[10:00:09] iter {}/{}  epoch 1.00  0:00:01 left\n"
