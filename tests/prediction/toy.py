@@ -6,6 +6,7 @@ import numpy as np
 
 from aligndetr.prediction.detections import Detections
 from aligndetr.prediction.picture import Picture
+from aligndetr.prediction.result import Prediction
 from aligndetr.prediction.sources import Source
 
 
@@ -32,3 +33,11 @@ def source(name, *arrays):
             yield Picture(f"{name}{number}", Path(f"{name}{number}.png"), lambda array=array: array)
 
     return Source(name, pictures)
+
+
+def prediction(name="x.png", boxes=(), scores=(), classes=(), pixels=None, frame=None):
+    """Of a picture of 50 x 60 pixels, unless others are given."""
+    pixels = grey(0, 50, 60) if pixels is None else pixels
+    picture = Picture(name, Path(name), lambda: pixels, frame)
+    found = Detections.of(pixels.shape[:2], boxes, scores, classes)
+    return Prediction(picture, found, ["cat", "a/dog"], pixels)
