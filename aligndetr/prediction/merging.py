@@ -107,19 +107,24 @@ def _groups(seen: _Seen, frames: np.ndarray) -> list[list[int]]:
     """Rows that are one object; a group has no two of one view."""
     groups: list[list[int]] = []
     group_of = np.full(len(seen.boxes), -1)
-    taken = np.zeros((0, len(frames)), bool)  # by group and view
     for row in range(len(seen.boxes)):
-        before = np.flatnonzero(_agreement(seen, frames, row) >= SAME)
-        free = before[~taken[group_of[before], seen.views[row]]]
-        if len(free):
-            group_of[row] = group_of[free[0]]
-        else:
-            group_of[row] = len(groups)
-            groups.append([])
-            taken = np.concatenate([taken, np.zeros((1, len(frames)), bool)])
-        groups[group_of[row]].append(row)
-        taken[group_of[row], seen.views[row]] = True
-    return groups
+        agreeing = np.flatnonzero(_agreement(seen, frames, row) >= SAME)
+        group = [row]
+        for index in dict.fromkeys(group_of[agreeing].tolist()):
+            if _may_join(seen, group, groups[index]):
+                group, groups[index] = groups[index] + group, []
+        groups.append(sorted(group))
+        group_of[group] = len(groups) - 1
+    return sorted(group for group in groups if group)
+
+
+def _may_join(seen: _Seen, group: list[int], other: list[int]) -> bool:
+    """Whether they come from different views; ends of one object, which it joins, do not meet."""
+    if np.isin(seen.views[group], seen.views[other]).any():
+        return False
+    ends = group[:-1]  # the last one, which is new, agrees with the other group
+    meeting = areas(clipped(seen.boxes[ends][:, None], seen.boxes[other]))
+    return not meeting.any()
 
 
 def _agreement(seen: _Seen, frames: np.ndarray, row: int) -> np.ndarray:
