@@ -13,7 +13,7 @@ from aligndetr.analysis.calibrator import Calibrator
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.find_file import resolve_config
 from aligndetr.data.augmentation import apply_augmentations
-from aligndetr.engine.augmented_detector import Looks, augmented
+from aligndetr.engine.augmented_detector import ONE_LOOK, Looks, augmented
 from aligndetr.engine.model import load_model
 from aligndetr.engine.precision import Precision
 from aligndetr.engine.predicted_instances import PredictedInstances, detections_of, instances_of
@@ -53,7 +53,7 @@ class Predictor:
         calibrated: let `confident` replace scores by the IoU that they let expect, by what
             `aligndetr analyze --calibrator` stored in the checkpoint.
         precision: "fp32", "bf16", or, on a GPU, "fp16".
-        looks: test-time augmentation, see `Looks`; None: none.
+        looks: test-time augmentation.
 
     Attributes:
         model: the detector, in evaluation mode.
@@ -77,7 +77,7 @@ class Predictor:
         trust_config: bool = False,
         calibrated: bool = False,
         precision: str = "fp32",
-        looks: Looks | None = None,
+        looks: Looks = ONE_LOOK,
     ) -> None:
         if config is None:
             config = stored_config(checkpoint, trust_config)
@@ -98,7 +98,7 @@ class Predictor:
             )
         self._calibrator = self._read_calibrator(checkpoint) if calibrated else None
         self._mapper = instantiate(config.dataloader.test.mapper)
-        self.model = augmented(model, looks or Looks())
+        self.model = augmented(model, looks)
 
     def __call__(self, image: Any) -> PredictedInstances | list[PredictedInstances]:
         """Detect; all that the model says, however unsure it is, see `confident`.

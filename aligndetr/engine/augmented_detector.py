@@ -53,6 +53,9 @@ class Looks:
         return list(self) == [(1.0, False)]
 
 
+ONE_LOOK = Looks()
+
+
 class AugmentedDetector(nn.Module):
     """Runs a detector on scaled and mirrored images, and merges what it says.
 
@@ -103,7 +106,7 @@ def read_looks(config: DictConfig) -> Looks:
         ConfigError: there is something else.
     """
     node = OmegaConf.select(config, KEY)
-    values = {} if node is None else OmegaConf.to_container(node)
+    values = OmegaConf.to_container(node) if OmegaConf.is_config(node) else node or {}
     if not isinstance(values, Mapping) or values.keys() - {"flip", "scales"}:
         raise ConfigError(f"{KEY} is {values}; give {{flip: true, scales: [1.0]}}, or a part of it")
     scales = values.get("scales", (1.0,))

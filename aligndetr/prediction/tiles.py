@@ -88,10 +88,14 @@ class TiledDetector:
         return [self._in_tiles(image) for image in images]
 
     def _in_tiles(self, image: np.ndarray) -> Detections:
+        views, found = self.parts(image)
+        return merge(found, views, image.shape[:2])
+
+    def parts(self, image: np.ndarray) -> tuple[list[View], list[Detections]]:
+        """All views of an image, the whole of it first, and what was found in each."""
         size = image.shape[:2]
-        whole, scale = _reduced(image, self.tiles.side)
-        views = [View((0, 0, size[1], size[0]), scale)]
-        found = [self._moved(self.detect([whole])[0], size, (0, 0), 1 / scale)]
+        views = [View((0, 0, size[1], size[0]), self.tiles.side / max(size))]
+        found = [self.whole(image)]
         boxes = self.tiles.boxes(size)
         for start in range(0, len(boxes), self.batch_size):
             batch = boxes[start : start + self.batch_size]
@@ -99,7 +103,12 @@ class TiledDetector:
             for box, part in zip(batch, self.detect(crops), strict=True):
                 views.append(View(box))
                 found.append(self._moved(part, size, box[:2], 1.0))
-        return merge(found, views, size)
+        return views, found
+
+    def whole(self, image: np.ndarray) -> Detections:
+        """What is found in the image when it is made as small as a tile."""
+        small, scale = _reduced(image, self.tiles.side)
+        return self._moved(self.detect([small])[0], image.shape[:2], (0, 0), 1 / scale)
 
     def _moved(
         self, found: Detections, size: tuple[int, int], corner: tuple[int, int], scale: float

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aligndetr.errors import UserError
@@ -14,7 +14,8 @@ from aligndetr.prediction.tiles import TiledDetector, Tiles
 sides = st.integers(32, 300)
 
 
-@given(sides, st.floats(0, 0.9), st.integers(1, 1000), st.integers(1, 1000))
+@settings(deadline=None)
+@given(sides, st.floats(0, 0.9), st.integers(1, 400), st.integers(1, 400))
 def test_tiles_cover_the_image_and_overlap_as_much_as_asked(side, overlap, height, width):
     boxes = np.array(Tiles(side, overlap).boxes((height, width)))
     assert (boxes[:, :2] >= 0).all()
