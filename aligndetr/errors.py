@@ -73,6 +73,10 @@ class DataError(UserError):
     """A dataset, annotation or image is missing or broken."""
 
 
+class PixelsError(DataError, ValueError):
+    """What is given as an image has another shape or type than images have."""
+
+
 class CheckpointError(UserError):
     """A checkpoint is missing, broken or of another architecture."""
 

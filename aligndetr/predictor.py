@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
 
 from aligndetr.analysis.calibrator import Calibrator
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.find_file import resolve_config
 from aligndetr.data.augmentation import apply_augmentations
-from aligndetr.data.images import read_image, to_array
+from aligndetr.engine.augmented_detector import ONE_LOOK, Looks, augmented
 from aligndetr.engine.model import load_model
+from aligndetr.engine.precision import Precision
+from aligndetr.engine.predicted_instances import PredictedInstances, detections_of, instances_of
 from aligndetr.engine.stored_config import stored_config
-from aligndetr.errors import CheckpointError
+from aligndetr.errors import CheckpointError, DataError, UserError, some
+from aligndetr.interop.download import fetch
+from aligndetr.prediction.affordable import affordable_pixels
+from aligndetr.prediction.choice import DEFAULT_THRESHOLD, Choice, class_indices
+from aligndetr.prediction.detections import Detections
+from aligndetr.prediction.picture import upright_rgb
+from aligndetr.prediction.pipeline import Pipeline, raise_on
+from aligndetr.prediction.result import Prediction
+from aligndetr.prediction.sources import Sources, is_one_image
+from aligndetr.prediction.tiles import TiledDetector, Tiles
 from aligndetr.structures import Instances
 
-DEFAULT_THRESHOLD = 0.5
+__all__ = ["PredictedInstances", "Predictor", "upright_rgb"]
+
+PRECISIONS = {"fp32": None, "bf16": "bfloat16", "fp16": "float16"}
 
 
 class Predictor:
@@ -39,6 +52,8 @@ class Predictor:
         trust_config: let a .yaml config, which may be anybody's, call whatever it names.
         calibrated: let `confident` replace scores by the IoU that they let expect, by what
             `aligndetr analyze --calibrator` stored in the checkpoint.
+        precision: "fp32", "bf16", or, on a GPU, "fp16".
+        looks: test-time augmentation.
 
     Attributes:
         model: the detector, in evaluation mode.
@@ -50,6 +65,7 @@ class Predictor:
         ConfigError: the config is missing or broken.
         CheckpointError: the weights are missing, broken, or of another architecture; or there is
             no calibrator.
+        UserError: the device cannot compute in this precision.
     """
 
     def __init__(
@@ -60,30 +76,38 @@ class Predictor:
         weights: str | None = None,
         trust_config: bool = False,
         calibrated: bool = False,
+        precision: str = "fp32",
+        looks: Looks = ONE_LOOK,
     ) -> None:
         if config is None:
             config = stored_config(checkpoint, trust_config)
         elif not isinstance(config, Mapping):
             path = resolve_config(os.fspath(config))
             config = LazyConfig.load(path, trust_config=trust_config)
-        self.model = load_model(config, checkpoint, weights=weights, device=device)
-        self.class_names = self.model.class_names
-        self.operating_point = self.model.operating_point
+        model = load_model(config, checkpoint, weights=weights, device=device)
+        self.num_classes = model.num_classes
+        self.class_names = model.class_names
+        self.operating_point = model.operating_point
+        self._device = model.device
+        self._precision = _precision(precision, model.device)
         count = len(self.operating_point.thresholds) if self.operating_point else None
-        if count not in (None, self.model.num_classes):
+        if count not in (None, self.num_classes):
             raise CheckpointError(
                 f"{checkpoint} has thresholds of {count} classes, but the model has "
-                f"{self.model.num_classes}; fit them again by `aligndetr analyze`"
+                f"{self.num_classes}; fit them again by `aligndetr analyze`"
             )
         self._calibrator = self._read_calibrator(checkpoint) if calibrated else None
         self._mapper = instantiate(config.dataloader.test.mapper)
+        self.model = augmented(model, looks)
 
-    @torch.inference_mode()
-    def __call__(self, image: str | os.PathLike | Image.Image | np.ndarray) -> Instances:
-        """Detect.
+    def __call__(self, image: Any) -> PredictedInstances | list[PredictedInstances]:
+        """Detect; all that the model says, however unsure it is, see `confident`.
 
         Args:
-            image: a file, a Pillow image (EXIF rotation is applied), or (H, W, 3) uint8 RGB.
+            image: a file or URL, a Pillow image (EXIF rotation is applied), or an array of uint8:
+                (H, W, 3) RGB, (H, W) grey, (H, W, 4) RGBA, whose alpha is ignored. Of more than
+                one, a list, a folder, a pattern, a video, (B, H, W, 3), comes a list; `stream`
+                gives the same one by one.
 
         Returns:
             `pred_boxes` (xyxy pixels of the given image, upright), `scores`, `pred_classes`, on
@@ -91,15 +115,75 @@ class Predictor:
 
         Raises:
             DataError: the file is missing or broken.
-            ValueError: the array is not (H, W, 3) uint8.
+            PixelsError: the array is no image; also a ValueError.
         """
-        original = upright_rgb(image)
-        pixels = original[:, :, ::-1] if self._mapper.image_format == "BGR" else original
-        rng = np.random.default_rng(0)
-        resized, _ = apply_augmentations(self._mapper.augmentation, pixels, rng)
-        tensor = torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1)))
-        item = {"image": tensor, "height": original.shape[0], "width": original.shape[1]}
-        return self.model([item])[0]["instances"].to("cpu")
+        everything = Pipeline(self.detect, lambda found: found, 1, self.class_names)
+        results = [
+            PredictedInstances(
+                instances_of(each.found), each.picture, self.class_names, self._thresholds
+            )
+            for each in everything(Sources(image, fetch=fetch))
+        ]
+        return results[0] if is_one_image(image) else results
+
+    def stream(
+        self,
+        inputs: Any,
+        stride: int = 1,
+        failed: Callable[[str, DataError], None] = raise_on,
+        **options: Any,
+    ) -> Iterator[Prediction]:
+        """Detections that count, picture by picture, in constant memory.
+
+        Args:
+            inputs: see `Sources`.
+            stride: of videos, each so many-th frame.
+            failed: called with a name and an error when something cannot be read.
+            options: see `pipeline`.
+
+        Raises:
+            UserError: there is no such input, or what `failed` raises.
+        """
+        most = affordable_pixels() if options.get("tiles") else None
+        sources = Sources(inputs, stride=stride, most_pixels=most, fetch=fetch)
+        return self.pipeline(**options)(sources, failed)
+
+    def pipeline(
+        self,
+        batch_size: int = 1,
+        threshold: float | None = None,
+        classes: Sequence[str | int] | None = None,
+        tiles: Tiles | None = None,
+        suppress: Callable[[Detections], Detections] | None = None,
+    ) -> Pipeline:
+        """What turns sources into predictions.
+
+        Args:
+            batch_size: pictures of equal shape at once; with `tiles`, tiles.
+            threshold: see `confident`.
+            classes: those that count, by name or index; None: all.
+            tiles: cut images into these; None looks at them as a whole.
+            suppress: `Suppression` or `SoftSuppression`; None, as the model is trained for it.
+
+        Raises:
+            UserError: a class does not exist, or the batch size is none.
+        """
+        chosen = None
+        if classes is not None:
+            chosen = tuple(class_indices(classes, self.class_names, self.num_classes))
+        thresholds = self._thresholds if threshold is None else threshold
+        choose = Choice(thresholds, chosen, self._calibrator, suppress)
+        detect = self.detect
+        if tiles is not None:
+            detect = TiledDetector(detect, tiles, batch_size, choose.lowest)
+        return Pipeline(detect, choose, batch_size, self.class_names)
+
+    @torch.inference_mode()
+    def detect(self, images: Sequence[np.ndarray]) -> list[Detections]:
+        """All that the model says of (H, W, 3) uint8 RGB arrays of equal shape, as one batch."""
+        with self._precision.autocast():
+            outputs = self.model([self._item(image) for image in images])
+        return [detections_of(output["instances"]) for output in outputs]
 
     def confident(self, found: Instances, threshold: float | None = None) -> Instances:
         """Those of the detections that count.
@@ -112,14 +196,27 @@ class Predictor:
         Returns:
             With calibrated scores if the predictor has been asked for them.
         """
-        lowest = DEFAULT_THRESHOLD if threshold is None else threshold
-        if threshold is None and self.operating_point is not None:
-            lowest = torch.tensor(self.operating_point.thresholds)[found.pred_classes]
-        found = found[found.scores >= lowest]
+        choice = Choice(self._thresholds if threshold is None else threshold)
+        scores, classes = found.scores.numpy(), found.pred_classes.numpy()
+        found = found[torch.from_numpy(choice.mask(scores, classes))]
         if self._calibrator is not None:
             scores = self._calibrator(found.scores.numpy(), found.pred_classes.numpy())
             found.scores = torch.from_numpy(scores).to(found.scores)
-        return found
+        return found.all_shown() if isinstance(found, PredictedInstances) else found
+
+    @property
+    def _thresholds(self) -> float | tuple[float, ...]:
+        """Lowest scores that count, unless somebody says others."""
+        return (
+            DEFAULT_THRESHOLD if self.operating_point is None else self.operating_point.thresholds
+        )
+
+    def _item(self, image: np.ndarray) -> dict[str, Any]:
+        pixels = image[:, :, ::-1] if self._mapper.image_format == "BGR" else image
+        rng = np.random.default_rng(0)
+        resized, _ = apply_augmentations(self._mapper.augmentation, pixels, rng)
+        tensor = torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1)))
+        return {"image": tensor, "height": image.shape[0], "width": image.shape[1]}
 
     def _read_calibrator(self, checkpoint: str | os.PathLike) -> Calibrator:
         stored = self.operating_point and self.operating_point.calibrator
@@ -129,21 +226,16 @@ class Predictor:
             )
         return Calibrator.from_plain(stored)
 
+    def __repr__(self) -> str:
+        size = sum(parameter.numel() for parameter in self.model.parameters()) / 1e6
+        classes = some(self.class_names) if self.class_names else "without names"
+        of = f"{size:.1f} M parameters, {self.num_classes} classes ({classes})"
+        return f"Predictor({of}, on {self._device})"
 
-def upright_rgb(image: str | os.PathLike | Image.Image | np.ndarray) -> np.ndarray:
-    """(H, W, 3) uint8 RGB of a file, a Pillow image or an array, turned as EXIF says.
 
-    Raises:
-        DataError: the file is missing or broken.
-        ValueError: the array is not (H, W, 3) uint8.
-    """
-    if isinstance(image, Image.Image):
-        return to_array(ImageOps.exif_transpose(image))
-    if isinstance(image, str | os.PathLike):
-        return read_image(image)
-    image = np.asarray(image)
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
-        raise ValueError(
-            f"an image array must be (H, W, 3) uint8 RGB, got {image.shape} {image.dtype}"
-        )
-    return image
+def _precision(name: str, device: torch.device) -> Precision:
+    if name not in PRECISIONS:
+        raise UserError(f"no precision {name!r}; there are {', '.join(PRECISIONS)}")
+    if name == "fp16" and device.type != "cuda":
+        raise UserError(f"fp16 needs a GPU, and the device is {device.type}; bf16 works there too")
+    return Precision(device, PRECISIONS[name])

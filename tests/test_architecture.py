@@ -16,7 +16,7 @@ ORDER = (  # a room imports from rooms of the lines above only, not even from th
     ("config", "layers", "data"),
     ("matchers", "evaluation"),
     ("criterions", "visualization"),
-    ("modeling", "analysis"),
+    ("modeling", "analysis", "prediction"),
     ("interop", "explanation", "doctor"),
     ("report",),
     ("engine",),

@@ -1,6 +1,7 @@
 """From a checkpoint to boxes in pictures."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ from aligndetr.config import LazyConfig
 from aligndetr.config.find_file import resolve_config
 from aligndetr.data.mapper import DetrMapper
 from aligndetr.engine.operating_point import OperatingPoint, write_operating_point
-from aligndetr.errors import CheckpointError, ConfigError, DataError
+from aligndetr.errors import CheckpointError, ConfigError, DataError, UserError
 from aligndetr.predictor import Predictor, upright_rgb
+from aligndetr.visualization import draw_instances
 
 NAMES = ["disk", "square", "star"]
 
@@ -182,3 +184,103 @@ def test_calibrated_scores_are_asked_for(operated, photo, tiny_checkpoint):
 def test_thresholds_of_other_classes_are_refused(operated):
     with pytest.raises(CheckpointError, match="thresholds of 2 classes, but the model has 3"):
         Predictor("aligndetr_tiny", operated(classes=2)[0])
+
+
+def test_many_images_give_a_list(predictor, photo, tmp_path):
+    """Lists, folders, patterns, batches; each as it would be alone."""
+    mirrored = photo[:, ::-1]
+    for name, image in (("a", photo), ("b", mirrored)):
+        Image.fromarray(image).save(tmp_path / f"{name}.png")
+    alone = [predictor(photo), predictor(mirrored)]
+    for many in (
+        [photo, Image.fromarray(mirrored)],
+        tmp_path,
+        str(tmp_path / "*.png"),
+        np.stack([photo, mirrored]),
+    ):
+        found = predictor(many)
+        assert [same(a, b) for a, b in zip(found, alone, strict=True)] == [True, True]
+
+
+def test_grey_and_transparent_arrays(predictor, photo):
+    grey = photo[:, :, 0]
+    alpha = np.dstack([photo, grey])
+    assert same(predictor(grey), predictor(np.dstack([grey, grey, grey])))
+    assert same(predictor(alpha), predictor(photo))
+
+
+def test_a_batch_does_not_change_what_is_found(predictor, photo):
+    """Pictures of three shapes in batches of two, and one by one; rounding may differ."""
+    images = [photo, photo[:64], photo[:, ::-1], photo[:64, ::-1], photo[:, :64], photo[::-1]]
+    sizes = []
+    handle = predictor.model.register_forward_pre_hook(
+        lambda _, inputs: sizes.append([item["image"].shape for item in inputs[0]])
+    )
+    together = list(predictor.stream(images, batch_size=2, threshold=0.3))
+    handle.remove()
+    assert sorted(map(len, sizes)) == [1, 1, 2, 2]
+    assert all(len(set(batch)) == 1 for batch in sizes)  # nothing is padded
+    for one, many in zip(predictor.stream(images, threshold=0.3), together, strict=True):
+        assert one.found.classes.tolist() == many.found.classes.tolist() != []
+        np.testing.assert_allclose(one.found.boxes, many.found.boxes, atol=1e-3)
+        np.testing.assert_allclose(one.found.scores, many.found.scores, atol=1e-5)
+
+
+def test_a_stream_gives_what_counts(operated, predictor, photo):
+    path, first = operated(
+        calibrator={"kind": "piecewise linear", "knots": [[[0, 1], [0, 0.5]]] * 3}
+    )
+    own = Predictor("aligndetr_tiny", path, calibrated=True)
+    found = next(own.stream(photo)).found
+    np.testing.assert_allclose(found.scores, first[:3] / 2, rtol=1e-6)
+    chosen = next(predictor.stream(photo, threshold=0.0, classes=["star", "1"])).found
+    assert sorted(set(chosen.classes.tolist())) == [1, 2]
+    assert len(chosen) == (predictor(photo).pred_classes > 0).sum()
+    with pytest.raises(UserError, match=r"no class 'stra'; did you mean star\?"):
+        predictor.stream(photo, classes=["stra"])
+
+
+def test_results_show_themselves(predictor, photo):
+    found = predictor(photo)
+    assert "of them count" in repr(found)
+    assert "3 classes (disk, square, star)" in repr(predictor)
+    counted = predictor.confident(found, 0.4)
+    drawn = counted.plot()
+    assert drawn == draw_instances(photo, counted, NAMES) != draw_instances(photo, found[:0])
+    assert found.plot(0.4) == drawn
+    assert counted._repr_png_()[:4] == b"\x89PNG"
+    assert counted.names == [NAMES[index] for index in counted.pred_classes.tolist()]
+    assert counted[:2].names == counted.names[:2]
+    streamed = next(predictor.stream(photo, threshold=0.4))
+    assert streamed.plot() == drawn
+    assert repr(streamed).startswith("Prediction(image, 96x128: ")
+
+
+def test_tables(predictor, photo):
+    pytest.importorskip("pandas")
+    found = predictor(photo)[:5]
+    table = found.to_dataframe()
+    assert table["name"].tolist() == found.names
+    assert table[["x0", "y0", "x1", "y1"]].to_numpy().tolist() == found.pred_boxes.tensor.tolist()
+
+
+def test_tables_without_pandas(predictor, photo, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(UserError, match="needs pandas"):
+        predictor(photo).to_dataframe()
+
+
+def test_precision(predictor, tiny_checkpoint, photo):
+    half = Predictor("aligndetr_tiny", tiny_checkpoint, device="cpu", precision="bf16")
+    seen = []
+    for each in (half, predictor):
+        handle = each.model.backbone.register_forward_hook(
+            lambda module, inputs, maps: seen.extend({m.dtype for m in maps.values()})
+        )
+        assert each(photo).scores.dtype == torch.float32
+        handle.remove()
+    assert seen == [torch.bfloat16, torch.float32]
+    with pytest.raises(UserError, match="fp16 needs a GPU"):
+        Predictor("aligndetr_tiny", tiny_checkpoint, device="cpu", precision="fp16")
+    with pytest.raises(UserError, match="no precision 'fp8'"):
+        Predictor("aligndetr_tiny", tiny_checkpoint, device="cpu", precision="fp8")

@@ -137,14 +137,23 @@ def split_words(args: argparse.Namespace) -> ConfigChoice:
 
 def _names_config(word: str, args: argparse.Namespace) -> bool:
     """Whether the first word is the config: not if it is an input, and a checkpoint has one."""
-    if args.takes_others and getattr(args, "checkpoint", None) and os.path.exists(word):
-        from aligndetr.config.find_file import resolve_config
+    if args.takes_others and getattr(args, "checkpoint", None):
+        if os.path.exists(word):
+            return _resolves_to_config(word)
+        from aligndetr.prediction.sources import is_source
 
-        try:
-            return resolve_config(word).suffix in (".py", ".yaml", ".yml")
-        except ConfigError:
+        if is_source(word):
             return False
     return not is_override(word) or os.path.isfile(f"{word}.py")  # file names may hold a "="
+
+
+def _resolves_to_config(word: str) -> bool:
+    from aligndetr.config.find_file import resolve_config
+
+    try:
+        return resolve_config(word).suffix in (".py", ".yaml", ".yml")
+    except ConfigError:
+        return False
 
 
 def load_config(args: argparse.Namespace) -> DictConfig:

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from aligndetr.distributed import on_main
+from aligndetr.engine.augmented_detector import ONE_LOOK, Looks, augmented, read_looks
 from aligndetr.engine.finite import describe_nonfinite_model
 from aligndetr.engine.hooks import ModelEMA
 from aligndetr.engine.loaders_from_config import build_evaluator, build_test_loader, load_dataset
@@ -32,6 +33,7 @@ class Evaluation:
         loader: yields the batches of this process, once.
         evaluator: see `aligndetr.evaluation.DatasetEvaluator`; or a list of them.
         most_batches: evaluate no more than these; None: all.
+        looks: test-time augmentation.
     """
 
     def __init__(
@@ -41,12 +43,14 @@ class Evaluation:
         loader: Any,
         evaluator: Any,
         most_batches: int | None = None,
+        looks: Looks = ONE_LOOK,
     ) -> None:
         self.models = dict(models)
         self.chosen = chosen
         self.loader = loader
         self.evaluator = evaluator
         self.most_batches = most_batches
+        self.looks = looks
 
     def __call__(self, last: bool = True) -> Results:
         """Evaluate the chosen weights after a step, at the end of a training also the others.
@@ -77,7 +81,8 @@ class Evaluation:
         loader = self.loader
         if self.most_batches is not None:
             loader = list(islice(loader, self.most_batches))
-        return inference_on_dataset(self.models[name], loader, self.evaluator)
+        model = augmented(self.models[name], self.looks)
+        return inference_on_dataset(model, loader, self.evaluator)
 
     @property
     def dataset(self) -> Any:
@@ -124,6 +129,7 @@ def build_evaluation(
         build_test_loader(config, dataset),
         build_evaluator(config, dataset),
         FAST_DEV_ITERS if fast else None,
+        read_looks(config),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import resource
 import sys
@@ -11,9 +10,10 @@ from pathlib import Path
 import torch
 
 from aligndetr.errors import UserError
+from aligndetr.prediction.affordable import available_memory
 
 _UNITS = {"MB": 10**6, "GB": 10**9, "MIB": 2**20, "GIB": 2**30}
-_STATUS, _MEMINFO = Path("/proc/self/status"), Path("/proc/meminfo")
+_STATUS = Path("/proc/self/status")
 
 
 def peak_memory() -> dict[str, float]:
@@ -47,9 +47,7 @@ def free_memory(device: torch.device) -> int:
     """Bytes that this process could still take."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    if available := _kilobytes(_MEMINFO, "MemAvailable"):
-        return available * 1024
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return available_memory()
 
 
 def read_memory(text: str) -> int:

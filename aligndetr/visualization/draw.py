@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -51,12 +51,31 @@ def draw_instances(
     Raises:
         ValueError: the image is not (H, W, 3) uint8, or the instances have no boxes.
     """
+    kind = next((kind for kind in ("pred", "gt") if instances.has(f"{kind}_boxes")), None)
+    if kind is None:
+        raise ValueError("instances have neither pred_boxes nor gt_boxes; nothing to draw")
+    boxes = instances.get(f"{kind}_boxes").tensor.detach().cpu().numpy()
+    classes = instances.get(f"{kind}_classes").tolist()
+    scores = instances.get("scores").tolist() if instances.has("scores") else None
+    return draw_boxes(image, boxes, classes, scores, class_names, threshold)
+
+
+def draw_boxes(
+    image: np.ndarray,
+    boxes: np.ndarray,
+    classes: Sequence[int],
+    scores: Sequence[float] | None = None,
+    class_names: Sequence[str] | None = None,
+    threshold: float = 0.0,
+) -> Image.Image:
+    """Draw boxes (N, 4), xyxy pixels of `image`, as `draw_instances` does."""
     image = np.asarray(image)
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(f"expected an (H, W, 3) uint8 image, got {image.shape} {image.dtype}")
     factor = max(1, math.ceil(SMALLEST_SIDE / max(image.shape[:2])))
     picture = ImageOps.scale(Image.fromarray(image), factor, Image.Resampling.BICUBIC)
-    objects = _objects(instances, class_names, threshold, factor, picture.size)
+    rows = zip(boxes * factor, classes, scores or [None] * len(classes), strict=True)
+    objects = _objects(rows, class_names, threshold, picture.size)
     stroke = max(2, math.ceil(math.sqrt(picture.width * picture.height) / 260))
     overlay = Image.new("RGBA", picture.size)
     canvas = ImageDraw.Draw(overlay)
@@ -68,17 +87,13 @@ def draw_instances(
 
 
 def _objects(
-    instances, class_names: Sequence[str] | None, threshold: float, factor: int, size: Area
+    rows: Iterable[tuple[np.ndarray, int, float | None]],
+    class_names: Sequence[str] | None,
+    threshold: float,
+    size: tuple[int, int],
 ) -> list[_Object]:
     """What to draw, the least confident first."""
-    kind = next((kind for kind in ("pred", "gt") if instances.has(f"{kind}_boxes")), None)
-    if kind is None:
-        raise ValueError("instances have neither pred_boxes nor gt_boxes; nothing to draw")
-    boxes = instances.get(f"{kind}_boxes").tensor.detach().cpu().numpy() * factor
-    classes = instances.get(f"{kind}_classes").tolist()
-    scores = instances.get("scores").tolist() if instances.has("scores") else [None] * len(classes)
     objects = []
-    rows = zip(boxes, classes, scores, strict=True)
     for box, index, score in sorted(rows, key=lambda row: row[2] or 0.0):
         if (score is None or score >= threshold) and np.isfinite(box).all():
             known = class_names is not None and index < len(class_names)

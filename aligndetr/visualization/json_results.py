@@ -12,7 +12,8 @@ import torch
 from aligndetr.data.coco_json import parse_json
 from aligndetr.data.entries import check_entries
 from aligndetr.errors import DataError
-from aligndetr.visualization.predictions import instances_of, save_picture, truth_beside
+from aligndetr.visualization.picture_file import save_picture
+from aligndetr.visualization.predictions import instances_of, truth_beside
 
 
 def draw_json_results(

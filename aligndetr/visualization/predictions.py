@@ -13,10 +13,10 @@ from PIL import Image, ImageDraw, ImageOps
 
 from aligndetr.data.images import read_image
 from aligndetr.evaluation.inference import evaluation_mode
-from aligndetr.files import atomic_write
 from aligndetr.structures import Boxes, Instances
 from aligndetr.visualization.draw import draw_instances
 from aligndetr.visualization.fonts import label_font, shorten
+from aligndetr.visualization.picture_file import save_picture
 
 SHEET_FILE = "predictions.png"
 _PAPER, _INK = (255, 255, 255), (70, 70, 70)
@@ -129,11 +129,3 @@ def contact_sheet(
     for index, picture in enumerate(cells):
         sheet.paste(picture, (lefts[index % columns], tops[index // columns]))
     return sheet
-
-
-def save_picture(picture: Image.Image, path: str | os.PathLike) -> None:
-    """Write a picture whole or not at all; the suffix of `path` says the format."""
-    path = Path(path)
-    kind = {".jpg": "JPEG", ".jpeg": "JPEG"}.get(path.suffix.lower(), "PNG")
-    with atomic_write(path, "wb") as file:
-        picture.save(file, kind, **({"quality": 92} if kind == "JPEG" else {}))

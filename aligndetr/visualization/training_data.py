@@ -10,7 +10,8 @@ from typing import Any
 
 from aligndetr.data.images import read_image
 from aligndetr.visualization.draw import draw_instances
-from aligndetr.visualization.predictions import ground_truth, save_picture
+from aligndetr.visualization.picture_file import save_picture
+from aligndetr.visualization.predictions import ground_truth
 
 
 def draw_as_loaded(

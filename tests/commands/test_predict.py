@@ -8,14 +8,12 @@ import torch
 from PIL import Image
 
 from aligndetr.commands import predict
-from aligndetr.commands.predict import CocoPredictions, find_images
 from aligndetr.config import LazyConfig
 from aligndetr.config.find_file import resolve_config
 from aligndetr.config.nodes import to_plain
 from aligndetr.config.yaml_file import yaml_text
 from aligndetr.errors import CheckpointError, UserError
 from aligndetr.predictor import Predictor
-from aligndetr.structures import Boxes, Instances
 
 
 def run(words):
@@ -97,47 +95,3 @@ def test_command_errors(tiny_checkpoint, tmp_path):
         run(["aligndetr_tiny", "--checkpoint", tiny_checkpoint, tmp_path / "empty"])
     with pytest.raises(UserError, match="does not exist"):
         run(["aligndetr_tiny", "--checkpoint", tiny_checkpoint, tmp_path / "nowhere"])
-
-
-def test_names_of_pictures(tmp_path):
-    for name in ("x/a.jpg", "x/a.bmp", "x/a.png", "x/sub/a.JPG", "x/.hidden/a.png", "y/a.jpg"):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    jobs, skipped = find_images([tmp_path / "x", tmp_path / "y" / "a.jpg"], tmp_path / "out")
-    assert skipped == []
-    assert [(s.relative_to(tmp_path).as_posix(), t.as_posix()) for s, t in jobs] == [
-        ("x/a.bmp", "a.png"),
-        ("x/a.jpg", "a.jpg"),
-        ("x/a.png", "a_2.png"),
-        ("x/sub/a.JPG", "sub/a.JPG"),
-        ("y/a.jpg", "a_2.jpg"),
-    ]
-
-
-def test_json_by_hand(tmp_path):
-    content = CocoPredictions(["cat", "dog"], 2)
-    found = Instances(
-        (50, 60),
-        pred_boxes=Boxes([[10.0, 5.0, 30.5, 15.0]]),
-        scores=torch.tensor([0.75]),
-        pred_classes=torch.tensor([1]),
-    )
-    content.add("x.png", found)
-    content.write(tmp_path / "p.json")
-    assert found.pred_boxes.tensor.tolist() == [[10.0, 5.0, 30.5, 15.0]]  # left as it was
-    assert json.loads((tmp_path / "p.json").read_text()) == {
-        "images": [{"id": 1, "file_name": "x.png", "height": 50, "width": 60}],
-        "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
-        "annotations": [
-            {
-                "id": 1,
-                "image_id": 1,
-                "category_id": 2,
-                "bbox": [10.0, 5.0, 20.5, 10.0],  # 30.5 - 10, 15 - 5
-                "area": 205.0,
-                "score": 0.75,
-                "iscrowd": 0,
-            }
-        ],
-    }

@@ -31,6 +31,7 @@ train = {
     "log_period": 20,
     "best": {"metric": "bbox/AP", "weights": None},  # None: the moving average if there is one
     "early_stopping": {"patience": 0},  # evaluations without a better metric; 0: never
+    "test_time_augmentation": {"flip": False, "scales": [1.0]},  # looks of an evaluation
     "validation_loss": {"enabled": False},
     "diagnosis": [],  # measures beside the evaluator's: alignment, analysis
     "matching_stability": {"enabled": False, "images": 500},  # objects that change their query
