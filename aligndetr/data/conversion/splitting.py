@@ -10,6 +10,10 @@ from aligndetr.data.formats import Reading
 from aligndetr.errors import DataError
 
 
+class TooFewGroupsError(DataError):
+    """The images cannot be divided so that each part gets some."""
+
+
 def divide(reading: Reading, shares: dict[str, float]) -> dict[str, Reading]:
     """Parts of a dataset; images that look alike stay together.
 
@@ -21,7 +25,8 @@ def divide(reading: Reading, shares: dict[str, float]) -> dict[str, Reading]:
         shares: part -> share of the images, such as {"val": 0.2}; the rest is "train".
 
     Raises:
-        DataError: the shares leave nothing for a part, or images cannot be read.
+        TooFewGroupsError: the shares leave nothing for a part.
+        DataError: images cannot be read.
     """
     images = reading.content["images"]
     paths = [reading.image_root / image["file_name"] for image in images]
@@ -38,7 +43,7 @@ def divide(reading: Reading, shares: dict[str, float]) -> dict[str, Reading]:
             parts[part] += waiting.pop()
     parts = {"train": [image for group in waiting for image in group], **parts}
     if empty := [part for part, chosen in parts.items() if not chosen]:
-        raise DataError(
+        raise TooFewGroupsError(
             f"{len(images)} images in {len(groups)} groups of near-duplicates leave none for "
             f"{' and '.join(empty)}: choose another share"
         )

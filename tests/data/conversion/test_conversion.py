@@ -130,6 +130,22 @@ def test_near_duplicates_stay_together_and_the_split_is_always_the_same(tmp_path
     assert names(tmp_path / "two", "val") == val
 
 
+def test_a_missing_split_is_taken_from_train(tmp_path):
+    pytest.importorskip("imagehash")
+    pictures(tmp_path / "in", 10)
+    lines = (tmp_path / "in" / "boxes.csv").read_text().splitlines()
+    (tmp_path / "in" / "boxes.csv").unlink()
+    for split, part in (("train", lines[1:17]), ("test", lines[17:])):
+        (tmp_path / "in" / f"{split}.csv").write_text("\n".join([lines[0], *part]) + "\n")
+    convert(tmp_path / "in", tmp_path / "out", "coco", {"val": 0.25})
+    train, val, test = (names(tmp_path / "out", split) for split in ("train", "val", "test"))
+    assert test == names(tmp_path / "in", "test")
+    assert train | val == names(tmp_path / "in", "train")
+    assert (len(train), len(val)) == (12, 4)  # a quarter of 16
+    with pytest.raises(DataError, match="has splits already: test, train"):
+        convert(tmp_path / "in", tmp_path / "more", "coco", {"val": 0.2, "test": 0.1})
+
+
 def test_a_share_that_leaves_nothing(tmp_path):
     pytest.importorskip("imagehash")
     pictures(tmp_path / "in", 1)
