@@ -19,7 +19,7 @@ ORDER = (  # a room imports from rooms of the lines above only, not even from th
     ("modeling", "analysis"),
     ("interop", "explanation", "doctor"),
     ("engine",),
-    ("configs", "predictor"),
+    ("configs", "initial_config", "predictor"),
     ("projects", "commands"),
     ("cli",),
     ("__main__",),
