@@ -58,19 +58,24 @@ def test_values_follow_from_the_data(init, make_data):
     assert "balancing" not in config.dataloader.train
 
 
-def test_small_objects_ask_for_larger_images(init, make_data):
-    folder = make_data(train=3, val=2, boxes=[(10, 20, 20, 60, 0)])
-    assert init(folder, "--quick").dataloader.image_size == 240  # 20 / (20 / 240)
+def test_small_objects_ask_for_larger_images(init, make_data, tmp_path):
+    folder = make_data(train=3, val=2, boxes=[(10, 20, 24, 60, 0)])
+    # 20 / (24 / 240) = 200, in steps of 16
+    assert init(folder, "--quick").dataloader.image_size == 208
     small = make_data("small", train=3, val=2, boxes=[(10, 20, 5, 60, 0)])
     config = init(small, "--quick", output="other.py")
     assert config.dataloader.image_size == 240  # 960 pixels are not there
+    assert "960 would be better" in (tmp_path / "other.py").read_text()
 
 
 def test_wishes(init, make_data):
     folder = make_data(train=10, val=2)
     config = init(folder, "--quick", "--upside-down", "--epochs", 20, "--model", "dino_tiny")
-    flips = config.dataloader.train.mapper.augmentation[:2]
-    assert flips[0] == {"_target_": flips[0]._target_, "horizontal": False, "vertical": True}
+    assert [step.get("vertical") for step in config.dataloader.train.mapper.augmentation] == [
+        None,
+        True,
+        None,
+    ]
     assert config.train.epochs == 20
     assert "match_num" not in config.model.criterion
     assert config.train.output_dir == "./output/my_data"
@@ -122,13 +127,21 @@ def test_any_dataset_gives_a_config_that_can_be_trained(init, make_data, data):
     assert build_model(config, dataset.class_names).num_classes == config.model.num_classes
 
 
-@pytest.mark.parametrize("model", ["aligndetr_r18_small", "aligndetr_r18", "rtdetr_tiny"])
-def test_other_models(init, make_data, model):
+@pytest.mark.parametrize(
+    "model", ["aligndetr_r18_small", "aligndetr_r18", "dino_tiny", "rtdetr_tiny"]
+)
+def test_other_models(init, make_data, tmp_path, model):
     data = make_data(train=3, val=2, boxes=[(10, 20, 40, 60, 0)] * 80)
     config = init(data, "--quick", "--upside-down", "--model", model)
     assert settled_plan(config, load_dataset(config, "train")).advice == ()
     assert config.model.num_queries >= 80
-    assert config.dataloader.train.mapper.augmentation[0].vertical
+    mapper = config.dataloader.train.mapper
+    for steps in (mapper.augmentation, mapper.augmentation_with_crop):
+        assert sum(bool(step.get("vertical")) for step in steps or []) == (steps is not None)
+    config = init(tmp_path / "data", "--quick", "--model", model, output="with_up_and_down.py")
+    mapper = config.dataloader.train.mapper
+    for steps in (mapper.augmentation, mapper.augmentation_with_crop):
+        assert not any(step.get("vertical") for step in steps or [])
 
 
 def test_few_images_judge_themselves(init, make_data, capsys):
