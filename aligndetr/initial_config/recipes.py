@@ -43,7 +43,7 @@ RECIPES = (
         320,
         spread=(0.87, 1.13),
         lines=(
-            ("dataloader.train.total_batch_size = 4", "many small steps do better than few large"),
+            ("dataloader.train.total_batch_size = 4", "more steps in the same time"),
             ("train.reference_batch_size = None", "the rate is meant for this batch"),
             ("train.model_ema.enabled = True", "judge and keep a moving average of the weights"),
             ("train.model_ema.decay = 0.998", "over the last 500 steps"),
@@ -72,7 +72,7 @@ SOME, MANY = 2000, 10_000  # images
 def recipe_for(survey: Survey, machine: Machine, minutes: float | None) -> Recipe:
     """The model for so many images and this machine.
 
-    Only the choice between the first two on a CPU is measured (docs/first_detector.md).
+    The bounds are not measured (docs/first_detector.md).
     """
     tiny, small, medium, large = RECIPES
     if not machine.has_gpu:
