@@ -8,7 +8,6 @@ Finished runs are read, interrupted ones go on. Without names all configs are tr
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -23,6 +22,8 @@ from aligndetr.config.find_file import resolve_config
 from aligndetr.errors import UserError
 from aligndetr.files import atomic_write
 from benchmarks.measure import write_json
+from studies import page
+from studies.page import Row
 from studies.report import table
 from studies.training import exit_code, run
 
@@ -85,35 +86,19 @@ def commit_of(folder: Path) -> str:
     return note.read_text(encoding="utf-8")
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Rows of the committed file; none if there is no file yet."""
-    return json.loads(path.read_text(encoding="utf-8"))["results"] if path.is_file() else []
-
-
-def with_row(rows: list[dict[str, Any]], row: dict[str, Any]) -> list[dict[str, Any]]:
+def with_row(rows: list[Row], row: Row) -> list[Row]:
     """The rows with a new one, in the order of `NAMES` and of seeds; it replaces its like."""
-    key = (row["config"], row["seed"])
-    kept = [other for other in rows if (other["config"], other["seed"]) != key]
-    return sorted([*kept, row], key=lambda r: (NAMES.index(r["config"]), r["seed"]))
+    return page.with_row(rows, row, NAMES, "config", "seed")
 
 
-def write_page(rows: list[dict[str, Any]], page: Path) -> None:
+def write_page(rows: list[Row], path: Path) -> None:
     """Replace the generated part of the page."""
     cells = [
-        [f"`{r['config']}`", r["seed"], f"{r['AP']:.1f}", f"{r['AP50']:.1f}", minutes(r)]
+        [f"`{r['config']}`", r["seed"], f"{r['AP']:.1f}", f"{r['AP50']:.1f}", page.minutes(r)]
         for r in rows
     ]
     head = ["config", "seed", "AP", "AP50", "CPU minutes"]
-    lines = "\n".join(table(head, [list(map(str, row)) for row in cells]))
-    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    with atomic_write(page) as file:
-        file.write(f"{before}{BEGIN}\n\n{lines}\n\n{END}{after}")
-
-
-def minutes(row: dict[str, Any]) -> str:
-    """Of a run in one piece."""
-    return "interrupted" if row["cpu_seconds"] is None else f"{row['cpu_seconds'] / 60:.1f}"
+    page.write_between(path, BEGIN, END, table(head, [list(map(str, row)) for row in cells]))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -135,7 +120,7 @@ def _measure_all(args: argparse.Namespace) -> None:
         if name not in NAMES:
             raise UserError(f"{name}: choose among {', '.join(NAMES)}")
         row = measure(name, args.seed, args.work, args.set)
-        rows = with_row(read_rows(args.results), row)
+        rows = with_row(page.read_rows(args.results), row)
         write_json(args.results, rows)
         write_page(rows, args.page)
     print(args.page)

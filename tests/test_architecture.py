@@ -20,7 +20,7 @@ ORDER = (  # a room imports from rooms of the lines above only, not even from th
     ("interop", "explanation", "doctor"),
     ("report",),
     ("engine",),
-    ("configs", "predictor"),
+    ("configs", "initial_config", "predictor"),
     ("projects", "commands"),
     ("cli",),
     ("__main__",),

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             f"--{part}",
             type=float,
             metavar="SHARE",
-            help=f"take this share of undivided data as {part}, such as 0.2",
+            help=f"take this share of data without {part} (of train, if divided), such as 0.2",
         )
 
 

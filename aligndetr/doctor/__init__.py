@@ -1,6 +1,6 @@
 """The doctor: what is wrong with a dataset, found before training."""
 
-from aligndetr.doctor.advice import View
+from aligndetr.doctor.advice import View, repeat_threshold
 from aligndetr.doctor.examination import compare_classes, examine, find_leaks
 from aligndetr.doctor.findings import Finding, Report, format_finding, format_report
 from aligndetr.doctor.pictures import draw_pictures
@@ -15,4 +15,5 @@ __all__ = [
     "find_leaks",
     "format_finding",
     "format_report",
+    "repeat_threshold",
 ]

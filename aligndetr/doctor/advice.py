@@ -84,16 +84,51 @@ def check_scale(content: Content, view: View, report: Report) -> None:
 def check_balance(content: Content, report: Report) -> None:
     """Classes that are too rare to be learned as the others are."""
     names = {category["id"]: category["name"] for category in content["categories"]}
-    counts = Counter(a["category_id"] for a in content["annotations"] if not a.get("iscrowd", 0))
+    counts = _class_counts(content)
+    lines = [
+        f"{names.get(identity, identity)}: {counts[identity]} boxes, the commonest class has "
+        f"{max(counts.values())}"
+        for identity in _rare_classes(counts)
+    ]
+    title = "classes are rare (their AP will be low and vary)"
+    if threshold := repeat_threshold(content):
+        target = f"{{_target_: aligndetr.data.RepeatFactor, threshold: {threshold:g}}}"
+        title += f"; their images more often: '+dataloader.train.balancing={target}'"
+    report.add("warning", title, lines)
+
+
+def repeat_threshold(content: Content) -> float | None:
+    """The threshold of `RepeatFactor` that suits rare classes, None if none would be repeated.
+
+    It is the part of the images that the class in the middle is in: what is in fewer images than
+    most classes comes more often.
+    """
+    rare = _rare_classes(_class_counts(content))
+    pairs = {
+        (a["image_id"], a["category_id"]) for a in content["annotations"] if not a.get("iscrowd", 0)
+    }
+    images = Counter(identity for _, identity in pairs)
+    if not rare:
+        return None
+    middle = float(np.median(list(images.values())))
+    threshold = float(f"{middle / len(content['images']):.2g}")
+    is_useful = min(images[identity] for identity in rare) < middle
+    return min(threshold, 1.0) if is_useful else None
+
+
+def _class_counts(content: Content) -> Counter[int]:
+    return Counter(a["category_id"] for a in content["annotations"] if not a.get("iscrowd", 0))
+
+
+def _rare_classes(counts: Counter[int]) -> list[int]:
+    most = max(counts.values(), default=0)
     if len(counts) < 2:
-        return
-    most = max(counts.values())
-    rare = [
-        f"{names.get(identity, identity)}: {count} boxes, the commonest class has {most}"
+        return []
+    return [
+        identity
         for identity, count in counts.items()
         if (count < _RARE_BOXES and count < most / 4) or count < _RARE_SHARE * most
     ]
-    report.add("warning", "classes are rare (their AP will be low and vary)", rare)
 
 
 def _override(view: View, factor: float) -> str:

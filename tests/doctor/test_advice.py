@@ -1,6 +1,9 @@
+import re
+
 import numpy as np
 import pytest
 
+from aligndetr.config import LazyConfig, resolve_config
 from aligndetr.data.augmentation import Resize, ResizeShortestEdge
 from aligndetr.doctor.advice import View, check_balance, check_scale
 from aligndetr.doctor.findings import Report
@@ -64,3 +67,28 @@ def test_one_box_in_fifty_is_rare():
     report = Report("a")
     check_balance(content([(9, 9)] * 2049, classes=[0] * 2010 + [1] * 39), report)
     assert len(report.findings) == 1  # 39 < 0.02 * 2010 = 40.2
+
+
+def test_rare_classes_come_with_the_override_to_type():
+    data = content([])
+    data["images"] = [{**data["images"][0], "id": number} for number in range(10)]
+    data["categories"].append({"id": 2, "name": "wasp"})
+    for kind, images in ((0, [*range(10)] * 3), (1, [4]), (2, [*range(6)] * 5)):
+        data["annotations"] += [
+            {"image_id": image, "category_id": kind, "bbox": [0, 0, 9, 9]} for image in images
+        ]
+    report = Report("a")
+    check_balance(data, report)
+    (finding,) = report.findings  # bees: 1 of 30; classes are in 10, 1 and 6 of 10 images
+    assert finding.examples == ["bee: 1 boxes, the commonest class has 30"]
+    (override,) = re.findall(r"'(\+.*)'", finding.title)
+    config = LazyConfig.load(resolve_config("aligndetr_tiny"))
+    config = LazyConfig.apply_overrides(config, [override])
+    assert config.dataloader.train.balancing.threshold == 0.6
+
+
+def test_classes_that_are_in_every_image_are_not_repeated():
+    data = content([(9, 9)] * 200, classes=[0] * 199 + [1])
+    report = Report("a")
+    check_balance(data, report)
+    assert "balancing" not in report.findings[0].title

@@ -12,7 +12,8 @@ from pathlib import Path
 from aligndetr.data.conversion import to_coco, to_voc, to_yolo
 from aligndetr.data.conversion.splitting import divide
 from aligndetr.data.conversion.writing import Part
-from aligndetr.data.formats import read, sources_at
+from aligndetr.data.formats import Reading, read, sources_at
+from aligndetr.data.formats.text_files import split_of
 from aligndetr.errors import DataError
 from aligndetr.files import UNFINISHED, writing
 
@@ -46,8 +47,8 @@ def convert(
         path: a folder or an annotation file of any form that `formats` knows.
         output: a folder that is not there yet.
         to: coco, yolo or voc.
-        shares: for data without splits, part -> share of the images, such as {"val": 0.2}; the
-            rest becomes train.
+        shares: part -> share of the images, such as {"val": 0.2}, for data without such parts: of
+            all images, or of those of train; the rest becomes train.
 
     Raises:
         DataError: the data cannot be read or divided, or the output folder exists.
@@ -62,15 +63,25 @@ def convert(
         {words: len(lines) for r in readings.values() for words, lines in r.remarks.items()}
     )
     if shares:
-        if len(readings) > 1:
-            raise DataError(f"{path} has splits already: {', '.join(map(str, readings))}")
-        readings = {**divide(next(iter(readings.values())), shares)}
+        readings = _with_shares(path, readings, shares)
     parts = [Part(split, reading) for split, reading in readings.items()]
     _check_classes(parts)
     with writing(output):
         _write_whole(parts, output, to)
     losses = sum((part.losses for part in parts), Counter())
     return Conversion({part.split or "all": _size(part) for part in parts}, losses, remarks)
+
+
+def _with_shares(
+    path: str | os.PathLike, readings: dict[str | None, Reading], shares: dict[str, float]
+) -> dict[str | None, Reading]:
+    """Divide what is to be divided, and keep the rest."""
+    usual = {split_of(split or "") or split: split for split in readings}
+    whole = next(iter(readings)) if len(readings) == 1 else usual.get("train")
+    if (len(readings) > 1 and shares.keys() & usual.keys()) or whole not in readings:
+        raise DataError(f"{path} has splits already: {', '.join(map(str, readings))}")
+    others = {split: reading for split, reading in readings.items() if split != whole}
+    return {**divide(readings[whole], shares), **others}
 
 
 def _size(part: Part) -> tuple[int, int]:

@@ -130,6 +130,48 @@ def test_near_duplicates_stay_together_and_the_split_is_always_the_same(tmp_path
     assert names(tmp_path / "two", "val") == val
 
 
+@pytest.mark.parametrize("name", ["a", "b", "c", "d"])
+def test_classes_are_divided_as_the_images_are(coco_folder, tmp_path, name):
+    pytest.importorskip("imagehash")
+    path, folder = coco_folder([(number, (96, 96)) for number in range(20)], [])
+    content = json.loads(path.read_text())
+    for image in content["images"]:
+        image["file_name"] = f"{name}{image['id']}.png"
+        coarse = np.random.default_rng(image["id"]).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        picture = Image.fromarray(coarse).resize((96, 96), Image.Resampling.BICUBIC)
+        picture.save(folder / image["file_name"])
+    kinds = {1: range(20), 3: range(10), 17: range(3, 8)}  # in all images, in a half, a quarter
+    content["annotations"] = [
+        {"id": 100 * kind + number, "image_id": number, "category_id": kind, "bbox": [1, 1, 9, 9]}
+        for kind, numbers in kinds.items()
+        for number in numbers
+    ]
+    path.write_text(json.dumps(content))
+    convert(path, tmp_path / "out", "coco", {"val": 0.2})
+    val = json.loads((tmp_path / "out" / "val.json").read_text())
+    counts = dict.fromkeys(kinds, 0)
+    for annotation in val["annotations"]:
+        counts[annotation["category_id"]] += 1
+    assert len(val["images"]) == 4
+    assert counts == {1: 4, 3: 2, 17: 1}
+
+
+def test_a_missing_split_is_taken_from_train(tmp_path):
+    pytest.importorskip("imagehash")
+    pictures(tmp_path / "in", 10)
+    lines = (tmp_path / "in" / "boxes.csv").read_text().splitlines()
+    (tmp_path / "in" / "boxes.csv").unlink()
+    for split, part in (("train", lines[1:17]), ("test", lines[17:])):
+        (tmp_path / "in" / f"{split}.csv").write_text("\n".join([lines[0], *part]) + "\n")
+    convert(tmp_path / "in", tmp_path / "out", "coco", {"val": 0.25})
+    train, val, test = (names(tmp_path / "out", split) for split in ("train", "val", "test"))
+    assert test == names(tmp_path / "in", "test")
+    assert train | val == names(tmp_path / "in", "train")
+    assert (len(train), len(val)) == (12, 4)  # a quarter of 16
+    with pytest.raises(DataError, match="has splits already: test, train"):
+        convert(tmp_path / "in", tmp_path / "more", "coco", {"val": 0.2, "test": 0.1})
+
+
 def test_a_share_that_leaves_nothing(tmp_path):
     pytest.importorskip("imagehash")
     pictures(tmp_path / "in", 1)

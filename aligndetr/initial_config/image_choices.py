@@ -1,0 +1,102 @@
+"""The size of images, and what is done to them in training."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from omegaconf import DictConfig
+
+from aligndetr.initial_config.recipes import Recipe
+from aligndetr.initial_config.source_text import Setting
+from aligndetr.initial_config.survey import Survey
+
+CELL = 8  # pixels of the finest level of all shipped models
+CELLS = 2.5  # that the small objects should span
+SMALL = 0.05  # of the objects are smaller than those
+MULTIPLE = 16  # of which image sizes are
+LONG_EDGE = 5 / 3  # of the shorter one, as published; longer images shrink
+MAPPER = "dataloader.train.mapper"
+FLIP = "L(T.RandomFlip)(horizontal=False, vertical=True)"
+
+
+def image_settings(
+    survey: Survey, recipe: Recipe, base: DictConfig, upside_down: bool
+) -> list[list[Setting]]:
+    """Two sections: size, augmentation.
+
+    Args:
+        survey: of the dataset.
+        recipe: what is known of the config.
+        base: the config itself.
+        upside_down: whether images look as natural upside down.
+    """
+    if recipe.smallest is None or "image_size" not in base.dataloader:
+        return [_flips(base, upside_down)]
+    wanted = _wanted_size(survey)
+    native = max(int(survey.short_edge) // MULTIPLE, 1) * MULTIPLE
+    size = min(max(wanted, recipe.smallest), recipe.largest, native)
+    steps = _flips(base, upside_down)
+    if recipe.spread is not None:
+        steps = _own_steps(survey, recipe.spread, size, upside_down)
+    return [[_size(survey, size, wanted)], steps]
+
+
+def _wanted_size(survey: Survey) -> int:
+    """The shorter edge at which small objects span some cells of the finest level."""
+    small = float(np.quantile(survey.sides, SMALL))
+    return math.ceil(CELLS * CELL / max(small, 1e-6) / MULTIPLE) * MULTIPLE
+
+
+def _size(survey: Survey, size: int, wanted: int) -> Setting:
+    sides = survey.sides * size
+    why = (
+        f"shorter edge: objects are {np.median(sides):.0f} pixels wide (median), 5 % below "
+        f"{np.quantile(sides, SMALL):.0f}; a cell is {CELL}"
+    )
+    if size < wanted:
+        why += f"; {wanted} would be better for small ones: more than the images or the model have"
+    return Setting(f"dataloader.image_size = {size}", why)
+
+
+def _flips(base: DictConfig, upside_down: bool) -> list[Setting]:
+    """The config's own augmentation, with the flip upside down or without."""
+    mapper = base.dataloader.train.mapper
+    found = []
+    for key in ("augmentation", "augmentation_with_crop"):
+        steps = mapper.get(key) or []
+        place = next((n for n, step in enumerate(steps) if step.get("vertical")), None)
+        insert = f"{MAPPER}.{key}.insert(0, {FLIP})"
+        if place is not None and not upside_down:
+            found.append(Setting(f"del {MAPPER}.{key}[{place}]", "no flip upside down"))
+        elif steps and place is None and upside_down:
+            found.append(Setting(insert, "up and down look alike"))
+        elif steps and place is None:
+            found.append(Setting(f"# {insert}", "if up and down look alike"))
+    return found
+
+
+def _own_steps(
+    survey: Survey, spread: tuple[float, float], size: int, upside_down: bool
+) -> list[Setting]:
+    """Flips, and sizes around that of evaluation."""
+    low, high = (max(round(size * part / MULTIPLE), 1) * MULTIPLE for part in spread)
+    is_long = survey.elongation > LONG_EDGE
+    longest = round(size * LONG_EDGE)
+    limit = f", max_size={longest}" if is_long else ""
+    flip = f"{FLIP},  # up and down look alike" if upside_down else f"# {FLIP},  # if they do"
+    steps = [
+        f"{MAPPER}.augmentation = [",
+        "    L(T.RandomFlip)(),",
+        f"    {flip}",
+        f"    L(T.ResizeShortestEdge)(short_edge_length=[{low}, {high}]{limit}),",
+        "]",
+    ]
+    why = "what training sees: flips (upside down, too, if up and down look alike), other sizes"
+    found = [Setting("\n".join(steps), why)]
+    if is_long:
+        code = f"dataloader.test.mapper.augmentation[-1].max_size = {longest}"
+        found.append(
+            Setting(code, f"images are up to {survey.elongation:.1f} times as long as wide")
+        )
+    return found

@@ -1,0 +1,110 @@
+"""What is known of the shipped configs on own data; docs/first_detector.md has the trials."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from aligndetr.config.find_file import PACKAGE_FOLDER, resolve_config
+from aligndetr.errors import ConfigError
+from aligndetr.initial_config.machine import Machine
+from aligndetr.initial_config.survey import Survey
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A shipped config, and what it needs on own data.
+
+    Attributes:
+        config: its name.
+        why: when it is chosen, for the file.
+        smallest, largest: shorter edges of images in pixels between which it works; None: as the
+            config says.
+        spread: of the shorter edge in training, as parts of that in evaluation; None: as the
+            config's augmentation.
+        steps: of the optimizer, without a limit of time.
+        lines: code -> why, in the config's own terms.
+    """
+
+    config: str
+    why: str = "as you wished"
+    smallest: int | None = None
+    largest: int | None = None
+    spread: tuple[float, float] | None = None
+    steps: int = 3000
+    lines: tuple[tuple[str, str], ...] = ()
+
+
+RECIPES = (
+    Recipe(
+        "aligndetr_tiny",
+        "about 1 M parameters, for a CPU and minutes",
+        160,
+        320,
+        spread=(0.87, 1.13),
+        lines=(
+            ("dataloader.train.total_batch_size = 4", "more steps in the same time"),
+            ("train.reference_batch_size = None", "the rate is meant for this batch"),
+            ("train.model_ema.enabled = True", "judge and keep a moving average of the weights"),
+            ("train.model_ema.decay = 0.998", "over the last 500 steps"),
+            ("train.model_ema.warmup = 100", "and at once at the start"),
+        ),
+    ),
+    Recipe(
+        "aligndetr_r18_small",
+        "13 M parameters, for a small GPU, or hours of a CPU",
+        320,
+        480,
+        steps=6000,
+    ),
+    Recipe("aligndetr_r18", "31 M parameters, for some thousand images on a GPU", 480, 640),
+    Recipe(
+        "aligndetr_k2_r50_4scale_12ep",
+        "47 M parameters on an ImageNet backbone, for ten thousand images or more on a GPU",
+        640,
+        800,
+    ),
+)
+LONG = 60  # minutes from which a CPU trains the small model
+SOME, MANY = 2000, 10_000  # images
+
+
+def recipe_for(survey: Survey, machine: Machine, minutes: float | None) -> Recipe:
+    """The model for so many images and this machine.
+
+    The bounds are not measured (docs/first_detector.md).
+    """
+    tiny, small, medium, large = RECIPES
+    if not machine.has_gpu:
+        return small if minutes and minutes >= LONG else tiny
+    if survey.num_images < SOME:
+        return small
+    return medium if survey.num_images < MANY else large
+
+
+def recipe_of(name: str) -> Recipe:
+    """The recipe of a shipped config; for those without one, the config as it is.
+
+    Raises:
+        ConfigError: no such config comes with the package.
+    """
+    known = next((recipe for recipe in RECIPES if recipe.config == name), None)
+    return known or Recipe(module_of(name).rpartition(".")[2])
+
+
+def module_of(name: str) -> str:
+    """What a config file imports a shipped config by.
+
+    Raises:
+        ConfigError: no such config comes with the package.
+    """
+    path = resolve_config(name).resolve()
+    if PACKAGE_FOLDER not in path.parents or path.suffix != ".py":
+        raise ConfigError(f"{name} does not come with the package: `aligndetr configs` lists them")
+    return dotted(path)
+
+
+def dotted(path: Path) -> str:
+    """The module of a file of the package."""
+    parts = path.relative_to(PACKAGE_FOLDER).with_suffix("").parts
+    return ".".join((PACKAGE_FOLDER.name, *parts))

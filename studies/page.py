@@ -1,0 +1,46 @@
+"""Generated parts of pages written by hand, and the rows that they are made of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from aligndetr.files import atomic_write
+
+Row = dict[str, Any]
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Rows of the committed file; none if there is no file yet."""
+    return json.loads(path.read_text(encoding="utf-8"))["results"] if path.is_file() else []
+
+
+def with_row(rows: list[Row], row: Row, names: Sequence[str], *keys: str) -> list[Row]:
+    """The rows with a new one, sorted; it replaces its like.
+
+    Args:
+        rows: of the file.
+        row: the new one.
+        names: values of the first key, in the order in which they come.
+        keys: that tell rows apart; rows are sorted by all of them.
+    """
+    first, *others = keys
+    kept = [other for other in rows if any(other[key] != row[key] for key in keys)]
+    order = {name: place for place, name in enumerate(names)}
+    return sorted([*kept, row], key=lambda r: (order[r[first]], *(r[key] for key in others)))
+
+
+def write_between(page: Path, begin: str, end: str, lines: list[str]) -> None:
+    """Replace what stands between two marks of a page."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    text = "\n".join(lines)
+    with atomic_write(page) as file:
+        file.write(f"{before}{begin}\n\n{text}\n\n{end}{after}")
+
+
+def minutes(row: Row) -> str:
+    """Processor time of a run in one piece, its evaluation included."""
+    return "interrupted" if row["cpu_seconds"] is None else f"{row['cpu_seconds'] / 60:.1f}"

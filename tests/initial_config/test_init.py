@@ -1,0 +1,253 @@
+"""`aligndetr init` writes a config that trains, for any data, or says why there is none."""
+
+import json
+
+import pytest
+
+from aligndetr import cli
+from aligndetr.config import LazyConfig
+from aligndetr.engine import planning
+from aligndetr.engine.loaders_from_config import load_dataset
+from aligndetr.engine.model import build_model
+from aligndetr.engine.plan import settled_plan
+from aligndetr.engine.run import train
+from aligndetr.engine.trial import Trial
+
+FAST = ["train.max_iter=2", "train.eval_period=0", "train.checkpointer.period=0"]
+FAST += ["dataloader.train.num_workers=0", "dataloader.test.num_workers=0", "train.device=cpu"]
+
+
+@pytest.fixture
+def init(tmp_path, monkeypatch):
+    """The command in an empty folder; the config that it wrote."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words, output="my_data.py"):
+        assert cli.main(["init", *map(str, words), "--output", output]) == 0
+        return LazyConfig.load(output)
+
+    return run
+
+
+@pytest.fixture
+def refused(tmp_path, monkeypatch, capsys):
+    """The sentence with which the command ends, which writes nothing."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        before = {path: path.read_bytes() for path in tmp_path.glob("*.py")}
+        assert cli.main(["init", *map(str, words)]) == 2
+        assert {path: path.read_bytes() for path in tmp_path.glob("*.py")} == before
+        return capsys.readouterr().err
+
+    return run
+
+
+def test_values_follow_from_the_data(init, make_data):
+    # objects are 40 of 240 pixels: 20 pixels need 20 / 40 * 240 = 120, the model's least is 160
+    folder = make_data(train=12, val=4, boxes=[(10, 20, 40, 60, 0)] * 13, names=("ant", "bee"))
+    config = init(folder, "--quick")
+    assert config.dataloader.train.dataset.path == str(folder)
+    assert config.dataloader.image_size == 160
+    flip, resize = config.dataloader.train.mapper.augmentation
+    assert flip.get("vertical") is None
+    assert resize.short_edge_length == [144, 176]  # 0.87 * 160 = 139.2, 1.13 * 160 = 180.8
+    assert config.model.num_queries == 52  # 2 * k * 13
+    assert config.train.epochs == 1000  # 3000 steps of 4 of 12 images
+    assert config.model.num_classes is None
+    assert "balancing" not in config.dataloader.train
+
+
+def test_small_objects_ask_for_larger_images(init, make_data, tmp_path):
+    folder = make_data(train=3, val=2, boxes=[(10, 20, 24, 60, 0)])
+    # 20 / (24 / 240) = 200, in steps of 16
+    assert init(folder, "--quick").dataloader.image_size == 208
+    small = make_data("small", train=3, val=2, boxes=[(10, 20, 5, 60, 0)])
+    config = init(small, "--quick", output="other.py")
+    assert config.dataloader.image_size == 240  # 960 pixels are not there
+    assert "960 would be better" in (tmp_path / "other.py").read_text()
+
+
+def test_wishes(init, make_data):
+    folder = make_data(train=10, val=2)
+    config = init(folder, "--quick", "--upside-down", "--epochs", 20, "--model", "dino_tiny")
+    assert [step.get("vertical") for step in config.dataloader.train.mapper.augmentation] == [
+        None,
+        True,
+        None,
+    ]
+    assert config.train.epochs == 20
+    assert "match_num" not in config.model.criterion
+    assert config.train.output_dir == "./output/my_data"
+
+
+def test_it_trains_and_the_file_is_short(init, make_data, tmp_path):
+    folder = make_data(train=6, val=2, names=("ant", "bee"), size=(96, 128))
+    config = init(folder, "--quick")
+    text = (tmp_path / "my_data.py").read_text()
+    assert len(text.splitlines()) <= 60
+    assert all(len(line) <= 100 or str(folder) in line for line in text.splitlines())
+    results = train(LazyConfig.apply_overrides(config, FAST))
+    assert results["bbox"]["AP"] >= 0
+    assert (tmp_path / "output" / "my_data" / "model_final.pth").is_file()
+
+
+def rare_bees(number):
+    return [(10, 20, 40, 60, 0), *([(60, 20, 40, 60, 1)] if number == 0 else [])]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"train": 1},
+        {"train": 1, "val": 1},
+        {"train": 3, "valid": 2, "test": 2},
+        {"train": 12, "test": 2},
+        {"whole": 12},
+        {"train": 3, "val": 2, "names": [f"kind {number}" for number in range(100)]},
+        {"train": 3, "val": 2, "names": ['"""', "a\nb\x00\u2028c", "\\"]},
+        {"train": 3, "val": 2, "boxes": [(1, 1, 2, 2, 0)] * 300},
+        {"train": 9, "val": 2, "names": ["ant", "bee"], "boxes": rare_bees},
+        {"train": 3, "val": 2, "size": (60, 640)},
+        {"train": 3, "val": 2, "boxes": lambda n: [(10, 20, 40, 60, 0)] * (n % 2)},
+        {"name": 'o\'neil "x" \\ 😀', "train": 3, "val": 2},
+    ],
+)
+def test_any_dataset_gives_a_config_that_can_be_trained(init, make_data, data):
+    pytest.importorskip("imagehash")
+    config = init(make_data(**data), "--quick")
+    dataset = load_dataset(config, "train")
+    judged = load_dataset(config, "test")
+    plan = settled_plan(config, dataset)
+    assert plan.max_iter >= 1
+    assert config.model.num_classes == len(data.get("names", ["ant"]))
+    assert config.model.num_queries >= max(dataset.count_objects())
+    ids = [{record["file_name"] for record in part} for part in (dataset, judged)]
+    assert ids[0].isdisjoint(ids[1]) or len(dataset) == 1
+    assert build_model(config, dataset.class_names).num_classes == config.model.num_classes
+
+
+@pytest.mark.parametrize(
+    "model", ["aligndetr_r18_small", "aligndetr_r18", "dino_tiny", "rtdetr_tiny"]
+)
+def test_other_models(init, make_data, tmp_path, model):
+    data = make_data(train=3, val=2, boxes=[(10, 20, 40, 60, 0)] * 80)
+    config = init(data, "--quick", "--upside-down", "--model", model)
+    assert settled_plan(config, load_dataset(config, "train")).advice == ()
+    assert config.model.num_queries >= 80
+    mapper = config.dataloader.train.mapper
+    for steps in (mapper.augmentation, mapper.augmentation_with_crop):
+        assert sum(bool(step.get("vertical")) for step in steps or []) == (steps is not None)
+    config = init(tmp_path / "data", "--quick", "--model", model, output="with_up_and_down.py")
+    mapper = config.dataloader.train.mapper
+    for steps in (mapper.augmentation, mapper.augmentation_with_crop):
+        assert not any(step.get("vertical") for step in steps or [])
+
+
+def test_few_images_judge_themselves(init, make_data, capsys):
+    pytest.importorskip("imagehash")
+    config = init(make_data(train=1), "--quick")
+    assert "the same ones, as so few cannot be divided" in capsys.readouterr().out
+    assert len(load_dataset(config, "test")) == 1
+
+
+def test_a_copy_is_divided_once(init, refused, make_data, tmp_path):
+    pytest.importorskip("imagehash")
+    config = init(make_data(train=10, test=3), "--quick")
+    copy = tmp_path / "my_data_divided"
+    assert config.dataloader.train.dataset.path == str(copy)
+    assert sorted(path.name for path in copy.glob("*.json")) == [
+        "test.json",
+        "train.json",
+        "val.json",
+    ]
+    sizes = [
+        len(json.loads((copy / f"{part}.json").read_text())["images"])
+        for part in ("train", "val", "test")
+    ]
+    assert sizes == [8, 2, 3]
+    before = (copy / "val.json").stat().st_mtime_ns
+    init(tmp_path / "data", "--quick", "--overwrite")
+    assert (copy / "val.json").stat().st_mtime_ns == before
+    message = refused(make_data("other", train=7), "--quick", "--overwrite")
+    assert "my_data_divided is there, but no copy of" in message
+
+
+def test_rare_classes_come_more_often(init, make_data):
+    folder = make_data(train=9, val=2, names=["ant", "bee"], boxes=lambda n: rare_bees(n) * 3)
+    # 3 of 30 boxes are bees, under 20 and a quarter; in 1 of 9 images, ants in 9: middle 5 / 9
+    config = init(folder, "--quick")
+    assert config.dataloader.train.balancing.threshold == 0.56
+
+
+@pytest.fixture
+def law(monkeypatch):
+    """Steps of 0.5 s an image; an image takes 4 GB beside 1 GB."""
+
+    def attempt(read, overrides, batch_size, parts):
+        read()
+        return Trial(batch_size, batch_size * 1000, (1 + 4 * batch_size) * 10**9, 0.5 * batch_size)
+
+    monkeypatch.setattr(planning, "try_apart", attempt)
+
+
+def with_memory(monkeypatch, gigabytes):
+    from aligndetr.initial_config import machine
+
+    monkeypatch.setattr(machine, "free_memory", lambda device: gigabytes * 10**9)
+
+
+def test_a_budget_of_minutes(init, make_data, law, monkeypatch):
+    with_memory(monkeypatch, 80)
+    folder = make_data(train=100, val=20)
+    config = init(folder, "--minutes", 10)
+    # an evaluation takes 0.5 * 0.5 * 20 = 5 s, ten of them 50 s of 600: 550 s hold 275 steps of 2 s
+    assert config.train.epochs == 11  # 275 * 4 / 100
+    assert config.train.eval_epochs == 1.1
+    assert config.train.accumulation_steps == 1
+
+
+def test_a_batch_that_does_not_fit_is_divided(init, make_data, law, monkeypatch, capsys):
+    with_memory(monkeypatch, 12)  # 9 / 0.9 = 10 GB hold two images, 17 / 0.9 not
+    config = init(make_data(train=100, val=20))
+    assert config.train.accumulation_steps == 2
+    assert "3000 steps of 4 images, about 1.6" in capsys.readouterr().out  # 6000 s
+    with_memory(monkeypatch, 3)
+    assert cli.main(["init", "data", "--output", "b.py"]) == 2
+    assert "not even one image at a time fits" in capsys.readouterr().err
+
+
+def test_what_cannot_be_used_is_refused(refused, make_data, tmp_path):
+    assert "dataset" in refused("nowhere")
+    assert "nowhere does not exist" in refused("nowhere")
+    (tmp_path / "empty").mkdir()
+    assert "is no dataset that can be read" in refused("empty")
+    assert "has no boxes to learn from" in refused(
+        make_data("bare", train=2, val=1, boxes=()), "--quick"
+    )
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "train.json").write_text('{"images": [')
+    assert "train.json" in refused("data", "--quick")
+    folder = make_data("lost", train=3, val=2)
+    (folder / "001.png").unlink()
+    message = refused(folder, "--quick")
+    assert "images are missing (1, such as 001.png)" in message
+    assert f"aligndetr doctor {folder}" in message
+    only = make_data("only", val=3, test=2)
+    assert "has no train split, only test, val" in refused(only, "--quick")
+
+
+def test_files_and_words_that_do_not_fit(refused, make_data, tmp_path):
+    folder = make_data(train=3, val=2)
+    (tmp_path / "my_data.py").write_text("mine = 1\n")
+    assert "my_data.py is there: give another --output, or --overwrite" in refused(folder)
+    for words, sentence in {
+        ("--output", "my-data.py"): "give the name of a Python file",
+        ("--output", "data.yaml"): "give the name of a Python file",
+        ("--output", "a.py", "--minutes", "0"): "--minutes 0: give a positive number",
+        ("--output", "a.py", "--minutes", "nan"): "--minutes nan: give a positive number",
+        ("--output", "a.py", "--minutes", "5", "--quick"): "leave one out",
+        ("--output", "a.py", "--quick", "--model", "aligndetr_tny"): "did you mean aligndetr_tiny",
+        ("--output", "a.py", "--quick", "--model", "my_data.py"): "does not come with the package",
+    }.items():
+        assert sentence in refused(folder, *words)

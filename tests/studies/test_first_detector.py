@@ -1,0 +1,108 @@
+"""Trials of a recipe: their configs, their rows, and the split that is looked at once."""
+
+import ast
+import json
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from aligndetr.config import instantiate
+from aligndetr.initial_config import recipe_of
+from studies import first_detector, recipes, training
+from tests.engine.toy import write_coco
+
+PAGE = "<!-- trials -->\nold\n<!-- end of trials -->\n<!-- test -->\n<!-- end of test -->\n"
+ONE_LAYER = ("model.decoder.num_layers=1", "model.criterion.match_num=[1,1]")
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def data(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    write_coco(folder)
+    text = (folder / "boxes.json").read_text()
+    (folder / "boxes.json").unlink()
+    for split in ("train", "val", "test"):
+        (folder / f"{split}.json").write_text(text)
+    return folder
+
+
+def row(trial, split="val", seed=0, **values):
+    return {"trial": trial, "split": split, "seed": seed, "steps": 9, "cpu_seconds": 90, **values}
+
+
+def test_every_trial_is_a_config(data):
+    assert recipes.CHOSEN in recipes.TRIALS
+    for trial in recipes.TRIALS.values():
+        config = recipes.trial_config(trial, data, 3)
+        assert (config.train.max_iter, config.train.seed) == (trial.steps, 3)
+        assert (
+            instantiate(config.dataloader.test.mapper.augmentation)[0].lengths
+            == [trial.lengths[2]] * 2
+        )
+        assert instantiate(config.dataloader.train.mapper.augmentation)[-1].lengths == list(
+            trial.lengths[:2]
+        )
+        assert config.dataloader.test.dataset.split == "val"
+
+
+def test_init_writes_the_chosen_trial(data):
+    config = recipes.trial_config(recipes.TRIALS[recipes.CHOSEN], data, 0)
+    lines = recipe_of(recipes.BASE).lines
+    assert lines
+    for code, _ in lines:
+        key, value = code.split(" = ")
+        assert OmegaConf.select(config, key) == ast.literal_eval(value), key
+
+
+def test_coarse_images_come_first(data):
+    config = recipes.trial_config(recipes.Trial("a", "b", 9, coarse=(100, 120)), data, 0)
+    (stage,) = instantiate(config.dataloader.train.stages)
+    assert (stage.start, stage.end) == (0, 0.5)
+    assert stage.mapper.augmentation[-1].lengths == [100, 120]
+
+
+def test_tables():
+    last, first = list(recipes.TRIALS)[-1], recipes.CHOSEN
+    rows = first_detector.with_row([], row(last, AP=20.04, AP50=40.05))
+    rows = first_detector.with_row(rows, row(first, AP=1.0, AP50=2.0))
+    figures = {"AP": 30.0, "AP50": 60.0, "AP-b": 10.0, "AP-a": 50.0}
+    rows = first_detector.with_row(rows, row(first, "test", 1, **figures))
+    rows = first_detector.with_row(rows, row(first, AP=11.11, AP50=22.22))
+    lines = first_detector.trial_table(rows)
+    words = recipes.TRIALS[first].words
+    assert f"| {first} | {words} | 0 | 9 | 11.1 | 22.2 | 1.5 |" in lines
+    assert len([line for line in lines if line.startswith(f"| {first} |")]) == 1
+    assert "| trial | seed | test AP | AP50 | a | b |" in first_detector.test_table(rows)
+    assert f"| {first} | 1 | 30.0 | 60.0 | 50.0 | 10.0 |" in first_detector.test_table(rows)
+
+
+def test_test_is_looked_at_once(data, tmp_path, monkeypatch):
+    trial = recipes.Trial("short", "a step", 1, (48, 48, 48), ONE_LAYER)
+    monkeypatch.setitem(first_detector.TRIALS, "short", trial)
+    monkeypatch.setattr(first_detector, "CHOSEN", "short")
+    page, results = tmp_path / "page.md", tmp_path / "results.json"
+    page.write_text(PAGE)
+    places = [f"--work={tmp_path / 'work'}", f"--results={results}", f"--page={page}"]
+    assert first_detector.main([str(data), "--final", *places]) == 0
+    rows = json.loads(results.read_text())["results"]
+    assert [(r["trial"], r["split"]) for r in rows] == [("short", "test"), ("short", "val")]
+    assert "old" not in page.read_text()
+    assert "| short | a step | 0 | 1 |" in page.read_text()
+    monkeypatch.setattr(training, "train", lambda *args, **more: pytest.fail("trained"))
+    monkeypatch.setattr(first_detector, "evaluate", lambda *args: pytest.fail("evaluated"))
+    assert first_detector.main([str(data), "--final", *places]) == 0
+    assert json.loads(results.read_text())["results"] == rows
+
+
+def test_unknown_names_are_refused(tmp_path, capsys):
+    assert first_detector.main(["data", "--trials", "batch44"]) == 2
+    assert "batch44: choose among before, " in capsys.readouterr().err
