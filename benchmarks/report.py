@@ -162,6 +162,22 @@ def evaluation_section(found: dict[str, Any]) -> list[str]:
     ]
 
 
+def analysis_section(found: dict[str, Any]) -> list[str]:
+    """Everything that `aligndetr analyze` computes."""
+    results = found["results"]
+    return [
+        "## Analysis",
+        "",
+        machine_line(found) + ". `python -m benchmarks.analysis`.",
+        "",
+        f"All measures of `aligndetr analyze` on {results['images']} images with "
+        f"{results['objects']} objects and {results['detections']} detections: "
+        f"{results['processor_seconds']:.0f} s of the processor, {results['seconds']:.0f} s by the "
+        "clock, which counts what else the machine did.",
+        "",
+    ]
+
+
 def loader_section(found: dict[str, Any]) -> list[str]:
     """Data."""
     results, memory = found["results"], found["results"]["memory_mib"]
@@ -250,6 +266,7 @@ SECTIONS = {
     "alternatives": alternatives_section,
     "scaling": scaling_section,
     "evaluation": evaluation_section,
+    "analysis": analysis_section,
     "loader": loader_section,
     "msda": operator_section,
 }
