@@ -2,9 +2,12 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -198,3 +201,51 @@ def test_files_are_read_again_only_when_they_changed(folder, write, monkeypatch)
     assert follower.status() is first
     write(done=60)
     assert follower.status().run.iterations == 60
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_its_report_is_served_as_it_is_then(folder, write, monkeypatch, capsys, terminal):
+    pages = []
+
+    def visit(_):
+        address = re.search(r"report: (http://127\.0\.0\.1:\d+/)", capsys.readouterr().out)
+        seen = pages[0][0] if pages else address[1]
+        with urllib.request.urlopen(seen, timeout=60) as answer:
+            pages.append((seen, answer.read().decode(), answer.headers["Refresh"]))
+        if len(pages) == 2:
+            raise KeyboardInterrupt
+        write(done=80)
+
+    write(done=60)
+    monkeypatch.setattr(watch.time, "sleep", visit)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    assert cli.main(["watch", str(folder), "--port", "0"]) == 0
+    assert "Traceback" not in capsys.readouterr().err
+    (address, first, refresh), (_, second, _) = pages
+    assert first.startswith("<!DOCTYPE html>")
+    assert "after 60 of 100 iterations" in first
+    assert "after 80 of 100 iterations" in second
+    assert refresh is None  # nothing will change: it is dead
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(address, timeout=10)
+
+
+def test_a_report_that_cannot_be_made_yet_says_so(folder, monkeypatch, capsys):
+    folder.mkdir()
+    found = []
+
+    def visit(_):
+        address = re.search(r"report: (\S+)", capsys.readouterr().out)[1]
+        with pytest.raises(urllib.error.HTTPError) as error:
+            urllib.request.urlopen(address, timeout=60)
+        found.append(
+            (error.value.code, error.value.read().decode(), error.value.headers["Refresh"])
+        )
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(watch.time, "sleep", visit)
+    assert cli.main(["watch", str(folder), "--port", "0"]) == 0
+    [(code, text, refresh)] = found
+    assert code == 500
+    assert "no run there" in text
+    assert refresh == "10"
