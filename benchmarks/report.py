@@ -102,8 +102,8 @@ def memory_lines(results: dict[str, Any]) -> list[str]:
         "Checkpointing is `train.activation_checkpointing=[backbone,encoder,decoder]`. With glibc, "
         "training keeps freed memory for the next step, as page faults cost time; with "
         "checkpointing it gives freed memory back at once instead, at that cost "
-        "(`aligndetr/engine/allocator.py`). Environment variables of malloc, `MALLOC_...`, have "
-        "the last word.",
+        "(`aligndetr/engine/cpu_allocator.py`). Environment variables of malloc, `MALLOC_...`, "
+        "have the last word.",
         "",
     ]
     return lines
