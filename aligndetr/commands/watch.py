@@ -181,12 +181,12 @@ def _boxes(status: RunStatus) -> list[str]:
     numbers = {n.removeprefix("bbox/"): value for n, (value, i) in latest.items() if i == at}
     classes = sorted((n for n in numbers if n.startswith("AP-")), key=numbers.get)
     hidden = set(classes[MOST_CLASSES:])
-    title = f"Boxes after iteration {at + 1}"
+    title = f"Boxes as written at iteration {at + 1}"
     best = status.run.value("best")
     title += "" if best is None else f", best AP so far {best:.1f}"
     title += f"; the {MOST_CLASSES} worst of {len(classes)} classes" if hidden else ""
     shown = {name: value for name, value in numbers.items() if name not in hidden}
-    return ["", *results_table(shown, title).splitlines()]
+    return ["", *_wrapped(title), *results_table(shown, title).splitlines()[1:]]
 
 
 def _warnings(status: RunStatus) -> list[str]:
