@@ -102,8 +102,8 @@ def memory_lines(results: dict[str, Any]) -> list[str]:
         "Checkpointing is `train.activation_checkpointing=[backbone,encoder,decoder]`. With glibc, "
         "training keeps freed memory for the next step, as page faults cost time; with "
         "checkpointing it gives freed memory back at once instead, at that cost "
-        "(`aligndetr/engine/allocator.py`). Environment variables of malloc, `MALLOC_...`, have "
-        "the last word.",
+        "(`aligndetr/engine/cpu_allocator.py`). Environment variables of malloc, `MALLOC_...`, "
+        "have the last word.",
         "",
     ]
     return lines
@@ -159,6 +159,22 @@ def evaluation_section(found: dict[str, Any]) -> list[str]:
         "`python -m benchmarks.evaluation`.",
         "",
         *table(["", "median", "faster"], rows),
+    ]
+
+
+def analysis_section(found: dict[str, Any]) -> list[str]:
+    """Everything that `aligndetr analyze` computes."""
+    results = found["results"]
+    return [
+        "## Analysis",
+        "",
+        machine_line(found) + ". `python -m benchmarks.analysis`.",
+        "",
+        f"All measures of `aligndetr analyze` on {results['images']} images with "
+        f"{results['objects']} objects and {results['detections']} detections: "
+        f"{results['processor_seconds']:.0f} s of the processor, {results['seconds']:.0f} s by the "
+        "clock, which counts what else the machine did.",
+        "",
     ]
 
 
@@ -250,6 +266,7 @@ SECTIONS = {
     "alternatives": alternatives_section,
     "scaling": scaling_section,
     "evaluation": evaluation_section,
+    "analysis": analysis_section,
     "loader": loader_section,
     "msda": operator_section,
 }

@@ -1,10 +1,12 @@
 """Follow a run: progress, time left, losses, AP of each class, memory, warnings.
 
     aligndetr watch output/run
+    aligndetr watch output/run --port 8000
 
 draws it again every two seconds until the run ends or Ctrl-C; the training
 does not notice. In a pipe it is printed once. A run that has not begun is
-waited for.
+waited for. `--port` serves the run's report to browsers of this machine, as it
+is when they ask, until Ctrl-C.
 """
 
 from __future__ import annotations
@@ -22,12 +24,14 @@ if TYPE_CHECKING:
 
 WIDTH, BAR = 80, 30
 MOST_CLASSES, MOST_WARNINGS = 100, 5
+REFRESH, ROUNDS = 60.0, 50  # seconds; draws of the intervals, fewer than the report's for speed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add = parser.add_argument
     add("folder", metavar="RUN", help="its folder, which need not be there yet")
+    add("--port", type=int, metavar="N", help="also serve the report; 0 takes a free port")
     add("--interval", type=float, default=2.0, metavar="S", help="seconds (default: %(default)s)")
 
 
@@ -40,15 +44,44 @@ def run(args: argparse.Namespace) -> int:
     from aligndetr.engine.run_status import RunFollower
     from aligndetr.errors import UserError
 
-    follower = RunFollower(args.folder)
-    if sys.stdout.isatty():
-        with contextlib.suppress(KeyboardInterrupt):  # how one leaves
-            _follow(follower, max(0.1, args.interval))
-        return 0
-    if not follower.folder.is_dir():
+    follower, interval = RunFollower(args.folder), max(0.1, args.interval)
+    live = sys.stdout.isatty()
+    if not live and not follower.folder.is_dir():
         raise UserError(f"{args.folder}: no such folder, so no run has begun there")
-    print("\n".join(describe(follower.status())))
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.suppress(KeyboardInterrupt))  # how one leaves
+        if args.port is not None:
+            print(f"report: {stack.enter_context(_served(args.folder, args.port))}", flush=True)
+        if live:
+            _follow(follower, interval)
+        else:
+            print("\n".join(describe(follower.status())), flush=True)
+        while args.port is not None:  # the report of a run that has ended is worth reading, too
+            time.sleep(interval)
     return 0
+
+
+def _served(folder: str, port: int) -> contextlib.AbstractContextManager[str]:
+    """The run's report for browsers; made again when they ask and the run has gone on."""
+    from aligndetr.engine.run_status import RUNNING, RunFollower
+    from aligndetr.interop import enable_foreign_configs
+    from aligndetr.report import reported_run, run_page
+    from aligndetr.visualization.page_server import served_page
+
+    enable_foreign_configs()
+    follower, made = RunFollower(folder), {}
+
+    def render() -> str:
+        status = follower.status()
+        if made.get("of") is not status:
+            made["page"] = run_page(reported_run(follower.folder, rounds=ROUNDS))
+            made["of"] = status
+        return made["page"]
+
+    def refresh() -> float | None:
+        return REFRESH if follower.status().state == RUNNING else None
+
+    return served_page(render, port, refresh)
 
 
 def _follow(follower: RunFollower, interval: float) -> None:
@@ -148,12 +181,12 @@ def _boxes(status: RunStatus) -> list[str]:
     numbers = {n.removeprefix("bbox/"): value for n, (value, i) in latest.items() if i == at}
     classes = sorted((n for n in numbers if n.startswith("AP-")), key=numbers.get)
     hidden = set(classes[MOST_CLASSES:])
-    title = f"Boxes after iteration {at + 1}"
+    title = f"Boxes as written at iteration {at + 1}"
     best = status.run.value("best")
     title += "" if best is None else f", best AP so far {best:.1f}"
     title += f"; the {MOST_CLASSES} worst of {len(classes)} classes" if hidden else ""
     shown = {name: value for name, value in numbers.items() if name not in hidden}
-    return ["", *results_table(shown, title).splitlines()]
+    return ["", *_wrapped(title), *results_table(shown, title).splitlines()[1:]]
 
 
 def _warnings(status: RunStatus) -> list[str]:

@@ -48,9 +48,9 @@ class Method:
     runs: list[Run]
 
     def finals(self, metric: str) -> np.ndarray:
-        """(R,) last values of the R runs that recorded the metric."""
+        """(R,) last values of the R runs that recorded the metric, those that are finite."""
         values = np.array([run.final(metric) for run in self.runs])
-        return values[~np.isnan(values)]
+        return values[np.isfinite(values)]
 
 
 @dataclass
@@ -109,7 +109,7 @@ def paired_difference(first: Method, other: Method, metric: str) -> Difference:
     """The last values of `other` minus those of `first`, seed by seed."""
     mine, theirs = ({run.seed: run.final(metric) for run in m.runs} for m in (first, other))
     seeds = sorted(seed for seed in mine.keys() & theirs.keys() if seed is not None)
-    seeds = [seed for seed in seeds if not np.isnan(theirs[seed] - mine[seed])]
+    seeds = [seed for seed in seeds if np.isfinite([theirs[seed], mine[seed]]).all()]
     return Difference(seeds, np.array([theirs[seed] - mine[seed] for seed in seeds]))
 
 

@@ -112,11 +112,20 @@ def match_objects(model: nn.Module, batches: Iterable[Batch]) -> Matching:
     Raises:
         UserError: the model does not match queries with objects.
     """
+    check_matches(model)
+    with evaluation_mode(model):
+        return Matching.cat([_match(model, batch) for batch in batches])
+
+
+def check_matches(model: nn.Module) -> None:
+    """See that a model can be matched with objects.
+
+    Raises:
+        UserError: it matches no queries with objects.
+    """
     if not hasattr(getattr(model, "criterion", None), "comparisons"):
         kind = type(getattr(model, "criterion", model)).__name__
         raise UserError(f"a {kind} matches no queries with objects: its matching has no stability")
-    with evaluation_mode(model):
-        return Matching.cat([_match(model, batch) for batch in batches])
 
 
 def first_images(batches: Iterable[Batch], count: int) -> Iterator[Batch]:

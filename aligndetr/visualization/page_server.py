@@ -15,18 +15,22 @@ from aligndetr.errors import UserError
 logger = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
+FAILED_S = 10.0  # after which a browser asks again for a page that failed
 _NAMES = (HOST, "localhost")  # another Host means that some web page's name leads here
 _FAILED = "<!doctype html><meta charset=utf-8><title>no page</title><p>there is no page now: {}"
 
 
 @contextmanager
-def served_page(render: Callable[[], str], port: int) -> Iterator[str]:
+def served_page(
+    render: Callable[[], str], port: int, refresh: Callable[[], float | None] = lambda: None
+) -> Iterator[str]:
     """Inside of it, one page is served to this machine alone; nothing else is.
 
     Args:
         render: makes the page, from scratch or not, as it is to be now; what it raises is shown
             instead. It is called by one request at a time.
         port: of the server; 0 takes a free one.
+        refresh: seconds after which the browser is to ask again; None: when its user does.
 
     Yields:
         The page's address.
@@ -34,8 +38,8 @@ def served_page(render: Callable[[], str], port: int) -> Iterator[str]:
     Raises:
         UserError: the port cannot be had.
     """
-    handler = type("Handler", (_Handler,), {"render": staticmethod(render)})
-    handler.lock = threading.Lock()
+    functions = {"render": staticmethod(render), "refresh": staticmethod(refresh)}
+    handler = type("Handler", (_Handler,), {**functions, "lock": threading.Lock()})
     try:
         server = _Server((HOST, port), handler)
     except (OSError, OverflowError) as error:
@@ -64,6 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
     """Answers `GET /`; knows no files."""
 
     render: Callable[[], str]
+    refresh: Callable[[], float | None]
     lock: threading.Lock
     timeout = 30
 
@@ -73,10 +78,10 @@ class _Handler(BaseHTTPRequestHandler):
         if host not in _NAMES or self.path.partition("?")[0] != "/":
             self.send_error(HTTPStatus.NOT_FOUND)
             return
-        status = HTTPStatus.OK
+        status, seconds = HTTPStatus.OK, FAILED_S
         try:
             with self.lock:
-                page = self.render()
+                page, seconds = self.render(), self.refresh()
         except Exception as error:  # whatever it is, the next request may find a page
             logger.warning("the page cannot be made: %s", error)
             status, page = HTTPStatus.INTERNAL_SERVER_ERROR, _FAILED.format(escape(str(error)))
@@ -85,6 +90,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(content)))
         self.send_header("Cache-Control", "no-store")
+        if seconds is not None:
+            self.send_header("Refresh", f"{seconds:g}")
         self.end_headers()
         self.wfile.write(content)
 

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from benchmarks import alternatives, evaluation, loader, report, scaling, step
+from benchmarks import alternatives, analysis, evaluation, loader, report, scaling, step
 from benchmarks.measure import write_json
 from benchmarks.reference import reference_model
 from benchmarks.workload import make_batch, make_model, training
@@ -61,6 +61,7 @@ def test_every_benchmark_runs_and_the_report_shows_its_numbers(tmp_path, capsys)
             "batch": scaling.measure_batches("tiny", 64, [1, 2], 1),
         },
         "evaluation": evaluation.measure(2, 1),
+        "analysis": analysis.measure(3),
         "loader": loader.measure([0], 1, "tiny", 1, 50),
         "alternatives": {
             "model": "tiny",
@@ -69,12 +70,15 @@ def test_every_benchmark_runs_and_the_report_shows_its_numbers(tmp_path, capsys)
         },
     }
     found["evaluation"]["rows"][1]["speedup"] = 7.25
+    found["analysis"]["processor_seconds"] = 12.25
     for name, results in found.items():
         write_json(tmp_path / f"{name}.json", results)
         assert json.loads((tmp_path / f"{name}.json").read_text())["machine"]["threads"] == 1
     report.write_report(tmp_path, tmp_path)
     page = (tmp_path / "performance.md").read_text()
     assert "| 7.2x |" in page
+    # 7 objects an image, 3 near hits of each and 100 random boxes
+    assert "on 3 images with 21 objects and 363 detections: 12 s of the processor" in page
     assert page.count("GFLOP as PyTorch counts") == 2  # of training and of evaluation
     assert [row["name"] for row in found["alternatives"]["rows"]] == [
         "assignment on threads",

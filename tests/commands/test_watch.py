@@ -2,9 +2,12 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -91,7 +94,7 @@ def test_a_running_one(folder, write, held, capsys):
     assert "loss 12.00 = class 5.00 + bbox 7.00" in text
     rest = "0.5 s/iter (10 % of it for data) 8 images/s GPU 1.5 GB CPU 0.8 GB"
     assert rest in " ".join(text.split())  # wherever the line is broken
-    assert "Boxes after iteration 20, best AP so far 30.0" in text
+    assert "Boxes as written at iteration 20, best AP so far 30.0" in text
     assert ["cat", "40.0", "dog", "20.0"] in [line.split() for line in lines]
     assert lines[-2:] == ["Warnings", "[10:00:10] warning: two images are broken"]
 
@@ -152,7 +155,7 @@ def test_many_classes_and_warnings_are_cut(folder, write, capsys):
     log = PLAN + "".join(f"[10:00:{i:02}] warning: number {i} {'long ' * 30}\n" for i in range(9))
     write(log=log, **{"bbox/AP": 25.0, **classes})
     text = "\n".join(shown(folder, capsys))
-    assert "the 100 worst of 150 classes" in text
+    assert "the 100 worst of 150 classes" in " ".join(text.split())
     assert "class99 " in text
     assert "class100" not in text
     assert "Warnings, the last 5 of 9" in text
@@ -198,3 +201,51 @@ def test_files_are_read_again_only_when_they_changed(folder, write, monkeypatch)
     assert follower.status() is first
     write(done=60)
     assert follower.status().run.iterations == 60
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_its_report_is_served_as_it_is_then(folder, write, monkeypatch, capsys, terminal):
+    pages = []
+
+    def visit(_):
+        address = re.search(r"report: (http://127\.0\.0\.1:\d+/)", capsys.readouterr().out)
+        seen = pages[0][0] if pages else address[1]
+        with urllib.request.urlopen(seen, timeout=60) as answer:
+            pages.append((seen, answer.read().decode(), answer.headers["Refresh"]))
+        if len(pages) == 2:
+            raise KeyboardInterrupt
+        write(done=80)
+
+    write(done=60)
+    monkeypatch.setattr(watch.time, "sleep", visit)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    assert cli.main(["watch", str(folder), "--port", "0"]) == 0
+    assert "Traceback" not in capsys.readouterr().err
+    (address, first, refresh), (_, second, _) = pages
+    assert first.startswith("<!DOCTYPE html>")
+    assert "after 60 of 100 iterations" in first
+    assert "after 80 of 100 iterations" in second
+    assert refresh is None  # nothing will change: it is dead
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(address, timeout=10)
+
+
+def test_a_report_that_cannot_be_made_yet_says_so(folder, monkeypatch, capsys):
+    folder.mkdir()
+    found = []
+
+    def visit(_):
+        address = re.search(r"report: (\S+)", capsys.readouterr().out)[1]
+        with pytest.raises(urllib.error.HTTPError) as error:
+            urllib.request.urlopen(address, timeout=60)
+        found.append(
+            (error.value.code, error.value.read().decode(), error.value.headers["Refresh"])
+        )
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(watch.time, "sleep", visit)
+    assert cli.main(["watch", str(folder), "--port", "0"]) == 0
+    [(code, text, refresh)] = found
+    assert code == 500
+    assert "no run there" in text
+    assert refresh == "10"

@@ -148,8 +148,8 @@ def test_training_stops_when_nothing_gets_better(trainer):
     assert "bbox/AP has not been better than 5 for 2 evaluations" in trainer.stop_reason
 
 
-def test_what_is_no_number_is_neither_the_best_nor_waited_for(trainer, tmp_path):
-    nan = float("nan")
+@pytest.mark.parametrize("nan", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_no_number_is_neither_the_best_nor_waited_for(trainer, tmp_path, nan):
     stopping = EarlyStopping("bbox/AP", patience=2)
     best = BestCheckpointer(Checkpointer(trainer.model, tmp_path), "bbox/AP")
     values = [nan, nan, nan, 1.0, nan, 2.0, nan, nan, 1.0]
@@ -161,11 +161,12 @@ def test_what_is_no_number_is_neither_the_best_nor_waited_for(trainer, tmp_path)
 
 
 @pytest.mark.parametrize("make", [BestCheckpointer, EarlyStopping])
-def test_a_best_value_that_is_no_number_gives_way_to_the_first(trainer, tmp_path, make):
+@pytest.mark.parametrize("best", [float("nan"), float("inf")])
+def test_a_best_value_that_is_no_number_gives_way_to_the_first(trainer, tmp_path, make, best):
     first = Checkpointer(trainer.model, tmp_path), "bbox/AP"
     hook = make(*first) if make is BestCheckpointer else make("bbox/AP", patience=1)
     # version 0.1 saved this after a first evaluation without objects
-    hook.load_state_dict({"best": float("nan"), "best_iteration": 0, "waited": 0})
+    hook.load_state_dict({"best": best, "best_iteration": 0, "waited": 0})
     trainer.register_hooks([EvalHook(1, Scripted(3.0)), hook])
     trainer.train(1, 2)
     assert hook.best == 3.0

@@ -14,11 +14,11 @@ from PIL import Image
 from torch import nn
 
 from aligndetr.engine.events import EventStorage
-from aligndetr.engine.hooks import MatchingStability, PeriodicWriter, Pictures
+from aligndetr.engine.hooks import Hook, MatchingStability, PeriodicWriter, Pictures
 from aligndetr.engine.run import train
 from aligndetr.engine.trainer import Trainer
 from aligndetr.engine.writers import TensorBoardWriter, WandbWriter, Writer
-from aligndetr.errors import CheckpointError, ConfigError
+from aligndetr.errors import CheckpointError, ConfigError, UserError
 from aligndetr.explanation import matching
 from aligndetr.explanation.matching import Matching
 
@@ -99,7 +99,7 @@ class Seen(Writer):
 
 
 def test_a_picture_is_written_once(toy_detector, toy_loader):
-    class Draw(MatchingStability):
+    class Draw(Hook):
         def after_step(self):
             if self.trainer.iter == 1:
                 self.trainer.storage.put_picture("a/b", scene(0))
@@ -107,7 +107,7 @@ def test_a_picture_is_written_once(toy_detector, toy_loader):
     first, second = Seen(), Seen()
     model = toy_detector()
     trainer = Trainer(model, toy_loader(), torch.optim.SGD(model.parameters(), lr=0.01))
-    trainer.register_hooks([Draw(0, []), PeriodicWriter([first, second], 2)])
+    trainer.register_hooks([Draw(), PeriodicWriter([first, second], 2)])
     trainer.train(0, 4)
     assert first.found == second.found == [(1, ["a/b"]), (3, [])]
 
@@ -181,6 +181,15 @@ def test_figures_of_a_training_by_hand(monkeypatch):
     latest = again.trainer.storage.latest()
     assert latest["matching/layer_2"] == (100.0, 3)
     assert latest["matching/since_last"] == (50.0, 3)  # 1 -> 4, 2 -> 6 of four
+
+
+def test_a_model_that_matches_nothing_is_refused_before_its_first_step(toy_detector, toy_loader):
+    model = toy_detector()
+    trainer = Trainer(model, toy_loader(), torch.optim.SGD(model.parameters(), lr=0.01))
+    trainer.register_hooks([MatchingStability(1, [])])
+    with pytest.raises(UserError, match="a ToyDetector matches no queries"):
+        trainer.train(0, 2)
+    assert trainer.completed == 0
 
 
 @pytest.mark.parametrize("state", [{}, {"objects": torch.zeros(3, 2)}, {"objects": 1, "pairs": 2}])

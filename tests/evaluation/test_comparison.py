@@ -82,6 +82,17 @@ def test_command_prints_and_plots(runs, capsys):
         assert picture.width > 1000
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_not_finite_wins_nothing(runs, value):
+    make_run(runs / "c" / "seed1", 1, value)
+    make_run(runs / "c" / "seed2", 2, 60.0)
+    method = read_method(f"{runs}/c")
+    assert method.finals("bbox/AP").tolist() == [60.0]
+    difference = paired_difference(read_method(f"{runs}/a_*"), method, "bbox/AP")
+    assert difference.seeds == [2]
+    assert difference.values.tolist() == [3.0]  # 60 - 57
+
+
 def test_runs_without_config_are_compared_without_pairs(tmp_path, capsys):
     make_run(tmp_path / "x", None, 30.0)
     make_run(tmp_path / "y", None, 40.0)

@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import urllib.request
 
 import pytest
 
@@ -37,6 +38,18 @@ def test_only_the_page_is_served(tmp_path, monkeypatch):
         assert get(address, method="POST")[0] == 501
         assert get(address, host="somewhere.example")[0] == 404
         assert get(address, host="localhost:80")[0] == 200
+
+
+def test_browsers_ask_again_as_long_as_they_are_told_to():
+    seconds = iter([30, None])
+    with served_page(lambda: "page", 0, lambda: next(seconds)) as address:
+        assert refreshes(address) == "30"
+        assert refreshes(address) is None
+
+
+def refreshes(address):
+    with urllib.request.urlopen(address, timeout=10) as response:
+        return response.headers.get("Refresh")
 
 
 def test_it_listens_to_this_machine_alone():

@@ -13,7 +13,7 @@ from aligndetr.engine.hooks.base import Hook, is_due
 from aligndetr.engine.random_state import undisturbed
 from aligndetr.errors import CheckpointError
 from aligndetr.evaluation.cut import cut
-from aligndetr.explanation.matching import Matching, first_images, match_objects
+from aligndetr.explanation.matching import Matching, check_matches, first_images, match_objects
 
 
 class MatchingStability(Hook):
@@ -35,6 +35,14 @@ class MatchingStability(Hook):
         self.loader = loader
         self.num_images = num_images
         self.last = Matching.cat([])
+
+    def before_train(self) -> None:
+        """Refuse a model that matches nothing before it is trained.
+
+        Raises:
+            UserError: it is one.
+        """
+        check_matches(unwrap(self.trainer.model))
 
     def after_step(self) -> None:
         """Match when it is time."""

@@ -11,7 +11,9 @@ from aligndetr.errors import CheckpointError
 
 
 class Metric:
-    """A number that evaluations record. NaN (nothing to find in the dataset) is no value.
+    """A number that evaluations record.
+
+    What is not finite is no value; there is NaN where there is nothing to find in the dataset.
 
     Args:
         name: in the event storage, such as "bbox/AP".
@@ -47,4 +49,4 @@ def stored_best(state: Mapping[str, Any]) -> float | None:
 
 
 def _is_none(value: float | None) -> bool:
-    return value is None or math.isnan(value)
+    return value is None or not math.isfinite(value)
