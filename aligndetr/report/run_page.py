@@ -17,13 +17,14 @@ from aligndetr.report.class_sections import (
 )
 from aligndetr.report.config_section import config_section
 from aligndetr.report.elements import Section, chart, navigation, note
-from aligndetr.report.examples import confused, worst_mistakes
+from aligndetr.report.examples import confused, misaligned, worst_mistakes
 from aligndetr.report.layers_section import layers_section
 from aligndetr.report.quality_sections import (
     alignment_section,
     calibration_section,
     errors_section,
     recall_section,
+    scatter,
 )
 from aligndetr.report.reported_run import Judged, ReportedRun
 from aligndetr.report.series import charts
@@ -119,6 +120,8 @@ def judged_sections(judged: Judged) -> tuple[Album, list[Section]]:
     for examples in cells.values():
         for example in examples:
             album.add(example["image"])
+    for place in misaligned(scatter(analysis)):
+        album.add(place)
     errors, confusion = errors_section(analysis), confusion_section(analysis)
     errors.data["mistakes"] = mistakes
     return album, [
