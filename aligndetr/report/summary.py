@@ -95,7 +95,7 @@ def _time(run: ListedRun) -> str | None:
     if not seconds:
         return None
     minutes, rest = divmod(round(seconds), 60)
-    steps = f"{minutes // 60}:{minutes % 60:02}:{rest:02} of steps, {_last(run, 'time'):.3g} s each"
+    steps = f"{minutes // 60}:{minutes % 60:02}:{rest:02} of steps, {seconds / run.iterations:.3g} s each"
     speed = _last(run, "images_per_second")
     return steps + (f", {speed:.3g} images/s" if speed else "")
 
