@@ -132,7 +132,7 @@ def plain(analysis: Analysis) -> dict[str, Any]:
         },
         "alignment": alignment_metrics(analysis.alignment),
     }
-    return _jsonable(result)
+    return jsonable(result)
 
 
 def _class(analysis: Analysis, place: int) -> dict[str, Any]:
@@ -149,11 +149,12 @@ def _class(analysis: Analysis, place: int) -> dict[str, Any]:
     }
 
 
-def _jsonable(value: Any) -> Any:
+def jsonable(value: Any) -> Any:
+    """Plain lists, dicts and numbers; what is not finite becomes None, as JSON has none."""
     if isinstance(value, Mapping):
-        return {key: _jsonable(entry) for key, entry in value.items()}
+        return {key: jsonable(entry) for key, entry in value.items()}
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, list | tuple):
-        return [_jsonable(entry) for entry in value]
+        return [jsonable(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from aligndetr.analysis import jsonable
 from aligndetr.data.records import Record
 from aligndetr.explanation import Inspection
 from aligndetr.report.album import Album
@@ -78,7 +79,7 @@ def page(title: str, sections: Sequence[Section], data: dict, scripts: Sequence[
     files = [CHARTS, *(HERE / name for name in scripts)]
     script = "\n".join(file.read_text(encoding="utf-8") for file in files)
     style = (HERE / "page.css").read_text(encoding="utf-8")
-    return html_page(title, *body, style=style, script=script, data=data)
+    return html_page(title, *body, style=style, script=script, data=jsonable(data))
 
 
 def curves_section(run: ReportedRun) -> Section:

@@ -169,6 +169,28 @@ def test_results_without_scores(write_run):
     assert any("detection 0 has no score" in note for note in run.notes)
 
 
+def test_data_that_are_annotated_in_parts_are_not_judged(write_run, tmp_path):
+    folder = write_run()
+    path = tmp_path / "data" / "truth.json"
+    truth = json.loads(path.read_text())
+    for image in truth["images"]:
+        image |= {"neg_category_ids": [9], "not_exhaustive_category_ids": []}
+    path.write_text(json.dumps(truth))
+    page, run = made(folder)
+    assert any("annotated in parts only, as LVIS is" in note for note in run.notes)
+    assert 'id="thresholds"' not in page
+
+
+def test_no_object_at_all(write_run, tmp_path, read_data):
+    folder = write_run()
+    path = tmp_path / "data" / "truth.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"annotations": []}))
+    page, _ = made(folder)
+    data = read_data(page)  # nothing in it is NaN, which JSON does not have
+    assert data["thresholds"]["all"]["objects"] == 0
+    assert data["alignment"] == []
+
+
 def test_no_detection_at_all(write_run, read_data):
     folder = write_run()
     (folder / "coco_instances_results.json").write_text("[]")
