@@ -13,7 +13,7 @@ from aligndetr.analysis.bootstrap import Interval, average_precision_intervals
 from aligndetr.analysis.calibrator import Judged, judge
 from aligndetr.analysis.curves import Best, Curve, best_f1, best_lrp, curves
 from aligndetr.analysis.errors import Confusion, Errors, confusion, tide
-from aligndetr.analysis.matches import Matches, match
+from aligndetr.analysis.matches import Matches, by_image, match
 from aligndetr.analysis.slices import Slice, slices
 from aligndetr.evaluation.alignment import Alignment, alignment_metrics, image_alignment
 from aligndetr.evaluation.coco import coco_metrics
@@ -95,7 +95,7 @@ def _alignment(matches: Matches) -> Alignment:
     objects, found = matches.objects, matches.found
     real = np.flatnonzero(~objects.crowd)
     seen, truth = (
-        _by_image(images, len(matches.image_ids)) for images in (found.image, objects.image[real])
+        by_image(images, len(matches.image_ids)) for images in (found.image, objects.image[real])
     )
     parts = []
     for mine, theirs in zip(seen, truth, strict=True):
@@ -103,12 +103,6 @@ def _alignment(matches: Matches) -> Alignment:
         these = real[theirs]
         parts.append(image_alignment(*predicted, objects.boxes[these], objects.label[these]))
     return Alignment.cat(parts)
-
-
-def _by_image(images: np.ndarray, count: int) -> list[np.ndarray]:
-    """Places of each image's entries, in their order."""
-    order = np.argsort(images, kind="stable")
-    return np.split(order, np.searchsorted(images[order], np.arange(1, count)))
 
 
 def plain(analysis: Analysis) -> dict[str, Any]:
@@ -132,7 +126,7 @@ def plain(analysis: Analysis) -> dict[str, Any]:
         },
         "alignment": alignment_metrics(analysis.alignment),
     }
-    return _jsonable(result)
+    return jsonable(result)
 
 
 def _class(analysis: Analysis, place: int) -> dict[str, Any]:
@@ -149,11 +143,12 @@ def _class(analysis: Analysis, place: int) -> dict[str, Any]:
     }
 
 
-def _jsonable(value: Any) -> Any:
+def jsonable(value: Any) -> Any:
+    """Plain lists, dicts and numbers; what is not finite becomes None, as JSON has none."""
     if isinstance(value, Mapping):
-        return {key: _jsonable(entry) for key, entry in value.items()}
+        return {key: jsonable(entry) for key, entry in value.items()}
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, list | tuple):
-        return [_jsonable(entry) for entry in value]
+        return [jsonable(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

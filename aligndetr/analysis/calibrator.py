@@ -151,11 +151,11 @@ def of_images(matches: Matches, images: np.ndarray) -> Matches:
     """
     objects, found = matches.objects, matches.found
     kept, seen = images[objects.image], images[found.image]
-    new = np.cumsum(kept) - 1
+    new = np.append(np.cumsum(kept) - 1, -1)  # -1 is the last: no object
     matched = matches.matched[:, seen]
     return replace(
         matches,
         objects=type(objects)(*(column[kept] for column in vars(objects).values())),
         found=type(found)(*(column[seen] for column in vars(found).values())),
-        matched=np.where(matched >= 0, new[matched], -1),
+        matched=new[matched],
     )

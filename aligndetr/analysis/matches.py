@@ -147,6 +147,17 @@ def match(
     return Matches(names, image_ids, objects, found, levels, matched)
 
 
+def by_image(images: np.ndarray, count: int) -> list[np.ndarray]:
+    """Places of each image's entries, in their order.
+
+    Args:
+        images: (N,) index of an image.
+        count: of all images.
+    """
+    order = np.argsort(images, kind="stable")
+    return np.split(order, np.searchsorted(images[order], np.arange(1, count)))
+
+
 def _columns(
     annotations: Sequence[Mapping[str, Any]], places: Mapping[int, int], labels: Mapping[int, int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

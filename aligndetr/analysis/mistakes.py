@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aligndetr.analysis.errors import KINDS
-from aligndetr.analysis.matches import Matches, overlaps
+from aligndetr.analysis.matches import Matches, by_image, overlaps
 
 NAMES = tuple(KINDS)
 NONE = -1
@@ -113,17 +113,10 @@ def taken_for(matches: Matches, thresholds: Sequence[float]) -> Taken:
 def _images(matches: Matches, chosen: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Of every image the chosen detections, best first, and the objects that are no crowds."""
     count = len(matches.image_ids)
-    indices = np.flatnonzero(chosen), np.flatnonzero(~matches.objects.crowd)
-    images = matches.found.image[indices[0]], matches.objects.image[indices[1]]
-    return zip(
-        *(_grouped(own, image, count) for own, image in zip(indices, images, strict=True)),
-        strict=True,
-    )
-
-
-def _grouped(indices: np.ndarray, images: np.ndarray, count: int) -> list[np.ndarray]:
-    order = np.argsort(images, kind="stable")
-    return np.split(indices[order], np.searchsorted(images[order], np.arange(1, count)))
+    detections, objects = np.flatnonzero(chosen), np.flatnonzero(~matches.objects.crowd)
+    seen, there = matches.found.image[detections], matches.objects.image[objects]
+    for mine, theirs in zip(by_image(seen, count), by_image(there, count), strict=True):
+        yield detections[mine], objects[theirs]
 
 
 def _plain_overlaps(matches: Matches, detections: np.ndarray, objects: np.ndarray) -> np.ndarray:

@@ -20,7 +20,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from aligndetr.commands.arguments import add_output_argument, add_weights_argument
+from aligndetr.commands.arguments import (
+    add_output_argument,
+    add_rounds_argument,
+    add_weights_argument,
+    check_rounds,
+)
 
 JSON_FILE, PICTURE, CHECKPOINT = "analysis.json", "analysis.png", "model_operating_point.pth"
 
@@ -30,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("predictions", metavar="RUN", help="a run's folder, or a file of predictions")
     add("--json-file", metavar="JSON", help="ground truth (default: the test data of the run)")
-    add("--rounds", type=int, default=200, help="draws for the intervals (default: %(default)s)")
+    add_rounds_argument(parser)
     add("--checkpoint", metavar="FILE", help="whose predictions these are, for the thresholds")
     add_weights_argument(parser, "ema if there is one")
     add(
@@ -60,11 +65,9 @@ def run(args: argparse.Namespace) -> int:
     )
     from aligndetr.analysis.text import format_analysis
     from aligndetr.data import load_dataset
-    from aligndetr.errors import UserError
     from aligndetr.files import atomic_write
 
-    if args.rounds < 2:
-        raise UserError(f"--rounds {args.rounds}: an interval takes two draws or more")
+    check_rounds(args.rounds)
     path = find_predictions(args.predictions)
     if args.json_file:
         dataset = load_dataset(None, json_file=args.json_file, image_root=".")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aligndetr.errors import ConfigError
+from aligndetr.errors import ConfigError, UserError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -101,6 +101,22 @@ def add_threshold_argument(
         metavar="S",
         help=f"{only}leave out objects with a lower score (default: %(default)s)",
     )
+
+
+def add_rounds_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--rounds`: how often images are drawn again for an interval; see `check_rounds`."""
+    told = "draws for the intervals (default: %(default)s)"
+    parser.add_argument("--rounds", type=int, default=200, help=told)
+
+
+def check_rounds(rounds: int) -> None:
+    """Refuse too few of them.
+
+    Raises:
+        UserError: there are fewer than two.
+    """
+    if rounds < 2:
+        raise UserError(f"--rounds {rounds}: an interval takes two draws or more")
 
 
 def add_launch_arguments(parser: argparse.ArgumentParser) -> None:

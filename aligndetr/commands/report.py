@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aligndetr.commands.arguments import add_trust_argument
+from aligndetr.commands.arguments import add_rounds_argument, add_trust_argument, check_rounds
 
 if TYPE_CHECKING:
     from aligndetr.report import ReportedRun
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--json-file", metavar="JSON", help="ground truth (default: the test data of each run)")
     add("--image-root", metavar="DIR", help="the images of --json-file (default: its folder)")
     add("--base", metavar="CONFIG", help="compare the config with this one, by name or file")
-    add("--rounds", type=int, default=200, help="draws for the intervals (default: %(default)s)")
+    add_rounds_argument(parser)
     add_trust_argument(parser)
 
 
@@ -48,8 +48,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.image_root and not args.json_file:
         raise UserError("--image-root is where the images of --json-file are: give both")
-    if args.rounds < 2:
-        raise UserError(f"--rounds {args.rounds}: an interval takes two draws or more")
+    check_rounds(args.rounds)
     enable_foreign_configs()
     alone = len(args.runs) == 1
     text, notes = _page_of_one(args) if alone else _page_of_several(args)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -38,9 +40,7 @@ def write_report(folder: Path, config: DictConfig, evaluation: Evaluation | None
         return None
     path = folder / REPORT_FILE
     try:
-        dataset = evaluation.dataset if evaluation else None
-        find = dataset_of_run if dataset is None else lambda _: dataset
-        run = reported_run(folder, find, running=False)
+        run = reported_run(folder, _finder(evaluation), running=False)
         page = run_page(run, _inspector(config, evaluation))
         with atomic_write(path) as file:
             file.write(page)
@@ -50,6 +50,14 @@ def write_report(folder: Path, config: DictConfig, evaluation: Evaluation | None
         logger.debug("no report", exc_info=True)
         return None
     return path
+
+
+def _finder(evaluation: Evaluation | None) -> Callable[[Path], Any]:
+    """What finds the data that the run was judged by: those that are open, if they are ours."""
+    dataset = evaluation.dataset if evaluation else None
+    if getattr(dataset, "class_names", None) is None:
+        return dataset_of_run
+    return lambda folder: dataset
 
 
 def _inspector(config: DictConfig, evaluation: Evaluation | None) -> Inspect | None:

@@ -149,6 +149,7 @@ const sampled = data.layers.find(layer => layer.sampling && Object.keys(layer.sa
 const numHeads = sampled ? Object.values(sampled.sampling)[0].length : 0;
 for (let head = 0; head < numHeads; head++) element("option", { value: head }, at("head"), head);
 at("head-choice").hidden = numHeads === 0;
+at("show-points").parentElement.hidden = numHeads === 0;
 at("levels").hidden = numHeads === 0;
 at("things-word").textContent = data.truth ? "ground truth" : "final detections";
 at("notes").textContent = data.notes.join("; ");

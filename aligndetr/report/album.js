@@ -17,6 +17,11 @@ function frame(parent, [x, y, width, height], kind) {
     node("rect", { x, y, width: Math.max(width, 0), height: Math.max(height, 0), class: layer }, parent);
 }
 
+function label(parent, [x, y], text, { width, height }) {
+  const size = Math.max(width, height) / 38;
+  node("text", { x: Math.max(x, 0), y: Math.max(y - size / 4, size), "font-size": size }, parent, text);
+}
+
 // An image with the boxes of one mistake; `whole` shows all of it and all other boxes as well.
 function scene(example, whole = false, shown = { truth: true, found: true }, rows = null) {
   const picture = pictures[example.image];
@@ -28,12 +33,15 @@ function scene(example, whole = false, shown = { truth: true, found: true }, row
     frame(svg, [x, y, w, h], crowd ? "truth crowd" : "truth");
     node("title", {}, svg.lastChild, `${names[label]}${crowd ? " (crowd)" : ""}`);
   }
-  if (whole && shown.found) for (const [label, score, x, y, w, h, right] of rows || picture.found) {
+  if (whole && shown.found) for (const [kind, score, x, y, w, h, right] of rows || picture.found) {
     frame(svg, [x, y, w, h], right ? "found right" : "found");
-    node("title", {}, svg.lastChild, `${names[label]} ${score.toFixed(2)}`);
+    label(svg, [x, y], `${names[kind]} ${score.toFixed(2)}`, picture);
   }
   if (example.object && (!whole || shown.truth)) frame(svg, example.object.slice(-4), "truth strong");
-  if (example.found && (!whole || shown.found)) frame(svg, example.found.slice(-4), "mistake");
+  if (example.found && (!whole || shown.found)) {
+    frame(svg, example.found.slice(-4), "mistake");
+    if (whole) label(svg, example.found.slice(-4), `${names[example.found[0]]} ${example.found[1].toFixed(2)}`, picture);
+  }
   return svg;
 }
 

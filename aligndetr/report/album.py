@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from aligndetr.analysis import Matches
+from aligndetr.analysis.matches import by_image
 from aligndetr.data import read_image
 from aligndetr.data.records import Record
 from aligndetr.errors import UserError
@@ -39,7 +40,11 @@ class Album:
         room: int = ROOM,
     ) -> None:
         self._matches, self._records, self._left = matches, records, room
-        self._kept = matches.found.score >= np.asarray(thresholds)[matches.found.label]
+        found, count = matches.found, len(matches.image_ids)
+        kept = np.flatnonzero(found.score >= np.asarray(thresholds)[found.label])
+        self._detections = [kept[places] for places in by_image(found.image[kept], count)]
+        self._objects = by_image(matches.objects.image, count)
+        self._hit = matches.hit[matches.place(0.5)]
         self._entries: dict[int, dict[str, Any]] = {}
 
     @property
@@ -95,18 +100,17 @@ class Album:
 
     def _truth(self, place: int) -> list[list[Any]]:
         objects = self._matches.objects
-        chosen = np.flatnonzero(objects.image == place)[:MOST_BOXES]
         return [
-            [int(objects.label[i]), *xywh(objects.boxes[i]), bool(objects.crowd[i])] for i in chosen
+            [int(objects.label[i]), *xywh(objects.boxes[i]), bool(objects.crowd[i])]
+            for i in self._objects[place][:MOST_BOXES]
         ]
 
     def found(self, place: int) -> list[list[Any]]:
         """Rows of an image's detections, see `content`."""
-        found, hit = self._matches.found, self._matches.hit[self._matches.place(0.5)]
-        chosen = np.flatnonzero((found.image == place) & self._kept)[:MOST_BOXES]
+        found, hit = self._matches.found, self._hit
         return [
             [int(found.label[i]), score(found.score[i]), *xywh(found.boxes[i]), bool(hit[i])]
-            for i in chosen
+            for i in self._detections[place][:MOST_BOXES]
         ]
 
 

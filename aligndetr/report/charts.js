@@ -42,6 +42,11 @@ function dressed(options) {
   };
 }
 
+// First and last iteration of all charts: they zoom together, so that all must show the same.
+const ends = (data.charts || []).flatMap(each => each.views.flatMap(view => view.curves.flatMap(
+  curve => curve.points.length ? [curve.points[0][0], curve.points.at(-1)[0]] : [])));
+const [start, end] = [Math.min(...ends), Math.max(...ends)];
+
 // Curves over iterations, with a bar to zoom.
 function curves(list, extra = {}) {
   const many = list.length > 1, few = list.every(each => each.points.length < 30);
@@ -49,7 +54,7 @@ function curves(list, extra = {}) {
     grid: { bottom: 74 },
     legend: many ? { data: list.map(each => each.name) } : undefined,
     tooltip: { trigger: "axis", order: "valueDesc", valueFormatter: value => value === undefined ? "" : Number(value).toPrecision(4) },
-    xAxis: { type: "value", min: "dataMin", max: "dataMax", name: "iteration", nameGap: 24 },
+    xAxis: { type: "value", min: start, max: end, name: "iteration", nameGap: 24 },
     yAxis: { type: "value", scale: true },
     dataZoom: [{ type: "inside", filterMode: "none", zoomOnMouseWheel: "ctrl", moveOnMouseWheel: false },
       { type: "slider", filterMode: "none", height: 18, bottom: 6, borderColor: color("line"), textStyle: { color: color("soft") } }],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from aligndetr.analysis.mistakes import NAMES, find_mistakes, taken_for
 from aligndetr.report.album import score, xywh
 
 MOST_OF_A_KIND, MOST_OF_AN_IMAGE = 12, 2
-MOST_OF_A_CELL, MOST_CELLS = 4, 150
+MOST_OF_A_CELL, MOST_CELLS, MOST_MISALIGNED = 4, 150, 60
 
 Example = dict[str, Any]
 """dict(image, found, object): place of the image, and what is wrong there. `found` is [class,
@@ -58,6 +58,16 @@ def confused(analysis: Analysis) -> dict[str, list[Example]]:
         )
         for row, column in largest
     }
+
+
+def misaligned(points: Sequence[Sequence[float]]) -> list[int]:
+    """Places of the images where score and IoU differ most.
+
+    Args:
+        points: [score, IoU, place of the image], see `quality_sections.scatter`.
+    """
+    furthest = sorted(points, key=lambda point: -abs(point[0] - point[1]))
+    return [int(point[2]) for point in furthest[:MOST_MISALIGNED]]
 
 
 def _some(matches: Matches, pairs: Iterable[tuple[int, int]], most: int) -> list[Example]:

@@ -130,7 +130,7 @@ def alignment_section(analysis: Analysis) -> Section:
         "object. covered: objects with any detection of IoU 0.5; recall@k: those whose best box is "
         "among the k most confident ones; iou_best, iou_top: mean IoU of the best and of the most "
         "confident box; pearson, spearman: correlation of score and IoU. All in percent. A point "
-        "leads to its image."
+        "with the name of a file leads to its image."
     )
     rows = [[name, number(value)] for name, value in metrics.items()]
     body = [

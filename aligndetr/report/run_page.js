@@ -97,7 +97,7 @@ if (data.calibration) draw("calibration", () => ({
 }));
 
 if (data.alignment) draw("alignment", () => ({
-  tooltip: { trigger: "item", formatter: ({ value }) => `score ${value[0]}, IoU ${value[1]}${pictures[value[2]] ? `<br>${pictures[value[2]].file}` : ""}` },
+  tooltip: { trigger: "item", formatter: ({ value }) => `score ${value[0]}, IoU ${value[1]}${pictures[value[2]] ? `<br>${echarts.format.encodeHTML(pictures[value[2]].file)}` : ""}` },
   xAxis: { type: "value", min: 0, max: 1, name: "score" }, yAxis: { type: "value", min: .5, max: 1, name: "IoU", nameGap: 38 },
   dataZoom: [{ type: "inside", zoomOnMouseWheel: "ctrl" }, { type: "inside", yAxisIndex: 0, zoomOnMouseWheel: "ctrl" }],
   series: [{ type: "scatter", symbolSize: 7, itemStyle: { opacity: .55 }, data: data.alignment }],

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from aligndetr.analysis import jsonable
 from aligndetr.data.records import Record
 from aligndetr.explanation import Inspection
 from aligndetr.report.album import Album
@@ -17,13 +18,14 @@ from aligndetr.report.class_sections import (
 )
 from aligndetr.report.config_section import config_section
 from aligndetr.report.elements import Section, chart, navigation, note
-from aligndetr.report.examples import confused, worst_mistakes
+from aligndetr.report.examples import confused, misaligned, worst_mistakes
 from aligndetr.report.layers_section import layers_section
 from aligndetr.report.quality_sections import (
     alignment_section,
     calibration_section,
     errors_section,
     recall_section,
+    scatter,
 )
 from aligndetr.report.reported_run import Judged, ReportedRun
 from aligndetr.report.series import charts
@@ -77,7 +79,7 @@ def page(title: str, sections: Sequence[Section], data: dict, scripts: Sequence[
     files = [CHARTS, *(HERE / name for name in scripts)]
     script = "\n".join(file.read_text(encoding="utf-8") for file in files)
     style = (HERE / "page.css").read_text(encoding="utf-8")
-    return html_page(title, *body, style=style, script=script, data=data)
+    return html_page(title, *body, style=style, script=script, data=jsonable(data))
 
 
 def curves_section(run: ReportedRun) -> Section:
@@ -119,6 +121,8 @@ def judged_sections(judged: Judged) -> tuple[Album, list[Section]]:
     for examples in cells.values():
         for example in examples:
             album.add(example["image"])
+    for place in misaligned(scatter(analysis)):
+        album.add(place)
     errors, confusion = errors_section(analysis), confusion_section(analysis)
     errors.data["mistakes"] = mistakes
     return album, [

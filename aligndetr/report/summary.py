@@ -95,9 +95,10 @@ def _time(run: ListedRun) -> str | None:
     if not seconds:
         return None
     minutes, rest = divmod(round(seconds), 60)
-    steps = f"{minutes // 60}:{minutes % 60:02}:{rest:02} of steps, {_last(run, 'time'):.3g} s each"
+    whole = f"{minutes // 60}:{minutes % 60:02}:{rest:02} of steps"
     speed = _last(run, "images_per_second")
-    return steps + (f", {speed:.3g} images/s" if speed else "")
+    each = f"{seconds / run.iterations:.3g} s each"
+    return f"{whole}, {each}" + (f", {speed:.3g} images/s" if speed else "")
 
 
 def _memory(run: ListedRun) -> str | None:

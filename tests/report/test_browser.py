@@ -12,7 +12,7 @@ from aligndetr.explanation import Inspection
 from aligndetr.explanation.inspection import LayerView, Pair, Thing
 from aligndetr.report import recorded_run, reported_run, run_page, runs_page
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed here")
 

@@ -7,12 +7,19 @@ import shutil
 import numpy as np
 import pytest
 
-from aligndetr.analysis.stored import dataset_of_run
 from aligndetr.cli import main
 from aligndetr.errors import UserError
 from aligndetr.report import reported_run, run_page
 
 ROUNDS = 5
+DUMP = """
+dataloader:
+  evaluator: {_target_: detectron2.evaluation.COCOEvaluator, dataset_name: coco_2017_val}
+  test:
+    _target_: detectron2.data.build_detection_test_loader
+    dataset: {_target_: detectron2.data.get_detection_dataset_dicts, names: coco_2017_val}
+train: {seed: 7, max_iter: 40}
+"""
 
 
 def made(folder, **arguments):
@@ -162,6 +169,28 @@ def test_results_without_scores(write_run):
     assert any("detection 0 has no score" in note for note in run.notes)
 
 
+def test_data_that_are_annotated_in_parts_are_not_judged(write_run, tmp_path):
+    folder = write_run()
+    path = tmp_path / "data" / "truth.json"
+    truth = json.loads(path.read_text())
+    for image in truth["images"]:
+        image |= {"neg_category_ids": [9], "not_exhaustive_category_ids": []}
+    path.write_text(json.dumps(truth))
+    page, run = made(folder)
+    assert any("annotated in parts only, as LVIS is" in note for note in run.notes)
+    assert 'id="thresholds"' not in page
+
+
+def test_no_object_at_all(write_run, tmp_path, read_data):
+    folder = write_run()
+    path = tmp_path / "data" / "truth.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"annotations": []}))
+    page, _ = made(folder)
+    data = read_data(page)  # nothing in it is NaN, which JSON does not have
+    assert data["thresholds"]["all"]["objects"] == 0
+    assert data["alignment"] == []
+
+
 def test_no_detection_at_all(write_run, read_data):
     folder = write_run()
     (folder / "coco_instances_results.json").write_text("[]")
@@ -250,7 +279,7 @@ def test_wrong_arguments(write_run, capsys):
     assert main(["report", folder, "--rounds", "1"]) == 2
 
 
-def test_a_run_of_detectron2(write_run, tmp_path, read_data):
+def test_a_run_of_detectron2(write_run, tmp_path, read_data, capsys):
     ours = write_run()
     theirs = tmp_path / "theirs"
     (theirs / "inference").mkdir(parents=True)
@@ -261,10 +290,14 @@ def test_a_run_of_detectron2(write_run, tmp_path, read_data):
         {"bbox/AP": 12.5, "bbox/AP50": 25.0, "bbox/AP-cat": float("nan"), "iteration": 39},
     ]  # fmt: skip
     (theirs / "metrics.json").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    dump = "dataloader:\n  test:\n    dataset: {_target_: x.get_dicts, names: coco_2017_val}\n"
-    (theirs / "config.yaml").write_text(dump)
-    page, run = made(theirs, find_dataset=lambda folder: dataset_of_run(ours))
-    assert run.judged is not None
+    (theirs / "config.yaml").write_text(DUMP)
+    page, run = made(theirs)
+    assert run.judged is None  # their config names data that are not here; the rest is shown
+    assert '<strong data-figure="AP">12.5</strong>' in page
+    truth = f"--json-file={tmp_path}/data/truth.json", f"--image-root={tmp_path}/data/images"
+    assert main(["report", str(theirs), *truth, "--rounds", "5"]) == 0
+    assert "No analysis" not in capsys.readouterr().out
+    page = (theirs / "report.html").read_text()
     assert '<strong data-figure="AP">12.5</strong>' in page
     data = read_data(page)
     assert {chart["id"] for chart in data["charts"]} == {"loss", "ap", "lr", "speed"}
