@@ -117,8 +117,9 @@ def run(args: argparse.Namespace) -> int:
     if args.threshold is None and predictor.operating_point is not None:
         print(f"thresholds of the checkpoint: {_thresholds(predictor)}")
     names = predictor.class_names
-    outputs = Outputs(Path(args.output), formats, names, predictor.num_classes)
-    with Progress(sources, Path(args.output)) as progress:
+    output = Path(args.output)
+    outputs = Outputs(output, formats, names, predictor.num_classes)
+    with Progress(sources, output if "images" in formats else None) as progress:
         try:
             _write(predict, sources, outputs, progress)
         finally:
