@@ -119,16 +119,16 @@ def run(args: argparse.Namespace) -> int:
     names = predictor.class_names
     output = Path(args.output)
     outputs = Outputs(output, formats, names, predictor.num_classes)
-    with Progress(sources, output if "images" in formats else None) as progress:
-        try:
-            _write(predict, sources, outputs, progress)
-        finally:
-            progress.summarise(outputs)
+    progress = Progress(sources, output if "images" in formats else None)
+    try:
+        _write(predict, sources, outputs, progress)
+    finally:
+        progress.summarise(outputs)
     return 1 if progress.failed else 0
 
 
 def _write(predict: Callable, sources: Iterable[Source], outputs: Any, progress: Any) -> None:
-    with outputs:
+    with progress, outputs:
         for prediction in predict(progress.watched(sources), progress.fail):
             outputs.add(prediction)
             progress.show(prediction)
