@@ -41,26 +41,39 @@ class Shrunk:
         return [self.tiled.whole(image) for image in images]
 
 
+class Suppressed:
+    """A detector, and after it, NMS."""
+
+    def __init__(self, detect: Detect, iou: float) -> None:
+        self.detect = detect
+        self.suppress = Suppression(iou)
+
+    def __call__(self, images: Sequence[np.ndarray]) -> list[Detections]:
+        """Detect in each."""
+        return [self.suppress(found) for found in self.detect(images)]
+
+
 class Unmerged:
-    """A detector in tiles that does not know of their borders: NMS of all that is found."""
+    """A detector in tiles that does not know of their borders: all that is found in any of them."""
 
     def __init__(self, detect: Detect) -> None:
         self.tiled = TiledDetector(detect, Tiles(SIDE, OVERLAP), lowest=LOWEST)
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Detections]:
         """Detect in each, in tiles and as a whole."""
-        suppress = Suppression(0.5)
         found = ((image.shape[:2], self.tiled.parts(image)[1]) for image in images)
-        return [suppress(Detections.joined(size, parts)) for size, parts in found]
+        return [Detections.joined(size, parts) for size, parts in found]
 
 
 def ways(detect: Detect) -> dict[str, Detect]:
     """What is compared, by name."""
+    tiled = TiledDetector(detect, Tiles(SIDE, OVERLAP), lowest=LOWEST)
     return {
         "whole, as it is": detect,
         "whole, shrunk": Shrunk(detect),
-        "tiles, NMS": Unmerged(detect),
-        "tiles, merged": TiledDetector(detect, Tiles(SIDE, OVERLAP), lowest=LOWEST),
+        "tiles, only NMS 0.5": Suppressed(Unmerged(detect), 0.5),
+        "tiles, merged": tiled,
+        "tiles, merged, NMS 0.7": Suppressed(tiled, 0.7),
     }
 
 
@@ -118,11 +131,11 @@ def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", required=True, help="of a training of aligndetr_tiny")
-    parser.add_argument("--images", type=int, default=60)
+    parser.add_argument("--images", type=int, default=30)
     parser.add_argument("--output", default="benchmarks/results/tiles.json")
     args = parser.parse_args()
     print(describe_machine())
-    predictor = Predictor(None, args.checkpoint)
+    predictor = Predictor("aligndetr_tiny", args.checkpoint)
     rows = measure(predictor.detect, make_scenes(args.images))
     print("| | AP | AP50 | APs | APm | APl | s an image |\n|---|---|---|---|---|---|---|")
     for row in rows:

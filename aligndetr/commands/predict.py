@@ -117,17 +117,18 @@ def run(args: argparse.Namespace) -> int:
     if args.threshold is None and predictor.operating_point is not None:
         print(f"thresholds of the checkpoint: {_thresholds(predictor)}")
     names = predictor.class_names
-    outputs = Outputs(Path(args.output), formats, names, predictor.num_classes)
-    with Progress(sources, Path(args.output)) as progress:
-        try:
-            _write(predict, sources, outputs, progress)
-        finally:
-            progress.summarise(outputs)
+    output = Path(args.output)
+    outputs = Outputs(output, formats, names, predictor.num_classes)
+    progress = Progress(sources, output if "images" in formats else None)
+    try:
+        _write(predict, sources, outputs, progress)
+    finally:
+        progress.summarise(outputs)
     return 1 if progress.failed else 0
 
 
 def _write(predict: Callable, sources: Iterable[Source], outputs: Any, progress: Any) -> None:
-    with outputs:
+    with progress, outputs:
         for prediction in predict(progress.watched(sources), progress.fail):
             outputs.add(prediction)
             progress.show(prediction)

@@ -25,13 +25,13 @@ class Progress:
 
     Args:
         sources: all of them.
-        folder: what is written to.
+        folder: what pictures are written to; None: none are.
 
     Attributes:
         failed: how many sources could not be read, or not to their end.
     """
 
-    def __init__(self, sources: Sequence[Source], folder: Path) -> None:
+    def __init__(self, sources: Sequence[Source], folder: Path | None) -> None:
         self.failed = 0
         self._total = len(sources)
         self._folder = folder
@@ -64,9 +64,9 @@ class Progress:
         if self._bar is not None:
             self._bar.update(self._task, speed=self._speed())
         elif prediction.picture.frame is None:
-            target = self._folder / prediction.picture.target
-            name, count = prediction.picture.name, len(prediction)
-            print(f"[{self._pictures}/{self._total}] {name}: {count} objects -> {target}")
+            where = f" -> {self._folder / prediction.picture.target}" if self._folder else ""
+            number = f"[{self._pictures}/{self._total}]"
+            print(f"{number} {prediction.picture.name}: {len(prediction)} objects{where}")
         elif time.perf_counter() - self._said > LINE_EVERY_S:
             self._said = time.perf_counter()
             frame = prediction.picture.frame

@@ -71,16 +71,20 @@ def merge(
     weights = np.array([view.weight for view in views])
     every = Detections.joined(size, found)
     view_of = np.repeat(np.arange(len(views)), [len(part) for part in found])
-    parts = []
+    parts, cut_sides = [], [np.zeros((0, 4), bool)]
     for label in np.unique(every.classes):
         rows = np.flatnonzero(every.classes == label)
         rows = rows[np.argsort(-every.scores[rows], kind="stable")]
         boxes = every.boxes[rows].astype(np.float64)
         cut = _cut_sides(boxes, frames[view_of[rows]], size)
         seen = _Seen(boxes, every.scores[rows], view_of[rows], cut)
-        merged, scores = _objects(seen, frames, weights, score)
-        parts.append(Detections.of(size, merged, scores, np.full(len(scores), label)))
-    return Detections.joined(size, parts).best_first()
+        groups = _groups(seen, frames)
+        merged = [_joined(seen, group, weights) for group in groups]
+        scores = [score(seen.scores[group]) for group in groups]
+        parts.append(Detections.of(size, merged, scores, np.full(len(groups), label)))
+        cut_sides.append(np.array([seen.cut[group].all(axis=0) for group in groups]))
+    merged = Detections.joined(size, parts)
+    return merged[~_fragments(merged, np.concatenate(cut_sides))].best_first()
 
 
 def _cut_sides(boxes: np.ndarray, frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -89,18 +93,6 @@ def _cut_sides(boxes: np.ndarray, frames: np.ndarray, size: tuple[int, int]) -> 
     margin = np.maximum(BORDER * np.tile(frames[:, 2:] - frames[:, :2], 2), 1.0)
     inner = np.abs(frames - [0, 0, width, height]) >= 0.5
     return inner & (np.abs(boxes - frames) <= margin)
-
-
-def _objects(
-    seen: _Seen, frames: np.ndarray, weights: np.ndarray, score: Callable[[np.ndarray], float]
-) -> tuple[np.ndarray, np.ndarray]:
-    """(M, 4) boxes and (M,) scores."""
-    groups = _groups(seen, frames)
-    boxes = np.array([_joined(seen, group, weights) for group in groups]).reshape(-1, 4)
-    scores = np.array([score(seen.scores[group]) for group in groups])
-    cut = np.array([seen.cut[group].all(axis=0) for group in groups]).reshape(-1, 4)
-    kept = ~_fragments(boxes, cut)
-    return boxes[kept], scores[kept]
 
 
 def _groups(seen: _Seen, frames: np.ndarray) -> list[list[int]]:
@@ -152,11 +144,15 @@ def _joined(seen: _Seen, group: list[int], weights: np.ndarray) -> np.ndarray:
     return np.where(total > 0, mean, furthest)
 
 
-def _fragments(boxes: np.ndarray, cut: np.ndarray) -> np.ndarray:
-    """(M,) bool: boxes that end at a border behind which another goes on that contains them."""
-    fragment = np.zeros(len(boxes), bool)
+def _fragments(found: Detections, cut: np.ndarray) -> np.ndarray:
+    """(M,) bool: ends at a border behind which a better one goes on that contains it.
+
+    Whatever their classes: a part of an object may look like another one.
+    """
+    boxes, fragment = found.boxes, np.zeros(len(found), bool)
     for row in np.flatnonzero(cut.any(axis=1)):
         inside = areas(clipped(boxes[row], boxes)) >= INSIDE * areas(boxes[row])
         beyond = ((boxes - boxes[row]) * _OUTWARD > 0)[:, cut[row]].all(axis=1)
-        fragment[row] = (inside & beyond).any()
+        better = (found.scores >= found.scores[row]) | (found.classes == found.classes[row])
+        fragment[row] = (inside & beyond & better).any()
     return fragment

@@ -73,6 +73,18 @@ def test_neighbours_on_either_side_of_the_seam_stay_two():
     assert len(merge(views, [LEFT, RIGHT], SIZE)) == 2
 
 
+def test_what_both_views_see_has_to_agree():
+    """With the sides of the other, they would overlap by 48 / 90; in x from 80 to 100 by 8 / 20."""
+    views = [found((40, 10, 88, 50, 0.9, 0)), found((80, 10, 130, 50, 0.8, 0))]
+    assert len(merge(views, [LEFT, RIGHT], SIZE)) == 2
+
+
+def test_what_only_one_view_sees_has_to_agree_where_the_other_knows_it():
+    """In x from 80 to 100 they overlap by 11 / 15, but the right view knows that it begins at 84."""
+    views = [found((20, 10, 95, 50, 0.9, 0)), found((84, 10, 95, 50, 0.8, 0))]
+    assert len(merge(views, [LEFT, RIGHT], SIZE)) == 2
+
+
 def test_the_border_of_the_image_cuts_nothing():
     """The object ends with the image in both views: a wider one would be another."""
     views = [found((0, 10, 40, 50, 0.9, 0)), found((0, 10, 42, 50, 0.9, 0))]
