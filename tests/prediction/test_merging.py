@@ -80,7 +80,7 @@ def test_what_both_views_see_has_to_agree():
 
 
 def test_what_only_one_view_sees_has_to_agree_where_the_other_knows_it():
-    """In x from 80 to 100 they overlap by 11 / 15, but the right view knows that it begins at 84."""
+    """From x = 80 to 100 they overlap by 11 / 15, but the right view knows that it begins at 84."""
     views = [found((20, 10, 95, 50, 0.9, 0)), found((84, 10, 95, 50, 0.8, 0))]
     assert len(merge(views, [LEFT, RIGHT], SIZE)) == 2
 
