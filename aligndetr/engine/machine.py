@@ -33,7 +33,6 @@ def write_environment(folder: Path, model: nn.Module) -> None:
 def describe_environment(model: nn.Module) -> dict[str, str | int]:
     """See `write_environment`."""
     parameters = list(model.parameters())
-    program = Path(sys.argv[0]).name if sys.argv else ""
     return {
         "aligndetr": __version__,
         "torch": torch.__version__,
@@ -45,8 +44,16 @@ def describe_environment(model: nn.Module) -> dict[str, str | int]:
         "parameters": sum(parameter.numel() for parameter in parameters),
         "trained_parameters": sum(p.numel() for p in parameters if p.requires_grad),
         "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-        "command": shlex.join([program, *sys.argv[1:]]),
+        "command": _command(),
     }
+
+
+def _command() -> str:
+    """What was typed, so that it can be typed again in a shell."""
+    program, *words = sys.argv or [""]
+    path = Path(program)
+    started_as_module = path.name == "__main__.py"
+    return shlex.join([path.parent.name if started_as_module else path.name, *words])
 
 
 def _device_name(device: torch.device) -> str:

@@ -14,6 +14,7 @@ MOST_POINTS = 500  # of a curve on the page
 LAST = "last layer"
 _SUMMARY = ("bbox/AP", "bbox/AP50", "bbox/AP75")
 _SPEED = ("time", "data_time")
+_PROGRESS = ("eta_seconds", "evaluations_left")
 _MEMORY = ("max_memory_gb", "max_cpu_memory_gb")
 
 
@@ -37,6 +38,7 @@ def charts(metrics: Mapping[str, Series]) -> list[dict[str, Any]]:
         _chart("speed", "Seconds a step", {"": _named(metrics, _SPEED)}),
         _chart("memory", "Memory, GB", {"": _named(metrics, _MEMORY)}),
     ]
+    found.append(_chart("other", "Everything else", _others(metrics, found)))
     return [chart for chart in found if chart["views"]]
 
 
@@ -58,6 +60,17 @@ def _losses(metrics: Mapping[str, Series], losses: Mapping[str, Series]) -> dict
 def _precision(metrics: Mapping[str, Series], summary: Iterable[str]) -> dict[str, dict]:
     classes = {name.partition("/AP-")[2]: metrics[name] for name in metrics if "/AP-" in name}
     return {"all classes": _named(metrics, summary), "by class": classes}
+
+
+def _others(metrics: Mapping[str, Series], found: Iterable[Mapping]) -> dict[str, dict]:
+    """What no other chart shows, such as metrics of one's own: by task, or by itself."""
+    shown = {c["name"] for chart in found for view in chart["views"] for c in view["curves"]}
+    views: dict[str, dict[str, Series]] = {}
+    for name, series in metrics.items():
+        task, _, rest = name.partition("/")
+        if name not in shown and not rest.startswith("AP-") and name not in _PROGRESS:
+            views.setdefault(task, {})[name] = series
+    return dict(sorted(views.items()))
 
 
 def _named(metrics: Mapping[str, Series], names: Iterable[str]) -> dict[str, Series]:

@@ -5,8 +5,10 @@ import logging
 import re
 
 import pytest
+import torch
 
 from aligndetr.engine import final_report
+from aligndetr.engine.machine import describe_environment
 from aligndetr.engine.run import train
 from aligndetr.errors import DataError
 
@@ -40,6 +42,17 @@ def test_what_it_ran_on_is_kept(tiny_config, tmp_path):
     page = (tmp_path / "run" / "report.html").read_text()
     million = f"{environment['parameters'] / 1e6:.2f} million parameters"
     assert million in page
+
+
+def test_the_command_can_be_typed_again(monkeypatch):
+    words = ["train", "dino_tiny", "train.output_dir=my runs"]
+    monkeypatch.setattr("sys.argv", ["/somewhere/aligndetr/__main__.py", *words])
+    expected = "aligndetr train dino_tiny 'train.output_dir=my runs'"
+    assert describe_environment(torch.nn.Linear(2, 3))["command"] == expected
+    monkeypatch.setattr("sys.argv", ["/bin/aligndetr", *words])
+    environment = describe_environment(torch.nn.Linear(2, 3))
+    assert environment["command"] == expected
+    assert environment["parameters"] == 2 * 3 + 3
 
 
 def test_it_can_be_switched_off(tiny_config, tmp_path):

@@ -102,6 +102,16 @@ def test_losses_by_kind_and_by_layer_add_up(write_run, read_data):
     assert list(views["every part"]) == ["loss_class", "loss_class_0", "loss_bbox"]
 
 
+def test_metrics_of_ones_own_are_shown(write_run, read_data):
+    folder = write_run()
+    with open(folder / "metrics.json", "a") as file:
+        file.write('{"iteration": 44, "norm/decoder": 5.5, "norm/encoder": 6, "eta_seconds": 1}\n')
+    [other] = [c for c in read_data(made(folder)[0])["charts"] if c["id"] == "other"]
+    views = {view["name"]: view["curves"] for view in other["views"]}
+    assert list(views) == ["images_per_second", "norm"]
+    assert views["norm"][0] == {"name": "norm/decoder", "points": [[45, 5.5]]}
+
+
 def test_the_page_needs_no_other_file(write_run):
     page, _ = made(write_run())
     markup = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
