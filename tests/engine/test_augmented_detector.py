@@ -134,3 +134,12 @@ def test_evaluations_look_as_the_config_says(monkeypatch):
         config = OmegaConf.create(values | {"train": {"test_time_augmentation": looks}})
         evaluation = evaluating.build_evaluation(config, {"model": Bright()})
         assert evaluation.of("model")["bbox"]["scores"] == pytest.approx([expected])
+
+
+def test_boxes_refer_to_the_image_where_no_size_is_given():
+    """Not to the enlarged one."""
+    item = {"image": picture()["image"]}
+    [found] = AugmentedDetector(Bright(), Looks(scales=(2.0,))).eval()([item])
+    assert found["instances"].image_size == (64, 100)
+    boxes = found["instances"].pred_boxes.tensor
+    torch.testing.assert_close(boxes, torch.tensor([[20.0, 16, 52, 48]]), rtol=0, atol=0.51)
