@@ -173,10 +173,10 @@ class Predictor:
             chosen = tuple(class_indices(classes, self.class_names, self.num_classes))
         thresholds = self._thresholds if threshold is None else threshold
         choose = Choice(thresholds, chosen, self._calibrator, suppress)
-        detect = self.detect
-        if tiles is not None:
-            detect = TiledDetector(detect, tiles, batch_size, choose.lowest)
-        return Pipeline(detect, choose, batch_size, self.class_names)
+        if tiles is None:
+            return Pipeline(self.detect, choose, batch_size, self.class_names)
+        tiled = TiledDetector(self.detect, tiles, batch_size, choose.lowest)
+        return Pipeline(tiled, choose, 1, self.class_names)  # large pictures do not wait for others
 
     @torch.inference_mode()
     def detect(self, images: Sequence[np.ndarray]) -> list[Detections]:

@@ -13,6 +13,7 @@ from aligndetr.config.find_file import resolve_config
 from aligndetr.data.mapper import DetrMapper
 from aligndetr.engine.operating_point import OperatingPoint, write_operating_point
 from aligndetr.errors import CheckpointError, ConfigError, DataError, UserError
+from aligndetr.prediction.tiles import Tiles
 from aligndetr.predictor import Predictor, upright_rgb
 from aligndetr.visualization import draw_instances
 
@@ -284,3 +285,24 @@ def test_precision(predictor, tiny_checkpoint, photo):
         Predictor("aligndetr_tiny", tiny_checkpoint, device="cpu", precision="fp16")
     with pytest.raises(UserError, match="no precision 'fp8'"):
         Predictor("aligndetr_tiny", tiny_checkpoint, device="cpu", precision="fp8")
+
+
+def test_tiles_are_batched_and_large_pictures_do_not_wait(predictor, photo):
+    batches, read = [], []
+    handle = predictor.model.register_forward_pre_hook(
+        lambda _, inputs: batches.append([tuple(item["image"].shape[1:]) for item in inputs[0]])
+    )
+
+    def pictures():
+        for number in range(3):
+            read.append(number)
+            yield photo
+
+    found = predictor.stream(pictures(), batch_size=2, tiles=Tiles(64, 0.0), threshold=0.3)
+    assert len(next(found)) > 0
+    handle.remove()
+    assert read == [0]
+    # the whole, 128 x 96 reduced to 64 x 48, and 2 x 2 tiles
+    assert batches == [[(48, 64)], [(64, 64)] * 2, [(64, 64)] * 2]
+    with pytest.raises(UserError, match="a batch of 0"):
+        predictor.pipeline(batch_size=0, tiles=Tiles(64))

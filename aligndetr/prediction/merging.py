@@ -112,7 +112,7 @@ def _groups(seen: _Seen, frames: np.ndarray) -> list[list[int]]:
 
 def _may_join(seen: _Seen, group: list[int], other: list[int]) -> bool:
     """Whether they come from different views; ends of one object, which it joins, do not meet."""
-    if np.isin(seen.views[group], seen.views[other]).any():
+    if set(seen.views[group].tolist()) & set(seen.views[other].tolist()):
         return False
     ends = group[:-1]  # the last one, which is new, agrees with the other group
     meeting = areas(clipped(seen.boxes[ends][:, None], seen.boxes[other]))

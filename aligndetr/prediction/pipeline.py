@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aligndetr.errors import DataError, UserError
+from aligndetr.prediction.batch_size import check_batch_size
 from aligndetr.prediction.detections import Detections
 from aligndetr.prediction.picture import Picture
 from aligndetr.prediction.result import Prediction
@@ -58,8 +59,7 @@ class Pipeline:
         batch_size: int = 1,
         class_names: Sequence[str] | None = None,
     ) -> None:
-        if batch_size < 1:
-            raise UserError(f"a batch of {batch_size} pictures is none; give 1 or more")
+        check_batch_size(batch_size)
         self.detect = detect
         self.choose = choose
         self.batch_size = batch_size

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from aligndetr.errors import UserError
+from aligndetr.prediction.batch_size import check_batch_size
 from aligndetr.prediction.detections import Detections
 from aligndetr.prediction.merging import View, merge
 
@@ -67,6 +68,9 @@ class TiledDetector:
         tiles: how images are cut.
         batch_size: tiles at once.
         lowest: detections of a lower score are forgotten at once.
+
+    Raises:
+        UserError: the batch size is below 1.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class TiledDetector:
         batch_size: int = 1,
         lowest: float = 0.0,
     ) -> None:
+        check_batch_size(batch_size)
         self.detect = detect
         self.tiles = tiles
         self.batch_size = batch_size

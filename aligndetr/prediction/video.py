@@ -129,7 +129,7 @@ def _seconds(frame: Any, count: int, rate: Fraction) -> float:
 def _upright(frame: Any) -> np.ndarray:
     """(H, W, 3) uint8 RGB, turned as the camera says it was held."""
     pixels = frame.to_ndarray(format="rgb24")
-    return np.ascontiguousarray(np.rot90(pixels, round(getattr(frame, "rotation", 0) / 90)))
+    return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90)))
 
 
 def _picture(pixels: np.ndarray, frame: Frame) -> Picture:

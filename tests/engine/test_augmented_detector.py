@@ -5,6 +5,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
+from aligndetr.engine import evaluating
 from aligndetr.engine.augmented_detector import (
     ONE_LOOK,
     AugmentedDetector,
@@ -112,3 +113,33 @@ def test_wrong_configs(wrong):
 def test_wrong_scales(scales):
     with pytest.raises(ConfigError, match="test-time augmentation with scales"):
         Looks(scales=scales)
+
+
+def test_evaluations_look_as_the_config_says(monkeypatch):
+    class Collector:
+        def reset(self):
+            self.scores = []
+
+        def process(self, inputs, outputs):
+            self.scores += [float(output["instances"].scores[0]) for output in outputs]
+
+        def evaluate(self):
+            return {"bbox": {"scores": self.scores}}
+
+    monkeypatch.setattr(evaluating, "load_dataset", lambda config, split: None)
+    monkeypatch.setattr(evaluating, "build_test_loader", lambda config, dataset: [[picture()]])
+    monkeypatch.setattr(evaluating, "build_evaluator", lambda config, dataset: Collector())
+    values = {"dataloader": {"test": {"dataset": {}}, "evaluator": {}}}
+    for looks, expected in (({}, 1.0), ({"flip": True}, 0.9)):
+        config = OmegaConf.create(values | {"train": {"test_time_augmentation": looks}})
+        evaluation = evaluating.build_evaluation(config, {"model": Bright()})
+        assert evaluation.of("model")["bbox"]["scores"] == pytest.approx([expected])
+
+
+def test_boxes_refer_to_the_image_where_no_size_is_given():
+    """Not to the enlarged one."""
+    item = {"image": picture()["image"]}
+    [found] = AugmentedDetector(Bright(), Looks(scales=(2.0,))).eval()([item])
+    assert found["instances"].image_size == (64, 100)
+    boxes = found["instances"].pred_boxes.tensor
+    torch.testing.assert_close(boxes, torch.tensor([[20.0, 16, 52, 48]]), rtol=0, atol=0.51)

@@ -65,6 +65,21 @@ def test_a_sliver_at_the_border_goes():
     assert len(merge(views, [LEFT, RIGHT], SIZE)) == 1
 
 
+def test_a_part_that_looks_like_something_else_goes():
+    """The tip of a star is a triangle to a tile that ends there; one that ends before it stays."""
+    star = found((60, 10, 140, 90, 0.8, 3))
+    tip = found((72, 20, 100, 60, 0.7, 1))
+    assert [row[5] for row in rows(merge([star, tip], [WHOLE, LEFT], SIZE))] == [3]
+    for stays in (
+        found((72, 20, 97, 60, 0.7, 1)),  # it ends before the border: a triangle before the star
+        found((72, 20, 100, 60, 0.9, 1)),  # the better one
+        found((40, 20, 100, 60, 0.7, 1)),  # not inside of the star: 40 of 60 pixels
+    ):
+        assert len(merge([star, stays], [WHOLE, LEFT], SIZE)) == 2
+    ends_there = found((60, 10, 99, 90, 0.8, 3))
+    assert len(merge([ends_there, tip], [WHOLE, LEFT], SIZE)) == 2
+
+
 def test_neighbours_on_either_side_of_the_seam_stay_two():
     views = [found((50, 10, 90, 50, 0.9, 0)), found((92, 10, 140, 50, 0.8, 0))]
     assert len(merge(views, [LEFT, RIGHT], SIZE)) == 2
@@ -86,9 +101,9 @@ def test_what_only_one_view_sees_has_to_agree_where_the_other_knows_it():
 
 
 def test_the_border_of_the_image_cuts_nothing():
-    """The object ends with the image in both views: a wider one would be another."""
-    views = [found((0, 10, 40, 50, 0.9, 0)), found((0, 10, 42, 50, 0.9, 0))]
-    assert rows(merge(views, [WHOLE, LEFT], SIZE)) == [(0, 10, 41, 50, 0.9, 0)]
+    """That an object begins with the image is known, so that sides of 0 and 4 make one of 2."""
+    views = [found((0, 10, 40, 50, 0.9, 0)), found((4, 10, 40, 50, 0.9, 0))]
+    assert rows(merge(views, [WHOLE, LEFT], SIZE)) == [(2, 10, 40, 50, 0.9, 0)]
 
 
 def test_other_classes_are_other_objects():

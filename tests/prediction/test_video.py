@@ -1,5 +1,6 @@
 """Frames of videos, whole and broken, and videos with boxes."""
 
+import struct
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -57,6 +58,30 @@ def test_frames_have_their_numbers_and_times(clip):
         Fraction(20, 7),
     )
     assert (pictures[2].name, pictures[2].target) == ("a.mp4#14", Path("in/a_000014.png"))
+
+
+def test_a_video_of_a_turned_camera_is_turned_back(tmp_path):
+    """As a telephone writes it: a quarter turn clockwise in the track's matrix (a b u c d v)."""
+    path = tmp_path / "turned.mp4"
+    pixels = np.zeros((64, 96, 3), np.uint8)
+    pixels[:, :48] = 255  # the left half is white
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=RATE)
+        stream.height, stream.width = 64, 96
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())
+    straight, turned = (
+        struct.pack(">6i", *matrix)
+        for matrix in ((1 << 16, 0, 0, 0, 1 << 16, 0), (0, 1 << 16, 0, -1 << 16, 0, 0))
+    )
+    content = path.read_bytes()
+    start = content.index(straight, content.index(b"tkhd"))
+    path.write_bytes(content[:start] + turned + content[start + len(turned) :])
+    [picture] = video_pictures(path, "a", Path("a"))
+    upright = picture.read()
+    assert upright.shape == (96, 64, 3)
+    assert upright[:44].min() > 200  # left has become top
+    assert upright[52:].max() < 50
 
 
 def test_frames_are_decoded_one_by_one(clip):
