@@ -115,6 +115,8 @@ class Decoder(nn.Module):
         eval_idx: index of the layer after which evaluation stops; negative ones count from the
             end. Training uses all layers (RT-DETR, section 4.4).
         first_layer: the first layer, where it differs from the others (DAB-DETR).
+        first_size_bias: where the first box head's bias of width and height starts, in logit space;
+            -2 makes boxes around points 0.12 of the image (Deformable-DETR).
 
     Raises:
         ValueError: there is no layer `eval_idx`.
@@ -132,6 +134,7 @@ class Decoder(nn.Module):
         heads: Callable[[nn.Module, int], nn.ModuleList] = repeat,
         eval_idx: int = -1,
         first_layer: nn.Module | None = None,
+        first_size_bias: float = 0.0,
     ) -> None:
         super().__init__()
         if not -num_layers <= eval_idx < num_layers:
@@ -141,6 +144,8 @@ class Decoder(nn.Module):
         self.refinement = refinement
         self.class_heads = heads(class_head, num_layers)
         self.box_heads = heads(box_head, num_layers)
+        if first_size_bias:
+            nn.init.constant_(self.box_heads[0].layers[-1].bias[2:], first_size_bias)
         self.norm = norm
         self.position_mlp = position_mlp
         self.eval_idx = range(num_layers)[eval_idx]

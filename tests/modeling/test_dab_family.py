@@ -84,29 +84,6 @@ def test_the_encoder_scales_its_position_by_content():
     assert [float(p[0, 0, 0]) for p in seen] == [5, 5]
 
 
-def is_xavier(weight):
-    """Whether a matrix is uniform up to sqrt(6 / (inputs + outputs)), Glorot and Bengio 2010."""
-    bound = math.sqrt(6 / sum(weight.shape))
-    # the largest of n uniform numbers is below 0.95 of the bound with probability 0.95^n
-    return 0.95 * bound < weight.abs().max() <= bound and weight.numel() > 100
-
-
-def test_matrices_of_dab_transformers_start_xavier():
-    # published: every matrix inside the transformer, only prediction heads lie outside
-    model = shipped("dab_detr_tiny")
-    parts = {"encoder": model.encoder, "layers": model.decoder.layers}
-    parts["position"] = model.decoder.position_mlp
-    parts["deformable"] = shipped("dab_deformable_detr_tiny").decoder.position_mlp
-    found = {
-        f"{part}.{name}": is_xavier(weight)
-        for part, module in parts.items()
-        for name, weight in module.named_parameters()
-        if weight.dim() > 1
-    }
-    assert len(found) > 40
-    assert not [name for name, xavier in found.items() if not xavier]
-
-
 def test_learned_boxes_with_content_start_spread_and_content_at_zero():
     torch.manual_seed(0)
     queries = LearnedContentAnchors(400, 8)(torch.zeros(2, 3, 8), None)

@@ -11,3 +11,4 @@ model.query_source = L(TokenQueries)(
     num_queries="${..num_queries}",
     embed_dim="${..embed_dim}",
 )
+model.decoder.first_size_bias = 0.0  # proposals have a size

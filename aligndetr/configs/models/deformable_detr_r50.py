@@ -90,6 +90,7 @@ model = L(Detector)(
         box_head=L(BoxHead)(embed_dim="${...embed_dim}"),
         norm=L(Identity)(),
         heads=share,
+        first_size_bias=-2.0,
     ),
     criterion=L(SetCriterion)(
         matcher=L(HungarianMatcher)(

@@ -14,4 +14,5 @@ model.query_source = L(ProposedQueries)(
 )
 model.decoder.refinement = L(IterativeRefinement)(eps=1e-3)
 model.decoder.heads = repeat
+model.decoder.first_size_bias = 0.0  # proposals have a size
 model.criterion.class_agnostic_proposals = True

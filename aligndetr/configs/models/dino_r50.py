@@ -32,4 +32,5 @@ model.denoiser = L(ContrastiveDenoiser)(
 )
 model.decoder.position_mlp = L(AnchorPosition)(embed_dim="${...embed_dim}")
 model.decoder.refinement = L(LookForwardTwice)(eps=1e-3)
+model.decoder.first_size_bias = 0.0  # proposals have a size
 model.decoder.norm = L(LayerNorm)(normalized_shape="${...embed_dim}")

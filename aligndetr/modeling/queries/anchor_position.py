@@ -13,7 +13,7 @@ from aligndetr.layers.position_embedding import sine_embedding
 class AnchorPosition(MLP):
     """Query position: an MLP of the anchor's sine embedding (DAB-DETR, eq. 4).
 
-    Its weights start as `nn.Linear` has them, those of the kinds below Xavier-uniform.
+    Its weights, and those of the kinds below, start Xavier-uniform.
 
     Args:
         embed_dim: C; each coordinate gets C / 2 sine features.
@@ -25,6 +25,7 @@ class AnchorPosition(MLP):
         self.num_features = embed_dim // 2
         self.temperature = temperature
         self.add_parts(embed_dim)
+        start_xavier(self)
 
     def add_parts(self, embed_dim: int) -> None:
         """What a kind of position learns besides: made last."""
@@ -74,7 +75,6 @@ class ScaledAnchorPosition(AnchorPosition):
     def add_parts(self, embed_dim: int) -> None:
         """Factors from content."""
         self.scale = MLP(embed_dim, embed_dim, embed_dim, num_layers=2)
-        start_xavier(self)
 
     def forward(self, anchors: Tensor, x: Tensor, layer: int) -> Tensor:
         """See `AnchorPosition.forward`."""
@@ -94,7 +94,6 @@ class ModulatedAnchorPosition(AnchorPosition):
         """Factors and reference size from content."""
         self.scale = MLP(embed_dim, embed_dim, embed_dim, num_layers=2)
         self.size = MLP(embed_dim, embed_dim, 2, num_layers=2)
-        start_xavier(self)
 
     def forward(self, anchors: Tensor, x: Tensor, layer: int) -> ModulatedPosition:
         """See `AnchorPosition.forward`."""

@@ -101,13 +101,15 @@ class TokenProposals(nn.Module):
 class TwoStageQueries(TokenProposals):
     """Learned content at the anchors that the encoder proposes (mixed query selection, DINO 3.3).
 
-    The tokens with the highest class score become anchors, without gradient. Arguments are those of
-    `TokenProposals`.
+    The tokens with the highest class score become anchors, without gradient. Content starts
+    Xavier-uniform, as the published transformer does with every matrix that it holds. Arguments are
+    those of `TokenProposals`.
     """
 
     def add_parts(self, embed_dim: int) -> None:
         """Content."""
         self.content = nn.Embedding(self.num_queries, embed_dim)
+        nn.init.xavier_uniform_(self.content.weight)
 
     def forward(self, memory: Tensor, pyramid: Pyramid) -> Queries:
         """Select queries from memory (B, S, C); only the selected tokens are proposals."""
