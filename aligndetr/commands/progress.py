@@ -66,11 +66,13 @@ class Progress:
         elif prediction.picture.frame is None:
             where = f" -> {self._folder / prediction.picture.target}" if self._folder else ""
             number = f"[{self._pictures}/{self._total}]"
-            print(f"{number} {prediction.picture.name}: {len(prediction)} objects{where}")
+            print(
+                f"{number} {prediction.picture.name}: {len(prediction)} objects{where}", flush=True
+            )
         elif time.perf_counter() - self._said > LINE_EVERY_S:
             self._said = time.perf_counter()
             frame = prediction.picture.frame
-            print(f"{frame.video}: frame {frame.index}, {self._speed()}")
+            print(f"{frame.video}: frame {frame.index}, {self._speed()}", flush=True)
 
     def fail(self, name: str, error: DataError) -> None:
         """A source cannot be read; the rest goes on."""
