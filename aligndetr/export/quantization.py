@@ -1,0 +1,96 @@
+"""Eight bits for the parts that can do with them: backbone, neck and encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from aligndetr.export.errors import ExportError, require
+from aligndetr.export.preparing import prepare
+
+QUANTIZED = ("detector.backbone", "detector.neck", "detector.encoder")
+OPERATORS = ("Conv", "MatMul", "Gemm")
+
+
+class Feeds:
+    """Calibration images as ONNX Runtime asks for them: one after the other, then None.
+
+    Args:
+        images: (h, w, 3) uint8 RGB.
+        metadata: of the file.
+    """
+
+    def __init__(self, images: Sequence[np.ndarray], metadata: dict[str, Any]) -> None:
+        self._feeds = iter(list(calibration_feeds(images, metadata)))
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        """Inputs by name."""
+        return next(self._feeds, None)
+
+
+def calibration_feeds(
+    images: Sequence[np.ndarray], metadata: dict[str, Any]
+) -> Iterator[dict[str, np.ndarray]]:
+    """Inputs by name of images one by one, or as many at once as a fixed canvas takes."""
+    canvas = metadata["canvas"]
+    step = canvas["batch"] if canvas else 1
+    for start in range(0, len(images), step):
+        yield prepare(images[start : start + step], metadata).feeds()
+
+
+def quantize_onnx(message: Any, metadata: dict[str, Any], images: Sequence[np.ndarray]) -> Any:
+    """An ONNX model whose convolutions and linear layers before the decoder compute in int8.
+
+    Args:
+        message: the model in float32.
+        metadata: of the file that it becomes.
+        images: to see the range of activations on.
+    """
+    require("onnxruntime", "onnx")
+    import onnx
+    from onnxruntime import quantization as q
+
+    chosen = [node.name for node in message.graph.node if _is_quantized(node)]
+    with TemporaryDirectory() as folder:
+        source, target = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
+        onnx.save(message, source)
+        q.quantize_static(
+            source,
+            target,
+            Feeds(images, metadata),
+            quant_format=q.QuantFormat.QDQ,
+            op_types_to_quantize=list(OPERATORS),
+            nodes_to_quantize=chosen,
+            per_channel=True,
+            activation_type=q.QuantType.QUInt8,
+            weight_type=q.QuantType.QInt8,
+        )
+        return onnx.load(target)
+
+
+def quantize_openvino(model: Any, metadata: dict[str, Any], images: Sequence[np.ndarray]) -> Any:
+    """The same for an OpenVINO model, by NNCF."""
+    nncf = require("nncf", "openvino")
+    float_nodes = [
+        node.get_friendly_name()
+        for node in model.get_ordered_ops()
+        if node.get_type_name() in ("Convolution", "GroupConvolution", "MatMul")
+        and not node.get_friendly_name().startswith(QUANTIZED)
+    ]
+    if not float_nodes:
+        raise ExportError("no part of the model could be kept in float: its names are lost")
+    return nncf.quantize(
+        model,
+        nncf.Dataset(list(calibration_feeds(images, metadata))),
+        subset_size=len(images),
+        model_type=nncf.ModelType.TRANSFORMER,
+        ignored_scope=nncf.IgnoredScope(names=float_nodes, validate=False),
+    )
+
+
+def _is_quantized(node: Any) -> bool:
+    return node.op_type in OPERATORS and node.name.startswith(QUANTIZED)
