@@ -7,20 +7,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from PIL import Image
 from torch import nn
 from torch.export import ExportedProgram
 
 from aligndetr import __version__
+from aligndetr.config.nodes import to_plain
+from aligndetr.config.yaml_file import yaml_text
 from aligndetr.data.augmentation import Resize, ResizeShortestEdge
 from aligndetr.engine.operating_point import hash_weights
 from aligndetr.export.errors import ExportError
 from aligndetr.export.graph import FREE_SIZES, INPUTS, OUTPUTS
 from aligndetr.export.metadata import SCHEMA, UNVERIFIED
 from aligndetr.export.program import Canvas
-
-DEFAULT_THRESHOLD = 0.5
+from aligndetr.prediction.choice import DEFAULT_THRESHOLD
 
 
 def describe(
@@ -57,7 +58,7 @@ def describe(
         "canvas": fixed if canvas.fixed else None,
         "inputs": _tensors(program, "placeholder", INPUTS),
         "outputs": _tensors(program, "output", OUTPUTS),
-        "config_hash": hashlib.sha256(OmegaConf.to_yaml(config).encode()).hexdigest(),
+        "config_hash": hashlib.sha256(yaml_text(to_plain(config)).encode()).hexdigest(),
         "weights_hash": hash_weights(model.state_dict()),
         "verification": UNVERIFIED,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -18,6 +19,7 @@ from torch import nn
 
 from aligndetr.config import instantiate
 from aligndetr.engine.model import load_model
+from aligndetr.engine.operating_point import hash_weights
 from aligndetr.export import onnx_file, openvino_file, torch_file
 from aligndetr.export.agreement import tolerance_of
 from aligndetr.export.describe import describe, example_canvas, resize_rule
@@ -31,6 +33,8 @@ from aligndetr.export.program import Canvas, trace
 from aligndetr.export.quantization import quantize_onnx, quantize_openvino
 from aligndetr.export.runtimes import OnnxFile, open_file
 from aligndetr.files import writing
+
+logger = logging.getLogger(__name__)
 
 FORMATS = {"onnx": onnx_file, "openvino": openvino_file, "torch_export": torch_file}
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torch_export": ".pt2"}
@@ -148,6 +152,8 @@ def verify(source: Source, path: str | os.PathLike, proof: Proof) -> Judgement:
         ExportError: it cannot be opened or run.
     """
     file = open_file(path, proof.provider)
+    if file.metadata.get("weights_hash") != hash_weights(source.model.state_dict()):
+        logger.warning("%s was made of other weights than it is compared with", path)
     tolerance = tolerance_of(file.metadata["precision"], proof.max_ap_drop)
     names = source.model.class_names
     images = choose_images(source.config, proof.images, proof.count, names)

@@ -77,7 +77,10 @@ class Judgement:
             "source": self.images,
             "runtime": self.runtime,
             "provider": self.provider,
-            "figures": {figure.name: figure.value for figure in self.figures},
+            "figures": {
+                figure.name: figure.value if math.isfinite(figure.value) else None
+                for figure in self.figures
+            },
         }
 
 
@@ -98,7 +101,7 @@ def judge(
     """
     pairs: list[Alike] = []
     hits = np.zeros(2, dtype=np.int64)
-    expected, found = [], []
+    expected, on_canvas, found = [], [], []
     for image in images:
         prepared = prepare([image], file.metadata)
         result = result_of(file.run(prepared.feeds()))
@@ -107,11 +110,14 @@ def judge(
         pairs.append(alike(same, result, tolerance))
         hits += matched(same.rows, result.rows, tolerance)
         expected.append(eager)
+        on_canvas.append(same)
         found.append(result)
     figures = [*_query_figures(pairs, tolerance), *_match_figures(hits, tolerance)]
     if file.metadata["canvas"] is None:
         figures += _other_shapes(file, model, next(iter(images)), tolerance)
     figures += _precision_figures(images, expected, found, tolerance)
+    if file.metadata["canvas"] and any(figure.name == "AP lost" for figure in figures):
+        figures.append(Figure("AP in PyTorch on this canvas", _precision(images, on_canvas)))
     return Judgement(figures, images.source, file.runtime, file.provider)
 
 

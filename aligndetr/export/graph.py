@@ -65,7 +65,9 @@ class DetectionGraph(nn.Module):
         self.detector = detector
         self.half_precision = half
 
-    def forward(self, images: Tensor, sizes: Tensor, original_sizes: Tensor) -> GraphOutput:
+    def forward(
+        self, images: Tensor, sizes: Tensor, original_sizes: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Detect.
 
         Args:
@@ -73,6 +75,9 @@ class DetectionGraph(nn.Module):
                 lies right of and below an image is padding, whatever it holds.
             sizes: (B, 2) int64 height and width of each image in `images`.
             original_sizes: (B, 2) int64 height and width that boxes shall refer to.
+
+        Returns:
+            The fields of `GraphOutput`, as a tuple, which needs none of our classes to be read.
         """
         detector = self.detector
         height, width = images.shape[-2:]
@@ -87,7 +92,7 @@ class DetectionGraph(nn.Module):
         found = detector.postprocess.select(logits, boxes)
         limits = original_sizes.to(boxes.dtype).flip(1).repeat(1, 2).unsqueeze(1)  # (B, 1, 4)
         in_pixels = torch.minimum((found.boxes * limits).clamp(min=0), limits)
-        return GraphOutput(in_pixels, found.scores, found.classes, logits, boxes)
+        return tuple(GraphOutput(in_pixels, found.scores, found.classes, logits, boxes))
 
     def _precision(self) -> contextlib.AbstractContextManager:
         if self.half_precision:

@@ -16,11 +16,11 @@ from aligndetr.data.images import FORMATS, read_image
 from aligndetr.engine.loaders_from_config import load_dataset
 from aligndetr.errors import DataError, some
 from aligndetr.export.errors import ExportError
+from aligndetr.prediction.sources import SUFFIXES
 
 logger = logging.getLogger(__name__)
 
 DEMO = "shapes_val"
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".gif"}
 
 
 @dataclass(frozen=True)

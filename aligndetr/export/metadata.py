@@ -31,7 +31,7 @@ OpenVINO file's `rt_info`, among a .pt2 file's extra files. Its entries:
     outputs           by name {"dtype", "shape"}: boxes xyxy in pixels of the original, cut to it;
                       scores, best first; classes; logits and query_boxes (cxcywh, normalised)
                       before post-processing. Rows whose box has no area are no detections
-    config_hash       SHA-256 of the config as text
+    config_hash       SHA-256 of the config as a run's config.yaml holds it
     weights_hash      see `aligndetr.engine.operating_point.hash_weights`
     verification      {"status": "unverified" | "verified" | "rejected", and of the last two:
                       "images", "source", "runtime", "provider", "figures" by name}

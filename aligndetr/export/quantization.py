@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from aligndetr.export.errors import ExportError, require
+from aligndetr.export.errors import require
 from aligndetr.export.preparing import prepare
 
 QUANTIZED = ("detector.backbone", "detector.neck", "detector.encoder")
@@ -58,38 +60,52 @@ def quantize_onnx(message: Any, metadata: dict[str, Any], images: Sequence[np.nd
     with TemporaryDirectory() as folder:
         source, target = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
         onnx.save(message, source)
-        q.quantize_static(
-            source,
-            target,
-            Feeds(images, metadata),
-            quant_format=q.QuantFormat.QDQ,
-            op_types_to_quantize=list(OPERATORS),
-            nodes_to_quantize=chosen,
-            per_channel=True,
-            activation_type=q.QuantType.QUInt8,
-            weight_type=q.QuantType.QInt8,
-        )
+        with _no_remarks():
+            q.quantize_static(
+                source,
+                target,
+                Feeds(images, metadata),
+                quant_format=q.QuantFormat.QDQ,
+                op_types_to_quantize=list(OPERATORS),
+                nodes_to_quantize=chosen,
+                per_channel=True,
+                activation_type=q.QuantType.QUInt8,
+                weight_type=q.QuantType.QInt8,
+            )
         return onnx.load(target)
 
 
 def quantize_openvino(model: Any, metadata: dict[str, Any], images: Sequence[np.ndarray]) -> Any:
     """The same for an OpenVINO model, by NNCF."""
     nncf = require("nncf", "openvino")
+    # convolutions lose their names where a norm is folded in; past the encoder there are none
     float_nodes = [
         node.get_friendly_name()
         for node in model.get_ordered_ops()
-        if node.get_type_name() in ("Convolution", "GroupConvolution", "MatMul")
-        and not node.get_friendly_name().startswith(QUANTIZED)
+        if node.get_type_name() == "MatMul" and not node.get_friendly_name().startswith(QUANTIZED)
     ]
-    if not float_nodes:
-        raise ExportError("no part of the model could be kept in float: its names are lost")
-    return nncf.quantize(
-        model,
-        nncf.Dataset(list(calibration_feeds(images, metadata))),
-        subset_size=len(images),
-        model_type=nncf.ModelType.TRANSFORMER,
-        ignored_scope=nncf.IgnoredScope(names=float_nodes, validate=False),
-    )
+    feeds = list(calibration_feeds(images, metadata))
+    with _no_remarks():
+        return nncf.quantize(
+            model,
+            nncf.Dataset(feeds),
+            subset_size=len(feeds),
+            model_type=nncf.ModelType.TRANSFORMER,
+            ignored_scope=nncf.IgnoredScope(names=float_nodes, validate=False),
+        )
+
+
+@contextmanager
+def _no_remarks() -> Iterator[None]:
+    """Keep the quantisers' advice out of the log, whose handlers they would also change."""
+    root = logging.getLogger()
+    handlers = list(root.handlers)
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+        root.handlers[:] = handlers
 
 
 def _is_quantized(node: Any) -> bool:

@@ -72,9 +72,12 @@ class OnnxFile(ExportedFile):
             raise ExportError(f"onnxruntime cannot open {path}: {_line(error)}") from error
         text = self._session.get_modelmeta().custom_metadata_map.get(KEY)
         self.metadata = from_text(text, path)
-        graphs = self._session.get_provider_graph_assignment_info()
-        used = {graph.ep_name for graph in graphs} or set(self._session.get_providers()[:1])
-        self._check_provider(path, wanted, used)
+        self._check_provider(path, wanted, self._used())
+
+    def _used(self) -> set[str]:
+        """Providers of all nodes; where onnxruntime does not tell, the first one of the session."""
+        tell = getattr(self._session, "get_provider_graph_assignment_info", list)
+        return {graph.ep_name for graph in tell()} or set(self._session.get_providers()[:1])
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> Arrays:
         """See `ExportedFile.run`."""

@@ -5,7 +5,7 @@ import torch
 
 from aligndetr.export.errors import ExportError
 from aligndetr.export.exporting import Source
-from aligndetr.export.graph import DetectionGraph
+from aligndetr.export.graph import DetectionGraph, GraphOutput
 from aligndetr.export.program import Canvas, trace
 
 
@@ -28,7 +28,7 @@ def test_it_is_what_the_detector_does(make_source, name):
     model = make_source(name).model
     inputs, items = batch()
     with torch.no_grad():
-        out, expected = DetectionGraph(model)(*inputs), model(items)
+        out, expected = GraphOutput(*DetectionGraph(model)(*inputs)), model(items)
     for boxes, scores, classes, result in zip(
         out.boxes, out.scores, out.classes, expected, strict=True
     ):
