@@ -49,6 +49,8 @@ def write_report(judgement: Judgement, file: Path) -> list[Path]:
 
 
 def _number(value: float) -> str:
+    if isinstance(value, int):
+        return str(value)
     return f"{value:.2f}" if abs(value) >= 1 or value == 0 else f"{value:.2g}"
 
 
