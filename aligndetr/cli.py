@@ -26,6 +26,7 @@ COMMANDS = {
     "plan": "predict memory and time of a training; fit it into less",
     "overfit": "check that a model can learn one batch, or say which part cannot",
     "predict": "detect objects in images and draw them",
+    "export": "write a model for other runtimes, and prove the file",
     "inspect": "draw matched queries and sampling points, layer by layer",
     "walk": "one forward step by step: shapes, ranges, time, memory",
     "configs": "list the configs that come with the package",

@@ -20,7 +20,7 @@ ORDER = (  # a room imports from rooms of the lines above only, not even from th
     ("interop", "explanation", "doctor"),
     ("report",),
     ("engine",),
-    ("configs", "initial_config", "predictor"),
+    ("configs", "initial_config", "predictor", "export"),
     ("projects", "commands"),
     ("cli",),
     ("__main__",),

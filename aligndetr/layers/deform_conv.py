@@ -93,7 +93,7 @@ def sampled_convolution(
     )  # (B, N, kh, kw, H', W', 2)
     groups = x.to(wide).unflatten(1, (grid.shape[1], -1)).flatten(0, 1)
     samples = F.grid_sample(groups, grid.flatten(0, 1).flatten(1, 3), align_corners=False)
-    samples = samples.unflatten(2, (taps, height)).unflatten(0, (len(x), -1))
+    samples = samples.unflatten(2, (taps, height)).unflatten(0, (x.shape[0], -1))
     factors = mask.to(wide).unflatten(1, (-1, 1, taps))
     samples = (samples * factors).flatten(1, 3).to(x.dtype)  # (B, C * kh * kw, H', W')
     return F.conv2d(samples, weight.flatten(1)[..., None, None], bias, groups=_groups(x, weight))
@@ -186,6 +186,6 @@ def _check(
     if groups < 1 or channels % groups:
         raise ValueError(f"{channels} channels cannot be split into {groups} groups of offsets")
     for name, tensor, per_tap in (("offset", offset, 2), ("mask", mask, 1)):
-        expected = (len(x), groups * taps * per_tap, *size)
+        expected = (x.shape[0], groups * taps * per_tap, *size)
         if tuple(tensor.shape) != expected:
             raise ValueError(f"{name} has shape {tuple(tensor.shape)} instead of {expected}")

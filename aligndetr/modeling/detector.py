@@ -173,10 +173,9 @@ class Detector(nn.Module):
             images: normalised and padded.
             targets: with them, and a denoiser, denoising queries run along.
         """
-        is_padded = any(size != tuple(images.pixels.shape[-2:]) for size in images.sizes)
         pixels = images.pixels.contiguous(memory_format=self.pixel_format)
         levels = self.neck(self.backbone(pixels))
-        pyramid = self.pyramid(levels, images.padding, is_padded)
+        pyramid = self.pyramid(levels, images.padding, images.is_padded)
         memory = self.encoder(pyramid)
         queries = self.query_source(memory, pyramid)
         if self.denoiser is None or targets is None:

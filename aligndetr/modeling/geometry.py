@@ -40,7 +40,8 @@ def _resize(padding: Tensor, size: tuple[int, int], dtype: torch.dtype) -> Tenso
 
 def _size(padding: Tensor, dtype: torch.dtype) -> Tensor:
     """(2,) width and height of the map."""
-    return torch.tensor(padding.shape[:0:-1], dtype=dtype, device=padding.device)
+    sides = (torch.scalar_tensor(side, dtype=dtype) for side in padding.shape[:0:-1])
+    return torch.stack(list(sides)).to(padding.device)  # numbers in one would freeze the sizes
 
 
 def _valid_size(padding: Tensor, dtype: torch.dtype) -> Tensor:

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from aligndetr.layers.boxes import cxcywh_to_xyxy
 from aligndetr.structures import Boxes, Instances
+
+
+class Selection(NamedTuple):
+    """N detections of each image, best first.
+
+    Attributes:
+        boxes: (B, N, 4) xyxy, normalised.
+        scores: (B, N) in [0, 1].
+        classes: (B, N) class index.
+    """
+
+    boxes: Tensor
+    scores: Tensor
+    classes: Tensor
 
 
 @dataclass
@@ -39,10 +54,14 @@ class TopKPostprocess:
             B Instances with `pred_boxes` (xyxy pixels, clipped, never empty), `scores` in [0, 1]
             in descending order and `pred_classes`.
         """
+        return _objects(self.select(logits, boxes), sizes)
+
+    def select(self, logits: Tensor, boxes: Tensor) -> Selection:
+        """The same before boxes get the size of their image; arguments as above."""
         num_classes = logits.shape[-1]
         probabilities = _upcast(logits).sigmoid().flatten(1)
         scores, index = probabilities.topk(min(self.num_select, probabilities.shape[1]), dim=1)
-        return _objects(boxes, index // num_classes, scores, index % num_classes, sizes)
+        return _selection(boxes, index // num_classes, scores, index % num_classes)
 
 
 class ArgmaxPostprocess:
@@ -60,23 +79,29 @@ class ArgmaxPostprocess:
             boxes: (B, Q, 4) cxcywh normalised.
             sizes: B times (height, width) in pixels.
         """
+        return _objects(self.select(logits, boxes), sizes)
+
+    def select(self, logits: Tensor, boxes: Tensor) -> Selection:
+        """The same before boxes get the size of their image; arguments as above."""
         probabilities = _upcast(logits).softmax(-1)[..., :-1]
         scores, labels = probabilities.max(-1)
         scores, order = scores.sort(dim=1, descending=True, stable=True)
-        return _objects(boxes, order, scores, labels.gather(1, order), sizes)
+        return _selection(boxes, order, scores, labels.gather(1, order))
 
 
 def _upcast(logits: Tensor) -> Tensor:
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
-def _objects(
-    boxes: Tensor, queries: Tensor, scores: Tensor, labels: Tensor, sizes: list[tuple[int, int]]
-) -> list[Instances]:
+def _selection(boxes: Tensor, queries: Tensor, scores: Tensor, labels: Tensor) -> Selection:
     """Of the chosen `queries` (B, N), whose scores and labels come in the same order."""
     chosen = cxcywh_to_xyxy(boxes).gather(1, queries.unsqueeze(-1).expand(-1, -1, 4)).float()
+    return Selection(chosen, scores, labels)
+
+
+def _objects(selection: Selection, sizes: list[tuple[int, int]]) -> list[Instances]:
     found = []
-    for box, score, label, size in zip(chosen, scores, labels, sizes, strict=True):
+    for box, score, label, size in zip(*selection, sizes, strict=True):
         height, width = size
         pixels = Boxes(box).scale(width, height).clip(size)
         instances = Instances(size, pred_boxes=pixels, scores=score, pred_classes=label)

@@ -101,7 +101,7 @@ class PyramidBuilder(nn.Module):
             (embedding + level).flatten(1, 2)
             for embedding, level in zip(embedded, self.level_embedding, strict=True)
         ]
-        position = torch.cat(position, dim=1).expand(len(levels[0]), -1, -1)
+        position = torch.cat(position, dim=1).expand(levels[0].shape[0], -1, -1)
         return _flatten(levels, geometry, is_padded, position)
 
     @property
@@ -154,7 +154,7 @@ class FeatureMap(PlainPyramidBuilder):
         position = self.position_embedding(mask, pyramid.centers.dtype).flatten(1, 2)
         return replace(
             pyramid,
-            position=position.expand(len(pyramid.tokens), -1, -1),
+            position=position.expand(pyramid.tokens.shape[0], -1, -1),
             valid_ratios=torch.ones_like(pyramid.valid_ratios),
         )
 
@@ -167,13 +167,18 @@ def flatten_map(level: Tensor) -> Tensor:
 
 
 def _shapes(levels: Sequence[Tensor]) -> list[tuple[int, int]]:
-    return [(int(level.shape[-2]), int(level.shape[-1])) for level in levels]
+    return [(_side(level.shape[-2]), _side(level.shape[-1])) for level in levels]
+
+
+def _side(size: int) -> int:
+    # torch.jit counts in tensors; int would freeze the sizes of a program that torch.export makes
+    return size if isinstance(size, torch.SymInt) else int(size)
 
 
 def _flatten(
     levels: Sequence[Tensor], geometry: Geometry, is_padded: bool, position: Tensor | None = None
 ) -> Pyramid:
-    batch, masks = len(levels[0]), geometry.masks
+    batch, masks = levels[0].shape[0], geometry.masks
     return Pyramid(
         tokens=torch.cat([flatten_map(level) for level in levels], dim=1),
         position=position,

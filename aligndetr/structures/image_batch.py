@@ -16,12 +16,19 @@ class ImageBatch:
     Attributes:
         pixels: (B, C, H, W) float.
         padding: (B, H, W) bool, True where there is no image.
-        sizes: B times (height, width) in pixels of the unpadded image.
+        sizes: B times (height, width) in pixels of the unpadded image; None in a program for
+            images of any size, where only `padding` tells.
     """
 
     pixels: Tensor
     padding: Tensor
-    sizes: list[tuple[int, int]]
+    sizes: list[tuple[int, int]] | None
+
+    @property
+    def is_padded(self) -> bool:
+        """Whether any of `padding` may be True; known on the host, where asking costs nothing."""
+        full = tuple(self.pixels.shape[-2:])
+        return self.sizes is None or any(size != full for size in self.sizes)
 
     @staticmethod
     def from_images(images: Sequence[Tensor]) -> ImageBatch:

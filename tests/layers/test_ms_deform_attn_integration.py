@@ -17,7 +17,7 @@ from aligndetr.layers.ms_deform_attn import (
 )
 from aligndetr.layers.ms_deform_attn.cpp import LIBRARY, load_library
 from aligndetr.layers.ms_deform_attn.registration import deform_attn
-from aligndetr.layers.ms_deform_attn.selection import VARIABLE, explain
+from aligndetr.layers.ms_deform_attn.selection import VARIABLE, explain, keep_operator
 
 SHAPES = [(3, 4), (2, 1)]
 FLAT = [3, 4, 2, 1]
@@ -64,6 +64,16 @@ def test_exports_as_plain_pytorch():
     names = {str(node.target) for node in program.graph.nodes if node.op == "call_function"}
     assert not [name for name in names if "aligndetr" in name]
     torch.testing.assert_close(program.module()(*inputs), Attention()(*inputs))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_exports_as_one_operator_where_it_is_kept():
+    inputs = tuple(tensor.detach() for tensor in fused_inputs())
+    with keep_operator():
+        program = torch.export.export(Attention(), inputs)
+    names = [str(node.target) for node in program.graph.nodes if node.op == "call_function"]
+    assert names.count("aligndetr.deform_attn.default") == 1
+    assert not [name for name in names if "grid_sampler" in name]
 
 
 def test_chosen_by_device_and_dtype():

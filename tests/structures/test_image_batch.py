@@ -29,3 +29,11 @@ def test_equal_sizes_have_no_padding():
 def test_what_is_no_image_is_named(images, message):
     with pytest.raises(ValueError, match=message.replace("(", r"\(").replace(")", r"\)")):
         ImageBatch.from_images(images)
+
+
+def test_padding_is_known_on_the_host():
+    images = [torch.rand(3, 4, 5), torch.rand(3, 4, 4)]
+    assert ImageBatch.from_images(images).is_padded
+    assert not ImageBatch.from_images(images[:1] * 2).is_padded
+    pixels = torch.rand(1, 3, 4, 5)
+    assert ImageBatch(pixels, torch.zeros(1, 4, 5, dtype=torch.bool), None).is_padded  # may be

@@ -8,13 +8,13 @@ from torch import Tensor
 from aligndetr.layers.ms_deform_attn.checks import check_arguments
 from aligndetr.layers.ms_deform_attn.reference import fused_reference, sample_reference
 from aligndetr.layers.ms_deform_attn.registration import deform_attn, match_dtypes
-from aligndetr.layers.ms_deform_attn.selection import implementation, log_choice
+from aligndetr.layers.ms_deform_attn.selection import implementation, is_kept, log_choice
 from aligndetr.layers.tracing import is_exporting
 
 
 def _uses_reference(value: Tensor) -> bool:
     if is_exporting():
-        return True
+        return not is_kept()
     if not torch.compiler.is_compiling():
         log_choice(value.device.type, value.dtype)
     return implementation(value.device.type, value.dtype) == "reference"

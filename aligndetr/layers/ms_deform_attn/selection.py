@@ -1,8 +1,9 @@
 """Which implementation runs where: the default for a device and dtype, and how to force one.
 
 The environment variable ALIGNDETR_MSDA (reference, cpp or triton), read at import, or the context
-manager `use_implementation` force one. Export and tracing always see the reference formulation,
-since other programs do not know the compiled operators.
+manager `use_implementation` force one. Export and tracing see the reference formulation, since
+other programs do not know the compiled operators; but inside of `keep_operator` they see the
+operator itself, for exporters that have a translation of it.
 """
 
 import functools
@@ -76,6 +77,7 @@ def _known(name: str | None) -> str | None:
 # layers whose activations are not kept are computed again in a thread of autograd's, and there it
 # has to be the same implementation.
 _forced: str | None = _known(os.environ.get(VARIABLE) or None)
+_kept = False
 
 
 @contextmanager
@@ -93,6 +95,22 @@ def use_implementation(name: str | None) -> Iterator[None]:
         yield
     finally:
         _forced = before
+
+
+@contextmanager
+def keep_operator() -> Iterator[None]:
+    """Inside a `with` block `torch.export` records `aligndetr::deform_attn` as one operator."""
+    global _kept
+    before, _kept = _kept, True
+    try:
+        yield
+    finally:
+        _kept = before
+
+
+def is_kept() -> bool:
+    """Whether exported programs shall hold the operator itself."""
+    return _kept
 
 
 @functools.cache

@@ -26,7 +26,7 @@ class LearnedPositions(nn.Module):
 
     def forward(self, memory: Tensor, pyramid: Pyramid) -> Queries:
         """The same queries for every image."""
-        position = self.position.weight.expand(len(memory), -1, -1)
+        position = self.position.weight.expand(memory.shape[0], -1, -1)
         anchors = memory.new_zeros(*position.shape[:2], 4)
         return Queries(torch.zeros_like(position), anchors, position)
 
@@ -48,7 +48,7 @@ class LearnedQueries(nn.Module):
 
     def forward(self, memory: Tensor, pyramid: Pyramid) -> Queries:
         """The same queries for every image."""
-        position, content = self.embedding.weight.expand(len(memory), -1, -1).chunk(2, dim=-1)
+        position, content = self.embedding.weight.expand(memory.shape[0], -1, -1).chunk(2, dim=-1)
         return Queries(content, self.reference_points(position), position)
 
 
@@ -72,7 +72,7 @@ class LearnedAnchors(nn.Module):
 
     def forward(self, memory: Tensor, pyramid: Pyramid) -> Queries:
         """The same queries for every image."""
-        anchors = self.anchor_logits().expand(len(memory), -1, -1)
+        anchors = self.anchor_logits().expand(memory.shape[0], -1, -1)
         content = memory.new_zeros(*anchors.shape[:2], self.embed_dim)
         return Queries(content, anchors)
 
@@ -116,6 +116,6 @@ class LearnedContentAnchors(nn.Module):
     def forward(self, memory: Tensor, pyramid: Pyramid) -> Queries:
         """The same queries for every image."""
         content, anchors = (
-            table.weight.expand(len(memory), -1, -1) for table in (self.content, self.anchors)
+            table.weight.expand(memory.shape[0], -1, -1) for table in (self.content, self.anchors)
         )
         return Queries(content, anchors)

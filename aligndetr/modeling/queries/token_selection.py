@@ -114,7 +114,7 @@ class TwoStageQueries(TokenProposals):
     def forward(self, memory: Tensor, pyramid: Pyramid) -> Queries:
         """Select queries from memory (B, S, C); only the selected tokens are proposals."""
         _, anchors, proposals = self.best(memory, pyramid)
-        content = self.content.weight[: anchors.shape[1]].expand(len(memory), -1, -1)
+        content = self.content.weight[: anchors.shape[1]].expand(memory.shape[0], -1, -1)
         return Queries(content, anchors, proposals=proposals)
 
 
@@ -181,7 +181,7 @@ class HybridQueries(ProposedQueries):
         wanted = self.content.num_embeddings if self.training else self.num_queries
         chosen, proposals = self.most_object_like(memory, pyramid, wanted)
         position, _ = self.position_and_content(chosen)  # content is learned
-        content = self.content.weight[: chosen.shape[1]].expand(len(memory), -1, -1)
+        content = self.content.weight[: chosen.shape[1]].expand(memory.shape[0], -1, -1)
         blocked = between_branches(chosen, self.num_queries) if self.training else None
         return Queries(content, chosen, position, proposals, blocked)
 

@@ -101,6 +101,8 @@ class DeformableAttention2D(nn.Module):
         ValueError: C, heads and groups do not divide each other, or the kernel does not fit.
     """
 
+    not_exportable = "how many blocks of pixels it computes depends on the size of the image"
+
     def __init__(
         self,
         embed_dim: int = 256,
