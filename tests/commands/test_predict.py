@@ -135,7 +135,7 @@ def test_batches_of_a_pattern_give_the_same(words, photo, tmp_path):
 
 def test_options_reach_the_pipeline(words, photo, tmp_path):
     Image.fromarray(photo).save(tmp_path / "a.png")
-    words = [*words, tmp_path / "a.png", "--save", "coco"]
+    words = [*words, tmp_path / "a.png", "--save", "coco", "--threshold", "0"]
     assert run(words) == 0
     every = boxes(tmp_path / "out")
     counts = {}
