@@ -29,31 +29,38 @@ from studies.training import exit_code, run
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "studies/results/first_detector.json"
 PAGE = ROOT / "docs/first_detector.md"
-ON_TEST = "test.json"
 
 
 def measure(trial: Trial, data: Path, seed: int, work: Path) -> Row:
     """Train a trial, unless that is done already; its row, of val."""
+    row = {"trial": trial.name, "seed": seed, "steps": trial.steps, "split": "val"}
+    if trial.of is not None:
+        measure(TRIALS[trial.of], data, seed, work)
+        return {**row, "cpu_seconds": None, **judge(trial, data, seed, work, "val")}
     found = run(trial_config(trial, data, seed), work / trial.name / f"seed{seed}")
     results = found["results"]
-    row = {"trial": trial.name, "seed": seed, "steps": trial.steps, "split": "val"}
     row |= {"cpu_seconds": found["cpu_seconds"], **_figures(results["bbox"])}
     return row | {"last": _figures(results["model/bbox"])} if "model/bbox" in results else row
 
 
 def test(trial: Trial, data: Path, seed: int, work: Path) -> Row:
     """Evaluate a finished run on the split on which nothing was chosen, once; its row."""
-    folder = work / trial.name / f"seed{seed}"
-    note = folder / ON_TEST
+    row = {"trial": trial.name, "seed": seed, "steps": trial.steps, "split": "test"}
+    return row | judge(trial, data, seed, work, "test")
+
+
+def judge(trial: Trial, data: Path, seed: int, work: Path, split: str) -> dict[str, float]:
+    """Figures of a trial's last weights on a split; evaluated once, then read."""
+    note = work / trial.name / f"seed{seed}" / f"{split}.json"
     if not note.is_file():
         config = trial_config(trial, data, seed)
-        config.dataloader.test.dataset.split = "test"
-        config.train.output_dir = str(folder / "test")
-        results = evaluate(config, str(folder / "model_final.pth"))
+        config.dataloader.test.dataset.split = split
+        config.train.output_dir = str(note.with_suffix(""))
+        weights = work / (trial.of or trial.name) / f"seed{seed}" / "model_final.pth"
+        results = evaluate(config, str(weights), "model")
         with atomic_write(note) as file:
             json.dump(results["bbox"], file)
-    figures = _figures(json.loads(note.read_text(encoding="utf-8")))
-    return {"trial": trial.name, "seed": seed, "steps": trial.steps, "split": "test", **figures}
+    return _figures(json.loads(note.read_text(encoding="utf-8")))
 
 
 def _figures(metrics: dict[str, float]) -> dict[str, float]:
@@ -70,8 +77,12 @@ def trial_table(rows: list[Row]) -> list[str]:
     cells = []
     for row in (row for row in rows if row["split"] == "val"):
         head = [row["trial"], TRIALS[row["trial"]].words, str(row["seed"]), str(row["steps"])]
-        cells.append([*head, *_cells(row, "AP", "AP50"), page.minutes(row)])
-    return table(["trial", "what", "seed", "steps", "val AP", "AP50", "CPU minutes"], cells)
+        has_average = "last" in row
+        last = _cells(row["last"] if has_average else row, "AP", "AP50")
+        average = _cells(row, "AP", "AP50") if has_average else ["-", "-"]
+        cells.append([*head, *last, *average, spent(row)])
+    head = ["trial", "what", "seed", "steps", "val AP", "AP50", "of the average: AP", "AP50"]
+    return table([*head, "CPU minutes"], cells)
 
 
 def test_table(rows: list[Row]) -> list[str]:
@@ -80,6 +91,11 @@ def test_table(rows: list[Row]) -> list[str]:
     names = sorted({name for row in found for name in row if name.startswith("AP-")})
     cells = [[r["trial"], str(r["seed"]), *_cells(r, "AP", "AP50", *names)] for r in found]
     return table(["trial", "seed", "test AP", "AP50", *(name[3:] for name in names)], cells)
+
+
+def spent(row: Row) -> str:
+    """Processor time of a run; none where the weights are another one's."""
+    return "-" if TRIALS[row["trial"]].of else page.minutes(row)
 
 
 def _cells(row: Row, *names: str) -> list[str]:

@@ -52,7 +52,6 @@ def choose(
         _data(survey, base),
         *image_settings(survey, recipe, base, wishes.upside_down),
         _queries(survey, base),
-        [Setting(code, why) for code, why in recipe.lines],
         [] if length is None else length.settings(survey, base),
         _machine(machine, wishes),
     ]

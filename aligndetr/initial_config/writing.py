@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from aligndetr.config import LazyConfig
 from aligndetr.config.find_file import resolve_config
@@ -94,11 +94,7 @@ def draft(
 
 def _length(survey: Survey, recipe: Recipe, base: DictConfig, limits: Limits) -> Length:
     """By the epochs wanted, else as many steps as the recipe needs, or the config's epochs have."""
-    assigned = [code.partition(" = ") for code, _ in recipe.lines]
-    batch = next(
-        (int(value) for key, _, value in assigned if key.endswith(".total_batch_size")),
-        OmegaConf.select(base, "dataloader.train.total_batch_size"),
-    )
+    batch = base.dataloader.train.total_batch_size
     if limits.epochs is not None:
         steps = max(1, round(limits.epochs * survey.num_images / batch))
         return Length(steps, batch, why=f"{limits.epochs:g} epochs, as you wished")

@@ -44,28 +44,28 @@ def refused(tmp_path, monkeypatch, capsys):
 
 
 def test_values_follow_from_the_data(init, make_data):
-    # objects are 40 of 240 pixels: 20 pixels need 20 / 40 * 240 = 120, the model's least is 160
+    # objects are 40 of 240 pixels: 24 pixels need 24 / 40 * 240 = 144, the model's least is 160
     folder = make_data(train=12, val=4, boxes=[(10, 20, 40, 60, 0)] * 13, names=("ant", "bee"))
     config = init(folder, "--quick")
     assert config.dataloader.train.dataset.path == str(folder)
     assert config.dataloader.image_size == 160
     flip, resize = config.dataloader.train.mapper.augmentation
     assert flip.get("vertical") is None
-    assert resize.short_edge_length == [144, 176]  # 0.87 * 160 = 139.2, 1.13 * 160 = 180.8
+    assert resize.short_edge_length == [112, 144]  # 0.72 * 160 = 115.2, 0.94 * 160 = 150.4
     assert config.model.num_queries == 52  # 2 * k * 13
-    assert config.train.epochs == 1000  # 3000 steps of 4 of 12 images
+    assert config.train.epochs == 2000  # 3000 steps of 8 of 12 images
     assert config.model.num_classes is None
     assert "balancing" not in config.dataloader.train
 
 
 def test_small_objects_ask_for_larger_images(init, make_data, tmp_path):
-    folder = make_data(train=3, val=2, boxes=[(10, 20, 24, 60, 0)])
-    # 20 / (24 / 240) = 200, in steps of 16
+    folder = make_data(train=3, val=2, boxes=[(10, 20, 28, 60, 0)])
+    # 24 / (28 / 240) = 205.7, in steps of 16
     assert init(folder, "--quick").dataloader.image_size == 208
     small = make_data("small", train=3, val=2, boxes=[(10, 20, 5, 60, 0)])
     config = init(small, "--quick", output="other.py")
-    assert config.dataloader.image_size == 240  # 960 pixels are not there
-    assert "960 would be better" in (tmp_path / "other.py").read_text()
+    assert config.dataloader.image_size == 240  # 1152 pixels are not there
+    assert "1152 would be better" in (tmp_path / "other.py").read_text()
 
 
 def test_wishes(init, make_data):
@@ -201,8 +201,8 @@ def test_a_budget_of_minutes(init, make_data, law, monkeypatch):
     with_memory(monkeypatch, 80)
     folder = make_data(train=100, val=20)
     config = init(folder, "--minutes", 10)
-    # an evaluation takes 0.5 * 0.5 * 20 = 5 s, ten of them 50 s of 600: 550 s hold 275 steps of 2 s
-    assert config.train.epochs == 11  # 275 * 4 / 100
+    # an evaluation takes 0.5 * 0.5 * 20 = 5 s, ten of them 50 s of 600: 550 s hold 137 steps of 4 s
+    assert config.train.epochs == 11  # 137 * 8 / 100 = 10.96
     assert config.train.eval_epochs == 1.1
     assert config.train.accumulation_steps == 1
 
@@ -210,8 +210,8 @@ def test_a_budget_of_minutes(init, make_data, law, monkeypatch):
 def test_a_batch_that_does_not_fit_is_divided(init, make_data, law, monkeypatch, capsys):
     with_memory(monkeypatch, 12)  # 9 / 0.9 = 10 GB hold two images, 17 / 0.9 not
     config = init(make_data(train=100, val=20))
-    assert config.train.accumulation_steps == 2
-    assert "3000 steps of 4 images, about 1.6" in capsys.readouterr().out  # 6000 s
+    assert config.train.accumulation_steps == 4
+    assert "3000 steps of 8 images, about 3.3" in capsys.readouterr().out  # 12 000 s
     with_memory(monkeypatch, 3)
     assert cli.main(["init", "data", "--output", "b.py"]) == 2
     assert "not even one image at a time fits" in capsys.readouterr().err

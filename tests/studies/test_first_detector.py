@@ -1,14 +1,14 @@
 """Trials of a recipe: their configs, their rows, and the split that is looked at once."""
 
-import ast
+import dataclasses
 import json
 
 import pytest
 import torch
 from omegaconf import OmegaConf
 
-from aligndetr.config import instantiate
-from aligndetr.initial_config import recipe_of
+from aligndetr import cli
+from aligndetr.config import LazyConfig, instantiate
 from studies import first_detector, recipes, training
 from tests.engine.toy import write_coco
 
@@ -54,13 +54,25 @@ def test_every_trial_is_a_config(data):
         assert config.dataloader.test.dataset.split == "val"
 
 
-def test_init_writes_the_chosen_trial(data):
-    config = recipes.trial_config(recipes.TRIALS[recipes.CHOSEN], data, 0)
-    lines = recipe_of(recipes.BASE).lines
-    assert lines
-    for code, _ in lines:
-        key, value = code.split(" = ")
-        assert OmegaConf.select(config, key) == ast.literal_eval(value), key
+def test_init_writes_the_trial_of_its_name(data, tmp_path):
+    trial = recipes.trial_config(recipes.TRIALS["init"], data, 0)
+    path = tmp_path / "my_data.py"
+    words = [str(data), "--quick", "--upside-down", "--output", str(path)]
+    assert cli.main(["init", "--model", recipes.BASE, *words]) == 0
+    written = LazyConfig.load(path)
+    for key in (
+        "optimizer",
+        "lr_multiplier",
+        "model.criterion",
+        "model.decoder",
+        "train.model_ema",
+    ):
+        assert OmegaConf.select(written, key) == OmegaConf.select(trial, key), key
+    assert written.dataloader.train.total_batch_size == trial.dataloader.train.total_batch_size
+    assert written.train.reference_batch_size == trial.train.reference_batch_size
+    steps = [config.dataloader.train.mapper.augmentation for config in (written, trial)]
+    assert [step._target_ for step in steps[0]] == [step._target_ for step in steps[1]]
+    assert steps[0][:2] == steps[1][:2]
 
 
 def test_coarse_images_come_first(data):
@@ -71,15 +83,17 @@ def test_coarse_images_come_first(data):
 
 
 def test_tables():
-    last, first = list(recipes.TRIALS)[-1], recipes.CHOSEN
-    rows = first_detector.with_row([], row(last, AP=20.04, AP50=40.05))
+    last, first = list(recipes.TRIALS)[-1], "batch4"
+    rows = first_detector.with_row([], row(last, AP=20.04, AP50=40.04))
     rows = first_detector.with_row(rows, row(first, AP=1.0, AP50=2.0))
     figures = {"AP": 30.0, "AP50": 60.0, "AP-b": 10.0, "AP-a": 50.0}
     rows = first_detector.with_row(rows, row(first, "test", 1, **figures))
-    rows = first_detector.with_row(rows, row(first, AP=11.11, AP50=22.22))
+    average = {"AP": 11.11, "AP50": 22.22, "last": {"AP": 33.33, "AP50": 44.44}}
+    rows = first_detector.with_row(rows, row(first, **average))
     lines = first_detector.trial_table(rows)
     words = recipes.TRIALS[first].words
-    assert f"| {first} | {words} | 0 | 9 | 11.1 | 22.2 | 1.5 |" in lines
+    assert f"| {first} | {words} | 0 | 9 | 33.3 | 44.4 | 11.1 | 22.2 | 1.5 |" in lines
+    assert f"| {last} | {recipes.TRIALS[last].words} | 0 | 9 | 20.0 | 40.0 | - | - | 1.5 |" in lines
     assert len([line for line in lines if line.startswith(f"| {first} |")]) == 1
     assert "| trial | seed | test AP | AP50 | a | b |" in first_detector.test_table(rows)
     assert f"| {first} | 1 | 30.0 | 60.0 | 50.0 | 10.0 |" in first_detector.test_table(rows)
@@ -87,16 +101,18 @@ def test_tables():
 
 def test_test_is_looked_at_once(data, tmp_path, monkeypatch):
     trial = recipes.Trial("short", "a step", 1, (48, 48, 48), ONE_LAYER)
-    monkeypatch.setitem(first_detector.TRIALS, "short", trial)
-    monkeypatch.setattr(first_detector, "CHOSEN", "short")
+    larger = dataclasses.replace(trial, name="larger", of="short")
+    for one in (trial, larger):
+        monkeypatch.setitem(first_detector.TRIALS, one.name, one)
+    monkeypatch.setattr(first_detector, "CHOSEN", "larger")
     page, results = tmp_path / "page.md", tmp_path / "results.json"
     page.write_text(PAGE)
     places = [f"--work={tmp_path / 'work'}", f"--results={results}", f"--page={page}"]
     assert first_detector.main([str(data), "--final", *places]) == 0
     rows = json.loads(results.read_text())["results"]
-    assert [(r["trial"], r["split"]) for r in rows] == [("short", "test"), ("short", "val")]
+    assert [(r["trial"], r["split"]) for r in rows] == [("larger", "test"), ("larger", "val")]
     assert "old" not in page.read_text()
-    assert "| short | a step | 0 | 1 |" in page.read_text()
+    assert "| larger | a step | 0 | 1 |" in page.read_text()
     monkeypatch.setattr(training, "train", lambda *args, **more: pytest.fail("trained"))
     monkeypatch.setattr(first_detector, "evaluate", lambda *args: pytest.fail("evaluated"))
     assert first_detector.main([str(data), "--final", *places]) == 0
