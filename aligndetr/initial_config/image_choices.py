@@ -92,10 +92,7 @@ def _own_steps(
         f"    L(T.ResizeShortestEdge)(short_edge_length=[{low}, {high}]{limit}),",
         "]",
     ]
-    why = (
-        "what training sees: flips, and smaller images than evaluation, which finds small objects "
-        "better so"
-    )
+    why = "training: flips, and smaller images than in evaluation, where small objects gain by it"
     found = [Setting("\n".join(steps), why)]
     if is_long:
         code = f"dataloader.test.mapper.augmentation[-1].max_size = {longest}"
