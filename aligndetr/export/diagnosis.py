@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from aligndetr.export.graph import DetectionGraph
 from aligndetr.export.onnx_file import PART
 from aligndetr.export.preparing import Prepared
 
@@ -84,11 +85,7 @@ def _seen(model: nn.Module, prepared: Prepared) -> Seen:
     """What the parts of the detector compute, in the order in which they first finish."""
     seen: Seen = {}
     with _watched(model, seen):
-        items = [
-            {"image": torch.from_numpy(np.ascontiguousarray(pixels[:, :h, :w]))}
-            for pixels, (h, w) in zip(prepared.images, prepared.sizes, strict=True)
-        ]
-        model.detect(model.preprocess(items))
+        DetectionGraph(model)(*map(torch.from_numpy, prepared.feeds().values()))
     return seen
 
 

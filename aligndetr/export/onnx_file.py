@@ -35,6 +35,7 @@ def convert(program: ExportedProgram, canvas_is_fixed: bool) -> Any:
     translations = {
         torch.ops.aligndetr.deform_attn.default: deform_attn_in_onnx,
         torch.ops.aten.layer_norm.default: _layer_norm,
+        torch.ops.aten.sort.stable: _stable_sort,
     }
     try:
         with _silence():
@@ -71,6 +72,18 @@ def _layer_norm(
         return op.LayerNormalization(*inputs, axis=-len(shape), epsilon=eps)[0]
     inputs = [op.Cast(each, to=FLOAT.dtype) for each in inputs]
     return op.CastLike(op.LayerNormalization(*inputs, axis=-len(shape), epsilon=eps)[0], x)
+
+
+def _stable_sort(
+    x: Any, stable: bool = True, dim: int = -1, descending: bool = False
+) -> tuple[Any, Any]:
+    """TopK of all: of equal values the first one stays first."""
+    from onnxscript import opset18 as op
+
+    rank = len(x.shape)
+    count = op.Shape(x, start=dim % rank, end=dim % rank + 1)
+    values, indices = op.TopK(x, count, axis=dim, largest=int(descending), sorted=1)
+    return values, indices
 
 
 def _simplify(model: Any) -> None:

@@ -16,7 +16,7 @@ pytest.importorskip("onnxscript")
     "weight, part",
     [
         ("backbone.res3.0.conv1.weight", r"model.backbone.res3.0 (BasicBlock)"),
-        ("neck.convs.0.norm.weight", r"model.neck.convs.0 (ConvGroupNorm)"),
+        ("query_source.memory_norm.weight", r"model.query_source.memory_norm (LayerNorm)"),
         ("encoder.layers.0.norm1.weight", r"model.encoder.layers.0 (EncoderLayer)"),
         ("decoder.layers.1.norm3.weight", r"model.decoder.layers.1 (DecoderLayer)"),
     ],
