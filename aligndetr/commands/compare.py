@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="say how many seeds would find such a difference of --plot (default: %(default)s)",
     )
     parser.add_argument(
-        "--images",
+        "--bootstrap",
         action="store_true",
         help="also draw the images again: intervals of AP from the runs' stored predictions",
     )
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     if args.plot not in known:
         raise UserError(f"no run has the metric {args.plot}{did_you_mean(args.plot, known)}")
     print(format_comparison(methods, metrics, args.plot, args.difference))
-    if args.images:
+    if args.bootstrap:
         print("\n" + format_image_intervals(methods))
     picture = Path(args.output) / PICTURE
     plot_methods(methods, args.plot, picture)

@@ -1,7 +1,7 @@
 """Write a trained model as a file that runs without this package, and prove it.
 
-    aligndetr export --checkpoint model_final.pth --format onnx --output exported/
-    aligndetr export --checkpoint model_final.pth --verify exported/model.onnx
+    aligndetr export --checkpoint model_final.pth --format onnx --output out/
+    aligndetr export --checkpoint model_final.pth --verify out/model.onnx
 
 The file is run by its own runtime on real images and compared with PyTorch:
 logits, boxes, detections, AP. If it differs by more than rounding explains, it

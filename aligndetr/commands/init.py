@@ -1,10 +1,11 @@
-"""Write a config file of one's own for a dataset, with the reason beside each value.
+"""Write a config file of one's own for a dataset, a reason beside each value.
 
     aligndetr init PATH [--output my_data.py] [--minutes 30]
 
-looks at the data as `aligndetr doctor` does, and at this machine, and tries some
-steps. Data without a val split are divided into a copy beside the file, images
-that look alike on one side. Nothing is trained; the file is yours to change.
+looks at the data as `aligndetr doctor` does, and at this machine, and tries
+some steps. Data without a val split are divided into a copy beside the file,
+images that look alike on one side. Nothing is trained; the file is yours to
+change.
 """
 
 from __future__ import annotations
@@ -26,8 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("data", metavar="PATH", help="folder or annotation file")
     add(
         "--output",
-        type=Path,
-        default=Path("my_data.py"),
+        default="my_data.py",
         metavar="FILE",
         help="default: %(default)s",
     )
@@ -56,11 +56,11 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: no such data, nothing to learn from, or a file that is there.
     """
-    _check(args)
+    path = _checked(args)
     from aligndetr import initial_config as initial
     from aligndetr.files import atomic_write
 
-    copy = args.output.with_name(f"{args.output.stem}_divided")
+    copy = path.with_name(f"{path.stem}_divided")
     survey = initial.survey(args.data, copy, args.quick)
     machine = initial.this_machine()
     recipe = (
@@ -73,13 +73,13 @@ def run(args: argparse.Namespace) -> int:
         f"{machine}: {recipe.config}" + ("" if args.quick else "; trying some steps ..."),
         flush=True,
     )
-    wishes = initial.Wishes(args.upside_down, f"./output/{args.output.stem}")
+    wishes = initial.Wishes(args.upside_down, f"./output/{path.stem}")
     limits = initial.Limits(args.minutes, args.epochs)
     command = shlex.join(["aligndetr", "init", *_words(args)])
     draft = initial.draft(survey, machine, recipe, wishes, limits, command, not args.quick)
-    with atomic_write(args.output) as file:
+    with atomic_write(path) as file:
         file.write(draft.text)
-    print(format_draft(draft, survey, args.output))
+    print(format_draft(draft, survey, path))
     return 0
 
 
@@ -116,19 +116,20 @@ def format_draft(draft: Draft, survey: Survey, path: Path) -> str:
     )
 
 
-def _check(args: argparse.Namespace) -> None:
-    if args.output.suffix != ".py" or not args.output.stem.isidentifier():
-        raise UserError(
-            f"--output {args.output}: give the name of a Python file, such as my_data.py"
-        )
-    if args.output.exists() and not args.overwrite:
-        raise UserError(f"{args.output} is there: give another --output, or --overwrite")
+def _checked(args: argparse.Namespace) -> Path:
+    """The file to write."""
+    path = Path(args.output)
+    if path.suffix != ".py" or not path.stem.isidentifier():
+        raise UserError(f"--output {path}: give the name of a Python file, such as my_data.py")
+    if path.exists() and not args.overwrite:
+        raise UserError(f"{path} is there: give another --output, or --overwrite")
     for name in ("minutes", "epochs"):
         value = getattr(args, name)
         if value is not None and not 0 < value < 1e6:
             raise UserError(f"--{name} {value:g}: give a positive number")
     if args.quick and args.minutes is not None:
         raise UserError("--minutes needs steps to be tried, --quick tries none: leave one out")
+    return path
 
 
 def _words(args: argparse.Namespace) -> list[str]:

@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--config-file", metavar="CONFIG", help="instead of the one in the first checkpoint")
     add_trust_argument(parser)
     add_weights_argument(parser, "train.best.weights, and that: ema if there is one")
-    add("--images", type=int, default=500, metavar="N", help="how many (default: %(default)s)")
+    add("--num-images", type=int, default=500, metavar="N", help="how many (default: %(default)s)")
     add("--padding", type=float, metavar="F", help="detect beside larger images, too; F >= 1")
     add_threshold_argument(parser, 0.3, only="with --padding: ")
 
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     from aligndetr.explanation.matching import first_images, match_objects
 
     checkpoints = [word for word in args.words if not is_override(word)]
-    if not checkpoints or args.images < 1:
+    if not checkpoints or args.num_images < 1:
         raise UserError("nothing to look at: name a checkpoint, and one image at least")
     config = _config(args, checkpoints[0])
     dataset = load_dataset(config, "test")
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     for place, path in enumerate(checkpoints):
         model = load_model(config, path, dataset.class_names, args.weights)
         name = f"{place + 1} {Path(path).stem}"
-        matchings[name] = match_objects(model, first_images(loader, args.images))
+        matchings[name] = match_objects(model, first_images(loader, args.num_images))
     print("\n".join(format_matchings(matchings, dataset.name)))
     if args.padding is not None:
         print("\n" + "\n".join(_padding(args, config, model, dataset)))
@@ -123,7 +123,7 @@ def _padding(args: argparse.Namespace, config: DictConfig, model: Any, dataset: 
     from aligndetr.explanation.matching import first_images
     from aligndetr.explanation.padding import detect_padded
 
-    batches = first_images(build_test_loader(config, dataset), args.images)
+    batches = first_images(build_test_loader(config, dataset), args.num_images)
     results = detect_padded(model, batches, args.padding)
     truth = objects_of(dataset)
     for part, key in (("images", "id"), ("annotations", "image_id")):

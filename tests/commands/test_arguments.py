@@ -128,8 +128,11 @@ def flags(monkeypatch, capsys):
 
 
 def test_a_flag_means_the_same_everywhere(flags):
-    assert len(flags["--weights"]) == 6
-    assert len(flags["--output"]) == 6
+    assert len(flags["--weights"]) == 8
+    # the folder of all that is written; where that is one file, its name
+    output = flags.pop("--output")
+    assert sorted(unit for _, _, unit in output) == 7 * ["DIR"] + 2 * ["FILE"]
+    assert {(*names, kind) for names, kind, _ in output} == {("--output", None)}
     for flag, kinds in flags.items():
         assert all(kind == kinds[0] for kind in kinds), flag
 

@@ -79,7 +79,7 @@ def trained(tmp_path_factory):
 
 def test_checkpoints_of_a_run(trained, capsys):
     files = [str(trained / f"model_{name}.pth") for name in ("0000000", "final")]
-    words = ["--padding", "1.25", "--threshold", "0.01", "--images", "6"]
+    words = ["--padding", "1.25", "--threshold", "0.01", "--num-images", "6"]
     assert cli.main(["stability", *files, "dataloader.test.batch_size=2", *words]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
@@ -96,7 +96,7 @@ def test_checkpoints_of_a_run(trained, capsys):
     [
         (["missing.pth"], "missing.pth"),
         (["train.device=cpu"], "nothing to look at: name a checkpoint"),
-        (["{}", "--images", "0"], "one image at least"),
+        (["{}", "--num-images", "0"], "one image at least"),
         (["{}", "--padding", "0.5"], "a factor of 0.5 cannot be"),
         (["{}", "dataloader.test.mapper=null"], "dataloader.test.mapper with is_train"),
     ],

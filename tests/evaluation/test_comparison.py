@@ -155,7 +155,13 @@ def test_intervals_with_seeds_and_images_drawn_again(tmp_path, capsys):
         (tmp_path / name / "config.yaml").write_text(config)
         found = [{**a, "score": 0.9} for a in truth["annotations"][::step]]
         (tmp_path / name / "coco_instances_results.json").write_text(json.dumps(found))
-    words = [str(tmp_path / "a"), f"B={tmp_path}/b", "--images", "--output", str(tmp_path / "out")]
+    words = [
+        str(tmp_path / "a"),
+        f"B={tmp_path}/b",
+        "--bootstrap",
+        "--output",
+        str(tmp_path / "out"),
+    ]
     parser = argparse.ArgumentParser()
     compare.add_arguments(parser)
     assert compare.run(parser.parse_args(words)) == 0
