@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--fixed-size", metavar="HxW[xB]", help="the only size taken (default: any; B: 1)")
     add(
-        "--input",
+        "--input-dtype",
         choices=("uint8", "float32"),
         default="uint8",
         help="of the images, 0 to 255 in any case (default: %(default)s)",
@@ -115,7 +115,7 @@ def _wish(args: argparse.Namespace) -> Wish:
 
     precision = "fp16" if args.half else "int8" if args.int8 else "fp32"
     canvas = _canvas(args.fixed_size)
-    return Wish(args.format, precision, canvas, args.input, args.num_calibration)
+    return Wish(args.format, precision, canvas, args.input_dtype, args.num_calibration)
 
 
 def _canvas(text: str | None) -> Canvas | None:
