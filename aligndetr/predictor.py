@@ -88,8 +88,8 @@ class Predictor:
         self.num_classes = model.num_classes
         self.class_names = model.class_names
         self.operating_point = model.operating_point
-        self._device = model.device
-        self._precision = _precision(precision, model.device)
+        self._device = next(model.parameters()).device
+        self._precision = _precision(precision, self._device)
         count = len(self.operating_point.thresholds) if self.operating_point else None
         if count not in (None, self.num_classes):
             raise CheckpointError(

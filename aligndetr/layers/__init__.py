@@ -7,7 +7,7 @@ from aligndetr.layers.conditional_attention import (
     FirstConditionalCrossAttention,
 )
 from aligndetr.layers.deformable_attention import MultiScaleDeformableAttention
-from aligndetr.layers.mlp import MLP, FeedForward, PlainFeedForward
+from aligndetr.layers.mlp import MLP, FeedForward
 from aligndetr.layers.position_embedding import (
     LearnedPositionEmbedding,
     PixelSineEmbedding,
@@ -25,7 +25,6 @@ __all__ = [
     "LearnedPositionEmbedding",
     "MultiScaleDeformableAttention",
     "PixelSineEmbedding",
-    "PlainFeedForward",
     "SelfAttention",
     "SinePositionEmbedding",
     "repeat",

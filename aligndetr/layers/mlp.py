@@ -91,10 +91,3 @@ class FeedForward(nn.Module):
     def _transform(self, rows: Tensor) -> Tensor:
         hidden = self.activation(self.linear1(rows))
         return self.dropout(self.linear2(self.dropout(hidden)))
-
-
-class PlainFeedForward(FeedForward):
-    """A feed-forward block whose weights start as `nn.Linear` has them (RT-DETR)."""
-
-    def reset_parameters(self) -> None:
-        """Nothing but what the linear layers do."""

@@ -4,7 +4,7 @@ from torch.nn import GELU, Identity
 
 from aligndetr.config import LazyCall as L
 from aligndetr.criterions import IoUTarget, SigmoidClassification, VarifocalWeighting
-from aligndetr.layers import PixelSineEmbedding, PlainFeedForward, SelfAttention
+from aligndetr.layers import FeedForward, PixelSineEmbedding, SelfAttention
 from aligndetr.modeling import (
     BoxPosition,
     DenseEncoderLayer,
@@ -34,7 +34,7 @@ model.pyramid = L(PlainPyramidBuilder)()
 model.encoder = L(HybridEncoder)(
     layer=L(DenseEncoderLayer)(
         self_attention=L(SelfAttention)(embed_dim="${....embed_dim}", num_heads=8, dropout=0.0),
-        ffn=L(PlainFeedForward)(
+        ffn=L(FeedForward)(
             embed_dim="${....embed_dim}", feedforward_dim=1024, dropout=0.0, activation=L(GELU)()
         ),
         embed_dim="${...embed_dim}",
@@ -56,9 +56,7 @@ model.query_source = L(TokenQueries)(
 )
 model.denoiser.inverse_sigmoid_eps = 1e-5
 
-model.decoder.layer.ffn = L(PlainFeedForward)(
-    embed_dim="${....embed_dim}", feedforward_dim=1024, dropout=0.0
-)
+model.decoder.layer.ffn.feedforward_dim = 1024
 model.decoder.position_mlp = L(BoxPosition)(embed_dim="${...embed_dim}")
 model.decoder.refinement.eps = 1e-5
 model.decoder.norm = L(Identity)()
