@@ -13,17 +13,10 @@ from aligndetr.config import LazyConfig
 from aligndetr.config.find_file import resolve_config
 from aligndetr.data import Stage
 from aligndetr.data import augmentation as T
+from studies.training import ONE_PROCESS
 
 BASE = "aligndetr_tiny"
-SETTINGS = (  # one process, whose processor time is then all that a run takes
-    "train.num_threads=1",
-    "train.eval_period=0",
-    "train.checkpointer.period=250",
-    "train.checkpointer.max_to_keep=1",
-    "dataloader.train.num_workers=0",
-    "dataloader.test.num_workers=0",
-    "dataloader.test.batch_size=1",
-)
+SETTINGS = (*ONE_PROCESS, "dataloader.test.batch_size=1")
 
 
 @dataclass(frozen=True)

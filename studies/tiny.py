@@ -25,7 +25,7 @@ from benchmarks.measure import write_json
 from studies import page
 from studies.page import Row
 from studies.report import table
-from studies.training import exit_code, run
+from studies.training import ONE_PROCESS, exit_code, run
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "studies/results/tiny.json"
@@ -49,20 +49,12 @@ NAMES = (
     "align_dab_detr_tiny",
     "detr_tiny",
 )
-SETTINGS = (  # one process, whose processor time is then all that a run takes
-    "train.num_threads=1",
-    "train.eval_period=0",
-    "train.checkpointer.period=250",
-    "train.checkpointer.max_to_keep=1",
-    "dataloader.train.num_workers=0",
-    "dataloader.test.num_workers=0",
-)
 
 
 def run_config(name: str, seed: int, overrides: Sequence[str] = ()) -> DictConfig:
     """The shipped config of this name, evaluated at its end only."""
     config = LazyConfig.load(resolve_config(name))
-    return LazyConfig.apply_overrides(config, [*SETTINGS, f"train.seed={seed}", *overrides])
+    return LazyConfig.apply_overrides(config, [*ONE_PROCESS, f"train.seed={seed}", *overrides])
 
 
 def measure(name: str, seed: int, work: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:

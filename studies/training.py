@@ -22,6 +22,14 @@ from aligndetr.files import atomic_write
 
 FINISHED, PLANNED, START = "finished.json", "planned.txt", "start.pth"
 BACKBONE = "backbone."
+ONE_PROCESS = (  # whose processor time is then all that a run takes
+    "train.num_threads=1",
+    "train.eval_period=0",
+    "train.checkpointer.period=250",
+    "train.checkpointer.max_to_keep=1",
+    "dataloader.train.num_workers=0",
+    "dataloader.test.num_workers=0",
+)
 
 
 def exit_code(study: Callable[[], None]) -> int:
