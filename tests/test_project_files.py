@@ -40,3 +40,19 @@ def test_the_changelog_begins_with_the_next_or_the_present_version():
     version = tuple(int(part) for part in newest.groups()[:3])
     present = tuple(int(part) for part in project()["version"].split("."))
     assert version > present if "not released" in newest[4] else version == present
+
+
+def pages(nav):
+    """The files in a nav of mkdocs, at any depth."""
+    for entry in nav:
+        [target] = entry.values()
+        yield from pages(target) if isinstance(target, list) else [target]
+
+
+def test_every_page_of_the_documentation_is_in_the_sites_navigation():
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    listed = set(pages(yaml.safe_load(text)["nav"]))
+    written = {path.name for path in (ROOT / "docs").glob("*.md")}
+    assert written - listed == set(), "add a line to nav in mkdocs.yml"
+    generated = {"index.md", "contributing.md", "changelog.md", "security.md"}
+    assert listed - written - generated == {"EXAMPLES", "PROJECTS", "REFERENCE"}

@@ -37,7 +37,7 @@ def ms_deform_attn(
         spatial_shapes: L pairs (height, width) of Python ints; S is the sum of their products.
         sampling_locations (B,Q,H,L,P,2): x, y in [0, 1]; pixel centres are at (i + 0.5) / size.
             Outside of the level the value is zero; a location that is not finite counts as outside.
-        attention_weights (B,Q,H,L,P).
+        attention_weights (B,Q,H,L,P): factors of the samples.
 
     Returns:
         Tensor (B,Q,H*D) of the dtype of `value`.
