@@ -229,7 +229,7 @@ def test_a_part_that_was_whole_when_the_process_was_killed(server):
 
 def test_a_server_without_versions_leaves_nothing_to_go_on_from(server, tmp_path):
     server.tag, server.cuts = None, [1000] * 4
-    with pytest.raises(CheckpointError, match="give the local file instead$"):
+    with pytest.raises(CheckpointError, match=r"give the local file instead$"):
         fetch(f"{server.url}/a.pth")
     assert left(tmp_path) == []
 
