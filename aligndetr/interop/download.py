@@ -1,14 +1,16 @@
-"""Files from the network: fetched once, whole or not at all, compared with a hash that is known."""
+"""Files from the network: fetched once, named when whole, compared with a hash that is known."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 import re
+import shutil
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.error import HTTPError
@@ -20,8 +22,9 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from aligndetr import __version__
-from aligndetr.errors import CheckpointError
-from aligndetr.files import atomic_write, sha256_of
+from aligndetr.errors import CheckpointError, UserError
+from aligndetr.files import sha256_of
+from aligndetr.interop.partial_file import PartialFile, partial_file
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +36,8 @@ GIVEN_HASH = re.compile(r"sha256=([0-9a-f]{64})")
 PAUSES_S = (1.0, 2.0, 4.0, 8.0)  # before the transfer that was cut is taken up again
 SILENCE_S = 30.0  # of a server, after which the connection counts as cut
 CHUNK = 1 << 20
+NO_SUCH_PART = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+TRANSIENT = (*range(500, 600), HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 def fetch(url: str) -> Path:
@@ -40,24 +45,34 @@ def fetch(url: str) -> Path:
 
     It is compared with its SHA-256, each time, where that is known: from the end of the URL
     (`#sha256=` and 64 digits), or from the file's name on servers that write the first digits into
-    it. A transfer that is cut is taken up where it was.
+    it. A transfer that is cut is taken up where it was, now or at the next call.
 
     Args:
         url: of http or https.
 
     Raises:
-        CheckpointError: it cannot be fetched, or does not have this hash. Nothing is left of it.
+        CheckpointError: it cannot be fetched, or does not have this hash.
         UserError: it cannot be written.
     """
     address, _, end = url.partition("#")
     expected = _expected_hash(address, end)
     path = _place(address)
-    if path.is_file():
-        if sha256_of(path).startswith(expected):
-            return path
-        logger.warning("%s does not have the SHA-256 %s: fetched anew", path, expected)
-    _download(address, path, expected)
+    if not _is_there(path, expected):
+        with partial_file(path) as part:
+            if _is_there(path, expected):  # another process has fetched it meanwhile
+                part.remove()
+            else:
+                _download(address, part, expected)
     return path
+
+
+def _is_there(path: Path, expected: str) -> bool:
+    if not path.is_file():
+        return False
+    if sha256_of(path).startswith(expected):
+        return True
+    logger.warning("%s does not have the SHA-256 %s: fetched anew", path, expected)
+    return False
 
 
 def _expected_hash(address: str, end: str) -> str:
@@ -82,28 +97,39 @@ def _place(address: str) -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints" / "aligndetr" / folder / name
 
 
-def _download(address: str, path: Path, expected: str) -> None:
-    with atomic_write(path, "wb") as file, _progress() as progress:
-        task = progress.add_task(path.name)
-        for part in _parts(address):
+def _download(address: str, file: PartialFile, expected: str) -> None:
+    with _progress() as progress:
+        task = progress.add_task(file.path.name)
+        for number, part in enumerate(_parts(address, file.size, file.version)):
             if part.offset == 0:
-                digest = hashlib.sha256()
-                file.seek(0)
-                file.truncate()
-            digest.update(part.content)
+                file.restart(part.version)
+            if number == 0:
+                _check_space(file.path, part)
             file.write(part.content)
-            progress.update(task, completed=file.tell(), total=part.total)
-        found = digest.hexdigest()
-        if not found.startswith(expected):
-            raise CheckpointError(
-                f"{address} is not the file that was meant: its SHA-256 is {found}, expected is "
-                f"{expected}{'' if len(expected) == 64 else '...'}. It was removed; ask its "
-                "publisher which one is right"
-            )
-    logger.info("fetched %s into %s", address, path)
+            progress.update(task, completed=part.offset + len(part.content), total=part.total)
+    found = file.sha256()
+    if not found.startswith(expected):
+        file.remove()
+        raise CheckpointError(
+            f"{address} is not the file that was meant: its SHA-256 is {found}, expected is "
+            f"{expected}{'' if len(expected) == 64 else '...'}. It was removed; ask its "
+            "publisher which one is right"
+        )
+    file.finish()
+    logger.info("fetched %s into %s", address, file.path)
     if not expected:
         logger.warning(
             "its hash is not known; to pin what came, write %s#sha256=%s", address, found
+        )
+
+
+def _check_space(path: Path, part: Part) -> None:
+    """See that the disk can hold the rest, before much of it has come."""
+    missing, free = (part.total or 0) - part.offset, shutil.disk_usage(path.parent).free
+    if missing > free:
+        raise UserError(
+            f"no room for {path.name}: {missing / 1e6:.1f} MB are missing, and {path.parent} has "
+            f"{free / 1e6:.1f} MB free; free some space, or set TORCH_HOME to another folder"
         )
 
 
@@ -115,38 +141,50 @@ class Part:
         content: not empty.
         offset: where in the file they belong; 0 again if the transfer has to start anew.
         total: size of the file, None if the server does not say.
+        version: what the server calls this state of the file, None if it does not say.
     """
 
     content: bytes
     offset: int
     total: int | None
+    version: str | None
 
 
-def _parts(address: str) -> Iterator[Part]:
-    """All of a file, in order, over as many connections as it takes."""
-    offset, version, reason = 0, None, "it is empty"
+def _parts(address: str, offset: int, version: str | None) -> Iterator[Part]:
+    """The rest of a file, in order, over as many connections as it takes."""
+    reason, came = "it is empty", False
     for pause in (*PAUSES_S, None):
         try:
             with _connect(address, offset, version) as response:
                 offset, total = _range(response, offset)
                 version = _version(response)
                 while content := response.read(CHUNK):
-                    yield Part(content, offset, total)
+                    came = True
+                    yield Part(content, offset, total, version)
                     offset += len(content)
             if offset and total in (None, offset):
                 return
             reason = f"the connection was cut after {offset} of {total} bytes" if offset else reason
         except (OSError, HTTPException) as error:
             reason = str(error) or type(error).__name__
-            if isinstance(error, HTTPError) and error.code < 500:
-                break
-        if not offset or pause is None:
+            if isinstance(error, HTTPError) and error.code == NO_SUCH_PART:
+                offset, version = 0, None
+                continue
+            if isinstance(error, HTTPError) and error.code not in TRANSIENT:
+                # as the cause: what came before is of no use any more, see `partial_file`
+                raise _failure(address, reason, offset, None) from error
+        if not came or pause is None:
             break
         logger.warning("fetching %s: %s; going on in %g s", address, reason, pause)
         time.sleep(pause)
-    raise CheckpointError(
+    raise _failure(address, reason, offset, version)
+
+
+def _failure(address: str, reason: str, offset: int, version: str | None) -> CheckpointError:
+    kept = "; what came is kept, and the next attempt goes on from there"
+    return CheckpointError(
         f"cannot fetch {address}: {reason}. Download it where there is a connection and give the "
-        "local file instead"
+        f"local file instead{kept if offset and version else ''}"
     )
 
 

@@ -1,10 +1,14 @@
 """Files from a server on this machine: right and wrong ones, and connections that are cut."""
 
+import errno
 import hashlib
 import io
 import logging
+import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +16,7 @@ import torch
 from aligndetr.errors import CheckpointError, UserError
 from aligndetr.interop import download, raw_checkpoint
 from aligndetr.interop.download import fetch
+from aligndetr.interop.partial_file import PartialFile
 from aligndetr.interop.raw_checkpoint import read_checkpoint
 
 CONTENT = bytes(range(256)) * 1000
@@ -45,6 +50,9 @@ class Server:
     def answer(self, handler):
         start = self._start(handler.headers)
         self.asked.append((handler.path, start))
+        if start and start >= len(self.content):
+            handler.send_error(416)
+            return
         if self.status and len(self.asked) > 1:
             handler.send_error(self.status)
             return
@@ -173,7 +181,109 @@ def test_a_connection_that_is_cut_again_and_again(server, tmp_path):
     with pytest.raises(CheckpointError, match=message):
         fetch(f"{server.url}/a.pth")
     assert len(server.asked) == 4
+    assert sorted(path.name for path in left(tmp_path)) == [".a.pth.part", ".a.pth.version"]
+
+
+def cut_short(server):
+    """A file of which 4000 bytes have come: 1000 over each of 4 connections."""
+    server.cuts = [1000] * 4
+    with pytest.raises(CheckpointError, match="and the next attempt goes on from there"):
+        fetch(f"{server.url}/a.pth")
+    server.asked.clear()
+
+
+def test_the_next_attempt_goes_on(server, tmp_path):
+    cut_short(server)
+    path = fetch(f"{server.url}/a.pth#sha256={sha256(CONTENT)}")
+    assert path.read_bytes() == CONTENT
+    assert server.asked == [("/a.pth", 4000)]
+    assert left(tmp_path) == [path]
+
+
+def test_the_next_attempt_sees_another_version(server, tmp_path):
+    cut_short(server)
+    server.content, server.tag = OTHER, '"2"'
+    path = fetch(f"{server.url}/a.pth")
+    assert path.read_bytes() == OTHER
+    assert server.asked == [("/a.pth", 0)]
+    assert left(tmp_path) == [path]
+
+
+def test_a_part_that_was_damaged_is_noticed(server, tmp_path):
+    cut_short(server)
+    [part] = (path for path in left(tmp_path) if path.suffix == ".part")
+    part.write_bytes(OTHER[:4000])
+    with pytest.raises(CheckpointError, match="is not the file that was meant"):
+        fetch(f"{server.url}/a.pth#sha256={sha256(CONTENT)}")
     assert left(tmp_path) == []
+    assert fetch(f"{server.url}/a.pth#sha256={sha256(CONTENT)}").read_bytes() == CONTENT
+
+
+def test_a_part_that_was_whole_when_the_process_was_killed(server):
+    cut_short(server)
+    [part] = Path(torch.hub.get_dir()).rglob("*.part")
+    part.write_bytes(CONTENT)  # the server has nothing from byte 256000 on, and says so by 416
+    assert fetch(f"{server.url}/a.pth").read_bytes() == CONTENT
+    assert server.asked == [("/a.pth", len(CONTENT)), ("/a.pth", 0)]
+
+
+def test_a_server_without_versions_leaves_nothing_to_go_on_from(server, tmp_path):
+    server.tag, server.cuts = None, [1000] * 4
+    with pytest.raises(CheckpointError, match=r"give the local file instead$"):
+        fetch(f"{server.url}/a.pth")
+    assert left(tmp_path) == []
+
+
+def test_an_interruption_keeps_what_came(server, tmp_path, monkeypatch):
+    def interrupt(seconds):
+        raise KeyboardInterrupt
+
+    server.cuts = [1000]
+    monkeypatch.setattr(download.time, "sleep", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        fetch(f"{server.url}/a.pth")
+    assert fetch(f"{server.url}/a.pth").read_bytes() == CONTENT
+    assert [start for _, start in server.asked] == [0, 1000]
+
+
+def test_no_room_on_the_disk(server, tmp_path, monkeypatch):
+    free = shutil.disk_usage(tmp_path)._replace(free=100_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: free)
+    message = r"no room for a\.pth: 0\.3 MB are missing, and .* has 0\.1 MB free; free some space"
+    with pytest.raises(UserError, match=message):
+        fetch(f"{server.url}/a.pth")
+    assert left(tmp_path) == []
+
+
+def test_a_disk_that_is_full_in_the_middle(server, tmp_path, monkeypatch):
+    def refuse(part, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(PartialFile, "write", refuse)
+    with pytest.raises(UserError, match=r"cannot write .*a\.pth: No space left on device; free"):
+        fetch(f"{server.url}/a.pth")
+    assert left(tmp_path) == []
+
+
+def test_two_that_want_the_same_file(server, tmp_path):
+    """The second waits for the first, and then has nothing to fetch."""
+    reached, go_on, original = threading.Event(), threading.Event(), server.answer
+
+    def answer(handler):
+        reached.set()
+        go_on.wait(10)
+        original(handler)
+
+    server.answer = answer
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(fetch, f"{server.url}/a.pth")
+        reached.wait(10)
+        second = pool.submit(fetch, f"{server.url}/a.pth")
+        go_on.set()
+        paths = [first.result(), second.result()]
+    assert left(tmp_path) == [paths[0]] == [paths[1]]
+    assert paths[0].read_bytes() == CONTENT
+    assert server.asked == [("/a.pth", 0)]
 
 
 def test_a_file_of_unknown_size(server):
