@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,6 +14,43 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from aligndetr.errors import UserError
+
+
+@dataclass
+class Attendance:
+    """How far this process is in the sequence of what all processes do together.
+
+    Attributes:
+        count: how many of these it has come to; the same on all processes that are equally far.
+        name: of the last one.
+        since: when it came there (`time.monotonic`), or None: nobody is being waited for.
+    """
+
+    count: int = 0
+    name: str = "the start"
+    since: float | None = None
+
+
+attendance = Attendance()
+
+
+@contextmanager
+def together(name: str) -> Iterator[None]:
+    """Around what every process takes part in, or all others wait for it; may be nested.
+
+    A process that does not come is then told from those that wait, see `engine.hang_watch`.
+
+    Args:
+        name: what it is, for people.
+    """
+    outer = attendance.since
+    attendance.count += 1
+    attendance.name = name
+    attendance.since = outer or time.monotonic()
+    try:
+        yield
+    finally:
+        attendance.since = outer
 
 
 def _active() -> bool:
@@ -42,7 +81,8 @@ def all_reduce_sum(tensor: Tensor) -> Tensor:
     if world_size() == 1:
         return tensor
     total = tensor.clone()
-    dist.all_reduce(total)
+    with together("a sum over all processes"):
+        dist.all_reduce(total)
     return total
 
 
@@ -51,7 +91,8 @@ def all_gather_object(value: Any) -> list[Any]:
     if world_size() == 1:
         return [value]
     values: list[Any] = [None] * world_size()
-    dist.all_gather_object(values, value)
+    with together("an exchange of values"):
+        dist.all_gather_object(values, value)
     return values
 
 
@@ -60,14 +101,16 @@ def broadcast_object(value: Any) -> Any:
     if world_size() == 1:
         return value
     values = [value]
-    dist.broadcast_object_list(values, src=0)
+    with together("what the main process tells"):
+        dist.broadcast_object_list(values, src=0)
     return values[0]
 
 
 def barrier() -> None:
     """Wait until every process is here."""
     if world_size() > 1:
-        dist.barrier()
+        with together("a barrier"):
+            dist.barrier()
 
 
 def on_main(action: Callable[[], Any]) -> Any:
@@ -90,6 +133,7 @@ def on_main(action: Callable[[], Any]) -> Any:
             outcome = error
     outcome = broadcast_object(outcome)
     if isinstance(outcome, UserError):
+        outcome.of_all = True
         raise outcome
     return outcome
 

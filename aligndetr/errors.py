@@ -5,7 +5,13 @@ from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """Something the user gave is wrong; the message names the thing and the remedy."""
+    """Something the user gave is wrong; the message names the thing and the remedy.
+
+    Attributes:
+        of_all: whether all processes of a training raise it, so that one of them may tell it.
+    """
+
+    of_all = False
 
     def __str__(self) -> str:
         """The message as it is; the Python errors that some are besides would decorate it."""

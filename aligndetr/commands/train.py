@@ -44,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
 
 def launch_command(main, args: argparse.Namespace) -> int:
     """Run `main(args)` in each process; the config is read here first, for its errors."""
+    from aligndetr.engine.desync import timeout_of
     from aligndetr.engine.launch import launch
     from aligndetr.engine.sections import check_sections
 
@@ -57,17 +58,20 @@ def launch_command(main, args: argparse.Namespace) -> int:
         dist_url=args.dist_url,
         device=config.train.get("device", "auto"),
         args=(args,),
+        timeout=timeout_of(config),
     )
 
 
 def train_here(args: argparse.Namespace) -> int:
     """Train in this process."""
+    from aligndetr.distributed import is_main
     from aligndetr.engine.run import TrainingInterrupted, train
 
     try:
         train(load_config(args), resume=args.resume, overwrite=args.overwrite)
     except TrainingInterrupted as interruption:
-        print(interruption, file=sys.stderr)
+        if is_main():
+            print(interruption, file=sys.stderr)
         return interruption.exit_code
     return 0
 

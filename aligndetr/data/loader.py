@@ -13,12 +13,13 @@ import numpy as np
 
 from aligndetr.data.balancing import Balancing
 from aligndetr.data.dataset import DetectionDataset
+from aligndetr.data.legs import Leg, without
 from aligndetr.data.samplers import (
     Sample,
     equal_size_batches,
     evaluation_part,
     training_batches,
-    training_samples,
+    training_stream,
 )
 from aligndetr.data.workers import BatchReader, BatchTransform, Mapper, Stage, read_batches
 from aligndetr.distributed import broadcast_object, rank, world_size
@@ -53,7 +54,8 @@ class TrainLoader(_Loader):
 
     The order of images and every random draw are functions of the seed, so that a loader with a
     restored state goes on with exactly the batches that would have come next, whatever the
-    number of workers.
+    number of workers. With another number of processes or another batch size it goes on with
+    exactly those images that are left.
 
     Args:
         reader: makes batches.
@@ -65,7 +67,9 @@ class TrainLoader(_Loader):
         num_batches: of the whole training; needed if the reader has stages.
 
     Attributes:
-        consumed: batches handed out so far (each process hands out its part of a step).
+        consumed: batches handed out so far (each process hands out its part of a step), since the
+            last of the legs.
+        legs: earlier parts of the training with other numbers of processes or images a step.
     """
 
     def __init__(
@@ -83,6 +87,7 @@ class TrainLoader(_Loader):
         self.total_batch_size = total_batch_size
         self.batch_size = total_batch_size // world_size
         self.consumed = 0
+        self.legs: list[Leg] = []
         self._groups = groups
         self._rank = rank
         self._world_size = world_size
@@ -90,10 +95,12 @@ class TrainLoader(_Loader):
         self._num_batches = num_batches
 
     def __iter__(self) -> Iterator[list[dict[str, Any]]]:
-        samples = training_samples(
-            len(self.dataset), self._reader.seed, self._rank, self._world_size, self._repeats
-        )
-        batches = enumerate(training_batches(samples, self.batch_size, self._groups))
+        stream = training_stream(len(self.dataset), self._reader.seed, self._repeats)
+        for leg in self.legs:
+            stream = without(stream, leg, self._groups)
+        samples = itertools.islice(stream, self._rank, None, self._world_size)
+        first = sum(leg.images for leg in self.legs) // self.total_batch_size
+        batches = enumerate(training_batches(samples, self.batch_size, self._groups), first)
         batches = itertools.islice(batches, self.consumed, None)
         requests = ((self._stage(number), batch) for number, batch in batches)
         for items in self._read(requests, self._rank, self.consumed):
@@ -109,34 +116,52 @@ class TrainLoader(_Loader):
 
     def state_dict(self) -> dict[str, int]:
         """What `load_state_dict` needs to go on after the last consumed batch."""
-        return {"consumed": self.consumed, "seed": self._reader.seed, **self._setting()}
+        legs = [[leg.world_size, leg.batch_size, leg.batches] for leg in self.legs]
+        return {
+            "consumed": self.consumed,
+            "seed": self._reader.seed,
+            "legs": legs,
+            **self._setting(),
+        }
 
-    def load_state_dict(self, state: dict[str, int]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where another loader stopped; takes effect at the next `iter`.
 
-        With another dataset size, batch size or number of processes the same batches cannot
-        come; then a warning is logged and as many images are passed over as were consumed.
+        With other images, or another share of them in an epoch, the same batches cannot come; then
+        a warning is logged and as many images are passed over as were consumed.
 
         Raises:
             CheckpointError: a value counts nothing.
         """
-        for name, value in state.items():
+        legs = [list(leg) for leg in state.get("legs", [])]
+        counts = {name: value for name, value in state.items() if name != "legs"}
+        for name, value in [*counts.items(), *(("legs", n) for leg in legs for n in leg)]:
             if type(value) is not int or not 0 <= value < 2**63:
                 raise CheckpointError(f"its {name} is {repr(value)[:40]}, which counts nothing")
-        self._reader.seed = state["seed"]
-        self.consumed = state["consumed"]
+        self._reader.seed = counts["seed"]
+        self.consumed = counts["consumed"]
+        self.legs = [Leg(*leg) for leg in legs]
         changed = {
-            name: (state.get(name, 0), value)
+            name: (counts.get(name, 0), value)
             for name, value in self._setting().items()
-            if state.get(name, 0) != value
+            if counts.get(name, 0) != value
         }
         if changed:
-            images = state["consumed"] * state["total_batch_size"]
-            self.consumed = images // self.total_batch_size
-            logger.warning(
-                "the data order is not exactly continued, because these changed: %s",
-                ", ".join(f"{name} {old} -> {new}" for name, (old, new) in changed.items()),
-            )
+            self._go_on_otherwise(changed, counts)
+
+    def _go_on_otherwise(self, changed: dict[str, tuple[int, int]], before: dict[str, int]) -> None:
+        """What was consumed becomes a leg; if its images are not known here, only their number."""
+        world_size, total = before.get("world_size", 1), before["total_batch_size"]
+        leg = Leg(world_size, total // max(world_size, 1), self.consumed)
+        self.legs = [known for known in (*self.legs, leg) if known.images]
+        self.consumed = 0
+        what = ", ".join(f"{name} {old} -> {new}" for name, (old, new) in changed.items())
+        if changed.keys() <= {"world_size", "total_batch_size"}:
+            logger.info("going on with exactly the images that are left: %s", what)
+            return
+        self.consumed = sum(leg.images for leg in self.legs) // self.total_batch_size
+        self.legs = []
+        logger.warning("the data order is not exactly continued, because these changed: %s", what)
 
     def _setting(self) -> dict[str, int]:
         return {

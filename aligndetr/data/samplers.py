@@ -31,11 +31,17 @@ def training_samples(
         repeats: (size,) how often an image comes in an epoch on average; a fraction is rounded
             up as often as it says, drawn anew each epoch. None: once.
     """
+    return itertools.islice(training_stream(size, seed, repeats), rank, None, world_size)
+
+
+def training_stream(
+    size: int, seed: int = 0, repeats: np.ndarray | None = None
+) -> Iterator[Sample]:
+    """The common stream of `training_samples`, with the same arguments, before it is dealt out."""
     if size <= 0 or (repeats is not None and not repeats.sum() > 0):
         raise ValueError("cannot sample from an empty dataset")
     epochs = (_shuffled(epoch, size, seed, repeats) for epoch in itertools.count())
-    stream = itertools.chain.from_iterable(epochs)
-    return itertools.islice(stream, rank, None, world_size)
+    return itertools.chain.from_iterable(epochs)
 
 
 def _shuffled(epoch: int, size: int, seed: int, repeats: np.ndarray | None) -> list[Sample]:

@@ -73,6 +73,8 @@ class Stage:
 class BatchReader:
     """Turns a list of samples into a batch; this is what runs in the workers.
 
+    Each item says as `sample` which one it is for, also where another image took its place.
+
     Args:
         dataset: records.
         mapper: from a record and a generator to an item; one that has a parameter `others` is
@@ -113,7 +115,8 @@ class BatchReader:
         others = {"others": self.dataset} if _takes_others(mapper) else {}
         for _ in range(_MOST_ATTEMPTS):
             try:
-                batch.items.append(mapper(self.dataset[index], rng, **others))
+                item = mapper(self.dataset[index], rng, **others)
+                batch.items.append({**item, "sample": sample})
                 return
             except DataError as error:
                 if not getattr(mapper, "skip_broken_images", False):

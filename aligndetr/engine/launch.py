@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -14,10 +15,13 @@ import torch.distributed as dist
 from torch import multiprocessing
 
 from aligndetr.distributed import backend_for, rank
+from aligndetr.engine.hang_watch import hang_watch
 from aligndetr.engine.watch import LOST_CONTACT, Watch
 from aligndetr.errors import ConfigError, UserError
 
 Main = Callable[..., int | None]
+TIMEOUT_S = 600.0
+_LIBRARY_S = 60.0  # more, until the library that processes talk through gives up by itself
 
 
 def launch(
@@ -28,6 +32,7 @@ def launch(
     dist_url: str = "auto",
     device: str = "auto",
     args: Sequence[Any] = (),
+    timeout: float = TIMEOUT_S,
 ) -> int:
     """Run `main(*args)` in every process.
 
@@ -42,6 +47,7 @@ def launch(
         dist_url: where processes meet, such as tcp://10.0.0.1:29500; "auto" works on one machine.
         device: `train.device` of the config; says how processes talk to each other.
         args: picklable when processes are started.
+        timeout: seconds that processes wait for one of them; then all end, and it is named.
 
     Returns:
         The exit code: of the process that failed first on its own, or 128 + the number of a signal
@@ -51,7 +57,7 @@ def launch(
         ConfigError: there are not so many GPUs, or no address for several machines.
     """
     if _under_torchrun():
-        return _joined(main, args, "env://", device)
+        return _joined(main, args, "env://", device, timeout)
     world_size = num_gpus * num_machines
     if num_gpus < 1 or num_machines < 1 or not 0 <= machine_rank < num_machines:
         raise ConfigError("--num-gpus and --num-machines count from 1, --machine-rank from 0")
@@ -65,8 +71,9 @@ def launch(
                 "several machines need --dist-url tcp://<address of the first>:<port>"
             )
         dist_url = f"tcp://127.0.0.1:{_free_port()}"
-    settings = (main, num_gpus, world_size, machine_rank * num_gpus, dist_url, device, tuple(args))
-    return Watch(first_rank=machine_rank * num_gpus).run(
+    first_rank = machine_rank * num_gpus
+    settings = (num_gpus, world_size, first_rank, main, tuple(args), dist_url, device, timeout)
+    return Watch(first_rank).run(
         lambda: multiprocessing.spawn(_process, settings, nprocs=num_gpus, join=False)
     )
 
@@ -110,21 +117,23 @@ def _is_lost_contact(error: RuntimeError) -> bool:
     return isinstance(error, dist.DistError) or "gloo" in str(error)
 
 
-def _process(local_rank: int, *settings: Any) -> None:
+def _process(
+    local_rank: int, num_local: int, world_size: int, first_rank: int, *joining: Any
+) -> None:
     """What a started process does."""
-    main, num_local, world_size, first_rank, dist_url, device, args = settings
+    *_, device, _ = joining
     os.environ.update(
         RANK=str(first_rank + local_rank), WORLD_SIZE=str(world_size), LOCAL_RANK=str(local_rank)
     )
     if resolve_device(device).type == "cpu":
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // num_local))
     try:
-        sys.exit(_joined(main, args, dist_url, device))
+        sys.exit(_joined(*joining))
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
 
 
-def _joined(main: Main, args: Sequence[Any], url: str, device: str) -> int:
+def _joined(main: Main, args: Sequence[Any], url: str, device: str, timeout: float) -> int:
     """Meet the other processes, run, part."""
     try:
         dist.init_process_group(
@@ -132,11 +141,14 @@ def _joined(main: Main, args: Sequence[Any], url: str, device: str) -> int:
             init_method=url,
             rank=int(os.environ["RANK"]),
             world_size=int(os.environ["WORLD_SIZE"]),
+            timeout=timedelta(seconds=timeout + _LIBRARY_S),
         )
-        code = main(*args) or 0
+        with hang_watch(url, timeout):
+            code = main(*args) or 0
     except UserError as error:
         where = f"[process {rank()}] " if rank() else ""
-        print(f"{where}error: {error}", file=sys.stderr)
+        if not (where and error.of_all):
+            print(f"{where}error: {error}", file=sys.stderr)
         return 2
     except RuntimeError as error:
         if not _is_lost_contact(error):

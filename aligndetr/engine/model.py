@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from aligndetr.config import instantiate
-from aligndetr.distributed import world_size
+from aligndetr.distributed import together, world_size
 from aligndetr.engine.activation_checkpointing import KEY as RECOMPUTED
 from aligndetr.engine.activation_checkpointing import recompute_activations
 from aligndetr.engine.compilation import COMPILE, compile_parts
@@ -94,12 +94,13 @@ def distribute(model: nn.Module, config: DictConfig, device: torch.device) -> nn
     if world_size() == 1:
         return model
     options = OmegaConf.select(config, "train.ddp") or {}
-    wrapped = DistributedDataParallel(
-        model,
-        device_ids=[device.index] if device.type == "cuda" else None,
-        broadcast_buffers=bool(options.get("broadcast_buffers", False)),
-        find_unused_parameters=bool(options.get("find_unused_parameters", False)),
-    )
+    with together("the first exchange of weights"):
+        wrapped = DistributedDataParallel(
+            model,
+            device_ids=[device.index] if device.type == "cuda" else None,
+            broadcast_buffers=bool(options.get("broadcast_buffers", False)),
+            find_unused_parameters=bool(options.get("find_unused_parameters", False)),
+        )
     if options.get("fp16_compression"):
         from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
 

@@ -8,6 +8,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from aligndetr.engine.cpu_allocator import tune_allocator
+from aligndetr.engine.desync import check_config
 from aligndetr.engine.launch import resolve_device
 from aligndetr.engine.plan import whole_number
 from aligndetr.engine.random_state import choose_seed, seed_everything
@@ -24,8 +25,9 @@ def prepare_process(config: DictConfig, frugal: bool = False) -> torch.device:
         The device of this process.
 
     Raises:
-        ConfigError: the device does not exist.
+        ConfigError: the device does not exist, or another process has another config.
     """
+    check_config(config)
     device = resolve_device(OmegaConf.select(config, "train.device") or "auto")
     threads = whole_number(config, "train.num_threads", None)
     if threads:

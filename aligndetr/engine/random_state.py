@@ -36,7 +36,7 @@ class RandomState:
 
     def state_dict(self) -> dict[str, Any]:
         """States by rank; every process must call it."""
-        return {"ranks": all_gather_object(_process_state())}
+        return {"ranks": all_gather_object(process_state())}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore this process's generators.
@@ -54,14 +54,15 @@ class RandomState:
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """After the block this process's generators are as they were before it."""
-    state = _process_state()
+    state = process_state()
     try:
         yield
     finally:
         _restore_process(state)
 
 
-def _process_state() -> dict[str, Any]:
+def process_state() -> dict[str, Any]:
+    """States of the generators of this process, as plain numbers and tensors."""
     name, keys, position, has_gauss, cached = np.random.get_state()
     version, internal, gauss = random.getstate()
     cuda = torch.cuda.is_available() and torch.cuda.is_initialized()

@@ -17,6 +17,7 @@ from aligndetr.distributed import on_main, rank, world_size
 from aligndetr.engine import hooks
 from aligndetr.engine.activation_checkpointing import KEY as RECOMPUTED
 from aligndetr.engine.checkpoint import Checkpointer, build_checkpointer
+from aligndetr.engine.desync import check_data
 from aligndetr.engine.earlier_runs import folder_of_run, remove_earlier_run
 from aligndetr.engine.evaluating import build_evaluation, weights_of
 from aligndetr.engine.initial_weights import load_start
@@ -97,6 +98,7 @@ def train(config: DictConfig, resume: bool = False, overwrite: bool = False) -> 
                 hooks.IterationTimer(plan.total_batch_size),
                 *([hooks.EMAHook(ema)] if ema else []),
                 hooks.LRScheduler(scheduler),
+                *hooks.build_desync_guard(config),
                 *build_observers(config, plan, evaluation),
                 *([evaluating] if evaluation else []),
                 *instantiate(OmegaConf.select(config, "train.hooks") or []),
@@ -161,6 +163,7 @@ def _settle(config: DictConfig, dataset: Any, folder: Path) -> Plan:
     """Save the config, and let the data decide what that leaves to the data."""
     stated = copy.deepcopy(config)
     plan = settled_plan(config, dataset, world_size())
+    check_data(dataset, plan)
     logger.info("%s", plan.describe())
     on_main(lambda: _save(stated, folder))
     return plan

@@ -18,7 +18,7 @@ from aligndetr.errors import UserError
 from aligndetr.evaluation.run_files import CAN_LOCK, CONFIG_FILE, LOCK_FILE, LOG_FILE, try_to_lock
 from aligndetr.files import reason_and_remedy, writing
 
-WARNED = "warning: "  # begins a warning in the log, after its time
+WARNED, FAILED = "warning: ", "error: "  # begin a line of the log, after its time
 _AGAIN_S = 0.2
 
 logger = logging.getLogger(__name__)
@@ -144,9 +144,11 @@ def logging_to(folder: Path, fresh: bool = False) -> Iterator[None]:
 class _Formatter(logging.Formatter):
     """Tells warnings and errors from what is as it should be."""
 
+    _KINDS = ((logging.ERROR, FAILED), (logging.WARNING, WARNED), (logging.NOTSET, ""))
+
     def format(self, record: logging.LogRecord) -> str:
         """Fill in `kind`."""
-        record.kind = WARNED if record.levelno >= logging.WARNING else ""
+        record.kind = next(kind for level, kind in self._KINDS if record.levelno >= level)
         return super().format(record)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aligndetr.engine.run_folder import WARNED
+from aligndetr.engine.run_folder import FAILED, WARNED
 from aligndetr.evaluation.run_files import (
     CONFIG_FILE,
     FINAL_WEIGHTS,
@@ -24,7 +24,7 @@ NOT_BEGUN, STARTING, STOPPED, DEAD = "not begun", "starting", "stopped", "dead"
 ENDED = (FINISHED, STOPPED, DEAD)
 _FILES = (METRICS_FILE, LOG_FILE, CONFIG_FILE, RESULTS_FILE, FINAL_WEIGHTS)
 _STOP = re.compile(r"^\[[\d:]+\] stopped after iteration \d+: (.*)$", re.MULTILINE)
-_WARNING = re.compile(rf"^\[[\d:]+\] {WARNED}.*$", re.MULTILINE)
+_WARNING = re.compile(rf"^\[[\d:]+\] (?:{WARNED}|{FAILED}).*$", re.MULTILINE)
 
 
 @dataclass

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from aligndetr.distributed import all_reduce_sum, unwrap, world_size
+from aligndetr.data.samplers import Sample
+from aligndetr.distributed import all_reduce_sum, together, unwrap, world_size
 from aligndetr.engine.buffers import BufferBackup
 from aligndetr.engine.events import EventStorage
 from aligndetr.engine.hooks.base import Hook
@@ -64,6 +65,7 @@ class Trainer:
         iter: index of the present iteration; `max_iter` once training has finished.
         completed: steps whose optimizer step is done.
         storage: the EventStorage of the running training.
+        samples: `sample` of each item of the present step, see `BatchReader`; None where unknown.
         owed: names of `hooks` whose `after_step` is still to be called for the last completed step,
             as one was cut short or failed, and that step's `events` if it was loaded; empty: none.
         stop_reason: set by `stop`; every process ends after the same step.
@@ -91,6 +93,7 @@ class Trainer:
         self.hooks: list[Hook] = []
         self.iter = self.start_iter = self.completed = self.max_iter = 0
         self.storage = EventStorage()
+        self.samples: list[Sample | None] = []
         self.owed: dict[str, Any] = {}
         self.stop_reason: str | None = None
         self.failure: BaseException | None = None
@@ -161,7 +164,8 @@ class Trainer:
         batches = self._fetch()
         data_time = time.perf_counter() - start
         scaler = self.precision.scaler
-        with self._buffers.restored_on_failure():
+        self.samples = [item.get("sample") for batch in batches for item in batch]
+        with self._buffers.restored_on_failure(), together(f"step {self.iter}"):
             shared = self._share(batches)
             losses = self._forward_backward(batches, shared.num_boxes)
             self._call_hooks("after_backward")

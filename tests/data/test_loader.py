@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import time
+from collections import Counter
 from itertools import islice
 
 import numpy as np
@@ -124,14 +125,36 @@ def test_iterating_again_goes_on(dataset):
     assert take(loader, 2) + take(loader, 4) == expected
 
 
-def test_a_changed_setting_is_reported_and_the_position_kept(dataset, caplog):
+def test_other_images_are_reported_and_the_position_kept(dataset, caplog):
     loader = train_loader(dataset)
     take(loader, 6)
-    other = build_train_loader(dataset, DetrMapper(STEPS), 4, 0)
+    other = build_train_loader(dataset.random_subset(5), DetrMapper(STEPS), 4, 0)
     with caplog.at_level(logging.WARNING):
         other.load_state_dict(loader.state_dict())
-    assert "total_batch_size 2 -> 4" in caplog.text
-    assert other.consumed == 3  # 6 * 2 / 4
+    assert "changed: total_batch_size 2 -> 4, num_images 9 -> 5" in caplog.text
+    assert (other.consumed, other.legs) == (3, [])  # 6 * 2 / 4
+
+
+@pytest.mark.parametrize("grouping", [True, False])
+def test_processes_may_come_and_go(dataset, monkeypatch, caplog, grouping):
+    """Two processes, then one, then three: 8 + 10 + 15 + ... images, each once in its epoch."""
+    seen, state = Counter(), None
+    for processes, total, batches in ((2, 4, 2), (1, 2, 5), (3, 3, 5), (2, 4, 4)):
+        for rank in range(processes):
+            as_process(monkeypatch, rank, processes)
+            loader = build_train_loader(
+                dataset, DetrMapper(STEPS), total, 0, aspect_ratio_grouping=grouping, seed=5
+            )
+            if state:
+                loader.load_state_dict(state)
+            seen.update(item["sample"] for batch in islice(loader, batches) for item in batch)
+        state = loader.state_dict()
+    assert sum(seen.values()) == 8 + 10 + 15 + 16
+    assert max(seen.values()) == 1
+    first = [index for epoch, index in seen if epoch == 0]
+    assert sorted(first) == list(range(9))
+    assert "not exactly" not in caplog.text
+    assert state["legs"] == [[2, 2, 2], [1, 2, 5], [3, 1, 5]]
 
 
 @pytest.mark.parametrize("name", ["consumed", "seed", "total_batch_size"])
@@ -141,6 +164,12 @@ def test_a_state_that_counts_nothing_is_refused(dataset, name, value):
     with pytest.raises(CheckpointError, match=f"its {name} is "):
         loader.load_state_dict({**loader.state_dict(), name: value})
     assert loader.consumed == 0
+
+
+def test_a_leg_that_counts_nothing_is_refused(dataset):
+    loader = train_loader(dataset)
+    with pytest.raises(CheckpointError, match="its legs is -2"):
+        loader.load_state_dict({**loader.state_dict(), "legs": [[1, 2, -2]]})
 
 
 def test_wide_and_high_images_do_not_share_a_batch(dataset):

@@ -24,6 +24,10 @@ train = {
         "find_unused_parameters": False,
         "fp16_compression": False,
     },
+    "desync_guard": {
+        "period": 100,  # iterations between comparisons of several processes; 0: only at the start
+        "timeout": 600,  # seconds that processes wait for one of them, before all end
+    },
     "model_ema": {"enabled": False, "decay": 0.999, "warmup": 0},
     "checkpointer": {"period": 5000, "max_to_keep": 3},
     "eval_period": 5000,  # iterations, or eval_epochs if that is shorter; 0: only at the end

@@ -2,6 +2,7 @@
 
 from aligndetr.engine.hooks.base import Hook, is_due
 from aligndetr.engine.hooks.checkpoints import BestCheckpointer, PeriodicCheckpointer
+from aligndetr.engine.hooks.desync import DesyncGuard, build_desync_guard
 from aligndetr.engine.hooks.detectron2 import Detectron2Events
 from aligndetr.engine.hooks.ema import EMAHook, ModelEMA, build_ema
 from aligndetr.engine.hooks.evaluation import EvalHook, ValidationLoss, flatten_results
@@ -16,6 +17,7 @@ from aligndetr.engine.hooks.writing import PeriodicWriter
 
 __all__ = [
     "BestCheckpointer",
+    "DesyncGuard",
     "Detectron2Events",
     "EMAHook",
     "EarlyStopping",
@@ -31,6 +33,7 @@ __all__ = [
     "Pictures",
     "TimeLeft",
     "ValidationLoss",
+    "build_desync_guard",
     "build_ema",
     "flatten_results",
     "is_due",
