@@ -84,37 +84,58 @@ class Letters:
 
     def _may_stand(self, letter: str, place: int, shape: tuple[int, ...]) -> bool:
         """Whether a letter may be what is meant in this place of a shape."""
-        last = len(shape) - 1
         if not _RULED.fullmatch(letter):
             return True  # a letter of the caller's own
-        if last == 0 and shape[0] <= max(_COORDINATES):
+        if len(shape) == 1 and shape[0] <= max(_COORDINATES):
             return False
-        if letter == "B":
-            has_layers = shape[0] == 1 or self._is_any(shape[0], ("I", "I+1"))
-            return place == 0 or (place == 1 and last >= 3 and has_layers)
-        if letter in ("I", "I+1"):
-            has_layers = last == 0 or (last >= 2 and self._is_any(shape[1], ("B", *_SEQUENCES)))
-            return place == 0 and has_layers
-        if letter == "L":
-            is_before_end = place == last - 1 and place > 0
-            is_embedding = last == 1 and self._is_any(shape[1], ("C",))
-            return is_embedding or (is_before_end and shape[last] in _COORDINATES)
-        if letter.startswith("G"):
-            is_cost = last >= 1 and place == last and self._is_any(shape[place - 1], _SEQUENCES)
-            return is_cost or (place == 0 and last <= 1)
-        if "*" in letter:
-            return place == 0 and last == 1
+        kind = "G" if letter.startswith("G") else "*" if "*" in letter else letter
+        rule = {
+            "B": self._may_be_images,
+            "L": self._may_be_levels,
+            "G": self._may_be_objects,
+            **dict.fromkeys(("I", "I+1"), self._may_be_layers),
+            **dict.fromkeys(("K", "K+1"), self._may_be_classes),
+            "*": self._may_be_rows,
+            "C": self._may_be_channels,
+        }
+        return rule.get(kind, self._may_be_sequence)(place, shape)
+
+    def _may_be_images(self, place: int, shape: tuple[int, ...]) -> bool:
+        has_layers = shape[0] == 1 or self._is_any(shape[0], ("I", "I+1"))
+        return place == 0 or (place == 1 and len(shape) >= 4 and has_layers)
+
+    def _may_be_layers(self, place: int, shape: tuple[int, ...]) -> bool:
+        has_images = len(shape) >= 3 and self._is_any(shape[1], ("B", *_SEQUENCES))
+        return place == 0 and (len(shape) == 1 or has_images)
+
+    def _may_be_levels(self, place: int, shape: tuple[int, ...]) -> bool:
+        is_before_end = place == len(shape) - 2 and place > 0
+        is_embedding = len(shape) == 2 and self._is_any(shape[1], ("C",))
+        return is_embedding or (is_before_end and shape[-1] in _COORDINATES)
+
+    def _may_be_objects(self, place: int, shape: tuple[int, ...]) -> bool:
+        is_last = place == len(shape) - 1 > 0
+        is_cost = is_last and self._is_any(shape[place - 1], _SEQUENCES)
+        return is_cost or (place == 0 and len(shape) <= 2)
+
+    def _may_be_rows(self, place: int, shape: tuple[int, ...]) -> bool:
+        return place == 0 and len(shape) == 2
+
+    def _may_be_classes(self, place: int, shape: tuple[int, ...]) -> bool:
+        if shape[place] <= max(_COORDINATES) or not place == len(shape) - 1 > 0:
+            return False
+        return len(shape) == 2 or self._is_any(shape[-2], _SEQUENCES)
+
+    def _may_be_channels(self, place: int, shape: tuple[int, ...]) -> bool:
+        return shape[place] > max(_COORDINATES) and place > 0
+
+    def _may_be_sequence(self, place: int, shape: tuple[int, ...]) -> bool:
         if shape[place] <= max(_COORDINATES):
             return False
-        if letter in ("K", "K+1"):
-            is_for_each = last == 1 or self._is_any(shape[last - 1], _SEQUENCES)
-            return place == last > 0 and is_for_each
-        if letter == "C":
-            return place > 0
         if place == 0:  # rows may be anything that is chosen; but of masks we know
-            return last == 1 and self._is_any(shape[1], _SEQUENCES)
-        is_mask = place == last and (last < 2 or shape[place - 1] in (1, shape[place]))
-        return place < last or is_mask
+            return len(shape) == 2 and self._is_any(shape[1], _SEQUENCES)
+        is_last = place == len(shape) - 1
+        return not is_last or len(shape) == 2 or shape[place - 1] in (1, shape[place])
 
     def _is_any(self, size: int, letters: tuple[str, ...]) -> bool:
         return any(self.sizes.get(letter) == size for letter in letters)
