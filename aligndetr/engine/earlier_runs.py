@@ -12,9 +12,22 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from aligndetr.distributed import on_main
-from aligndetr.engine.run_folder import held, logging_to, make_run_folder
+from aligndetr.engine.launcher import launch_id, may_be_used_again
+from aligndetr.engine.run_folder import (
+    LOG_OF_PROCESS,
+    held,
+    launcher_of,
+    logging_to,
+    make_run_folder,
+)
 from aligndetr.errors import UserError
-from aligndetr.evaluation.run_files import ENVIRONMENT_FILE, METRICS_FILE, RESULTS_FILE, is_held
+from aligndetr.evaluation.run_files import (
+    ENVIRONMENT_FILE,
+    FINAL_WEIGHTS,
+    METRICS_FILE,
+    RESULTS_FILE,
+    is_held,
+)
 from aligndetr.report import REPORT_FILE
 
 logger = logging.getLogger(__name__)
@@ -28,6 +41,7 @@ _WRITTEN = (  # what --overwrite removes; config.yaml and log.txt are written an
     ENVIRONMENT_FILE,
     "events.out.tfevents.*",
     "last_checkpoint",
+    LOG_OF_PROCESS.format("*"),
     "nonfinite_*.pth",
     "pictures/image_*.png",
     "pictures/predictions.png",
@@ -80,6 +94,27 @@ def choose_run_folder(
     return make_run_folder(folder), note
 
 
+def with_restarts(config: DictConfig, resume: bool, overwrite: bool) -> tuple[bool, bool]:
+    """(resume, overwrite), where a launcher that starts its training again resumes it.
+
+    All processes must call it.
+
+    Args:
+        config: of the run; `train.output_dir` becomes the folder of the training that the launcher
+            of these processes began, if there is one.
+        resume, overwrite: what was asked for; the second is for a first start.
+    """
+    own = launch_id()
+    if resume or own is None:
+        return resume, overwrite
+    stated = Path(OmegaConf.select(config, KEY))
+    begun = on_main(lambda: next(_begun_by(own, stated), None))
+    if begun is None:
+        return resume, overwrite
+    OmegaConf.update(config, KEY, str(begun))
+    return True, False
+
+
 def remove_earlier_run(folder: Path) -> None:
     """Remove what a training wrote there, but for its config and log."""
     for path in _files(folder, _WRITTEN):
@@ -88,6 +123,13 @@ def remove_earlier_run(folder: Path) -> None:
 
 def _is_used(folder: Path) -> bool:
     return any(_files(folder, _KEPT)) or is_held(folder)
+
+
+def _begun_by(launch: str, stated: Path) -> Iterator[Path]:
+    for folder in itertools.takewhile(Path.is_dir, _names(stated)):
+        finished = (folder / FINAL_WEIGHTS).is_file()
+        if launcher_of(folder) == launch and not (finished and may_be_used_again()):
+            yield folder
 
 
 def _files(folder: Path, patterns: Iterable[str]) -> list[Path]:

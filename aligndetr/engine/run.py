@@ -18,7 +18,7 @@ from aligndetr.engine import hooks
 from aligndetr.engine.activation_checkpointing import KEY as RECOMPUTED
 from aligndetr.engine.checkpoint import Checkpointer, build_checkpointer
 from aligndetr.engine.desync import check_data
-from aligndetr.engine.earlier_runs import folder_of_run, remove_earlier_run
+from aligndetr.engine.earlier_runs import folder_of_run, remove_earlier_run, with_restarts
 from aligndetr.engine.evaluating import build_evaluation, weights_of
 from aligndetr.engine.initial_weights import load_start
 from aligndetr.engine.loaders_from_config import (
@@ -37,6 +37,7 @@ from aligndetr.engine.random_state import seed_everything
 from aligndetr.engine.resume_point import ResumePoint, find_resume_point
 from aligndetr.engine.run_folder import logging_to, make_run_folder
 from aligndetr.engine.sections import EVALUATED, TRAINED, checked_copy
+from aligndetr.engine.several_processes import watching_each_other
 from aligndetr.engine.trainer import Trainer
 from aligndetr.engine.trainer_from_config import build_trainer
 from aligndetr.engine.writers import build_writers
@@ -62,6 +63,8 @@ class TrainingInterrupted(UserError):  # noqa: N818
 def train(config: DictConfig, resume: bool = False, overwrite: bool = False) -> Results:
     """Train and evaluate; everything lands in `train.output_dir`, or beside it if that is used.
 
+    What torchrun or Slurm starts again goes on with the run that it began.
+
     Args:
         config: not changed.
         resume: go on from the folder's last checkpoint, if it has one.
@@ -76,6 +79,7 @@ def train(config: DictConfig, resume: bool = False, overwrite: bool = False) -> 
     """
     config = checked_copy(config, TRAINED)
     device = prepare_process(config, frugal=bool(OmegaConf.select(config, RECOMPUTED)))
+    resume, overwrite = with_restarts(config, resume, overwrite)
     with folder_of_run(config, resume, overwrite) as folder:
         dataset = load_dataset(config, "train")
         plan = _settle(config, dataset, folder)
@@ -98,7 +102,7 @@ def train(config: DictConfig, resume: bool = False, overwrite: bool = False) -> 
                 hooks.IterationTimer(plan.total_batch_size),
                 *([hooks.EMAHook(ema)] if ema else []),
                 hooks.LRScheduler(scheduler),
-                *hooks.build_desync_guard(config),
+                *watching_each_other(config, plan),
                 *build_observers(config, plan, evaluation),
                 *([evaluating] if evaluation else []),
                 *instantiate(OmegaConf.select(config, "train.hooks") or []),

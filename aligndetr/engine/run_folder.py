@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import IO, TextIO
 
 from aligndetr.distributed import is_main, on_main, rank
+from aligndetr.engine.launcher import launch_id
 from aligndetr.errors import UserError
 from aligndetr.evaluation.run_files import CAN_LOCK, CONFIG_FILE, LOCK_FILE, LOG_FILE, try_to_lock
 from aligndetr.files import reason_and_remedy, writing
 
 WARNED, FAILED = "warning: ", "error: "  # begin a line of the log, after its time
+LOG_OF_PROCESS = "log.process{}.txt"
+_LAUNCHED = "launched by "  # begins a line of the lock
 _AGAIN_S = 0.2
 
 logger = logging.getLogger(__name__)
@@ -59,7 +62,7 @@ def held(folder: Path) -> Iterator[None]:
     with writing(folder / LOCK_FILE):
         file = open(folder / LOCK_FILE, "a+", encoding="utf-8")  # noqa: SIM115
     with file:
-        on_main(lambda: _lock(file, folder))
+        on_main(lambda: _take(file, folder))
         yield
         if not _is_at(file, folder / LOCK_FILE):
             raise UserError(
@@ -77,6 +80,11 @@ def _lock_soon(file: IO[str]) -> None:
         try_to_lock(file)
 
 
+def _take(file: IO[str], folder: Path) -> None:
+    _lock(file, folder)
+    _sign(file)
+
+
 def _lock(file: IO[str], folder: Path) -> None:
     if not CAN_LOCK:
         return
@@ -85,16 +93,30 @@ def _lock(file: IO[str], folder: Path) -> None:
     except (BlockingIOError, PermissionError) as error:
         file.seek(0)
         raise UserError(
-            f"another training uses {folder} ({file.read(200).strip()}); wait for its end, or "
+            f"another training uses {folder} ({file.readline(200).strip()}); wait for its end, or "
             "choose another train.output_dir"
         ) from error
     except OSError as error:
         logger.warning("%s cannot be locked (%s): train there once at a time", folder, error)
-        return
+
+
+def _sign(file: IO[str]) -> None:
+    """Say who holds it, and who would start that again."""
+    launch = launch_id()
     with writing(file.name):
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+        file.write(f"{_LAUNCHED}{launch}\n" if launch else "")
         file.flush()
+
+
+def launcher_of(folder: Path) -> str | None:
+    """The `launch_id` of the last training in a folder; None if it had none."""
+    try:
+        lines = (folder / LOCK_FILE).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    return next((x.removeprefix(_LAUNCHED) for x in lines if x.startswith(_LAUNCHED)), None)
 
 
 def _is_at(file: IO[str], path: Path) -> bool:
@@ -109,6 +131,8 @@ def _is_at(file: IO[str], path: Path) -> bool:
 def logging_to(folder: Path, fresh: bool = False) -> Iterator[None]:
     """Log of the package on stderr and in `log.txt`; of other processes only warnings.
 
+    These go to `log.process<N>.txt` besides, which is there only if there were some.
+
     Args:
         folder: of the run.
         fresh: begin `log.txt` anew instead of adding to it.
@@ -118,14 +142,15 @@ def logging_to(folder: Path, fresh: bool = False) -> Iterator[None]:
             of it could not be written.
     """
     package = logging.getLogger("aligndetr")
-    handlers: list[logging.Handler] = [_CurrentStderr()]
-    if is_main():
-        handlers.append(_LogFile(folder / LOG_FILE, "w" if fresh else "a"))
-    else:
-        handlers[0].setLevel(logging.WARNING)
+    name = LOG_FILE if is_main() else LOG_OF_PROCESS.format(rank())
+    log = _LogFile(folder / name, "w" if fresh else "a", delay=not is_main())
+    handlers: list[logging.Handler] = [_CurrentStderr(), log]
+    if not is_main():
+        for handler in handlers:
+            handler.setLevel(logging.WARNING)
     prefix = "" if is_main() else f"[process {rank()}] "
     handlers[0].setFormatter(_Formatter(f"[%(asctime)s] {prefix}%(kind)s%(message)s", "%H:%M:%S"))
-    handlers[-1].setFormatter(handlers[0].formatter)
+    log.setFormatter(handlers[0].formatter)
     level = package.level
     package.setLevel(logging.INFO)
     for handler in handlers:
@@ -137,8 +162,7 @@ def logging_to(folder: Path, fresh: bool = False) -> Iterator[None]:
         for handler in handlers:
             package.removeHandler(handler)
             handler.close()
-    if isinstance(handlers[-1], _LogFile):
-        handlers[-1].raise_failure()
+    log.raise_failure()
 
 
 class _Formatter(logging.Formatter):
@@ -155,10 +179,10 @@ class _Formatter(logging.Formatter):
 class _LogFile(logging.FileHandler):
     """A file that may become impossible to write to while a run goes on."""
 
-    def __init__(self, path: Path, mode: str) -> None:
+    def __init__(self, path: Path, mode: str, delay: bool) -> None:
         self.failure: OSError | None = None
         with writing(path):
-            super().__init__(path, mode, encoding="utf-8")
+            super().__init__(path, mode, encoding="utf-8", delay=delay)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         """Say it once."""

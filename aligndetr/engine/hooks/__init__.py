@@ -2,11 +2,12 @@
 
 from aligndetr.engine.hooks.base import Hook, is_due
 from aligndetr.engine.hooks.checkpoints import BestCheckpointer, PeriodicCheckpointer
-from aligndetr.engine.hooks.desync import DesyncGuard, build_desync_guard
+from aligndetr.engine.hooks.desync import DesyncGuard
 from aligndetr.engine.hooks.detectron2 import Detectron2Events
 from aligndetr.engine.hooks.ema import EMAHook, ModelEMA, build_ema
 from aligndetr.engine.hooks.evaluation import EvalHook, ValidationLoss, flatten_results
 from aligndetr.engine.hooks.interruption import Interruption
+from aligndetr.engine.hooks.loader_waits import LoaderWaits
 from aligndetr.engine.hooks.lr import LRScheduler
 from aligndetr.engine.hooks.matching import MatchingStability
 from aligndetr.engine.hooks.pictures import Pictures
@@ -26,6 +27,7 @@ __all__ = [
     "Interruption",
     "IterationTimer",
     "LRScheduler",
+    "LoaderWaits",
     "MatchingStability",
     "ModelEMA",
     "PeriodicCheckpointer",
@@ -33,7 +35,6 @@ __all__ = [
     "Pictures",
     "TimeLeft",
     "ValidationLoss",
-    "build_desync_guard",
     "build_ema",
     "flatten_results",
     "is_due",

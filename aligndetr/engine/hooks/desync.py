@@ -5,22 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from omegaconf import DictConfig
 
-from aligndetr.distributed import all_gather_object, unwrap, world_size
+from aligndetr.distributed import all_gather_object, unwrap
 from aligndetr.engine.desync import common, digest, overlapping, parameter_checksums, unequal
 from aligndetr.engine.hooks.base import Hook, is_due
-from aligndetr.engine.plan import whole_number
 from aligndetr.engine.random_state import process_state
 from aligndetr.errors import TrainingError, some
-
-PERIOD = "train.desync_guard.period"
-
-
-def build_desync_guard(config: DictConfig) -> list[Hook]:
-    """The guard, if there are several processes."""
-    period = whole_number(config, PERIOD, 100)
-    return [DesyncGuard(period)] if world_size() > 1 else []
 
 
 class DesyncGuard(Hook):
