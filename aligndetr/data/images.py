@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from aligndetr.data.shards import member_of, read_member
 from aligndetr.errors import DataError, UserError
 from aligndetr.files import check_regular
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")  # JPEG: also a camera's MPO
+
+
+class MissingImageError(DataError):
+    """There is no such image file."""
 
 
 class SizeMismatchError(DataError):
@@ -40,6 +48,20 @@ def read_image(
     """
     with _opened(path, size) as image:
         return to_array(_orient(image, size), image_format)
+
+
+def read_file(path: str | os.PathLike) -> bytes:
+    """The bytes of an image file, be it a file of its own or a member of a shard.
+
+    Raises:
+        DataError: it is missing or cannot be read.
+    """
+    member = member_of(path)
+    if member is not None:
+        return read_member(member)
+    with _named(path):
+        check_regular(path)
+        return Path(path).read_bytes()
 
 
 def check_header(path: str | os.PathLike, size: tuple[int, int]) -> None:
@@ -85,15 +107,28 @@ def to_array(image: Image.Image, image_format: str = "RGB") -> np.ndarray:
 @contextmanager
 def _opened(path: str | os.PathLike, size: tuple[int, int] | None) -> Iterator[Image.Image]:
     """The image, of which only the header has been read and compared with the annotated size."""
+    with _named(path), Image.open(_content(path), formats=FORMATS) as image:
+        _check_pixels(image)
+        if size is not None:
+            _check_size(path, image, size)
+        yield image
+
+
+def _content(path: str | os.PathLike) -> Any:
+    """What Pillow opens."""
+    if member_of(path):
+        return io.BytesIO(read_file(path))
+    check_regular(path)
+    return path
+
+
+@contextmanager
+def _named(path: str | os.PathLike) -> Iterator[None]:
+    """Whatever goes wrong with an image becomes a sentence that names it."""
     try:
-        check_regular(path)
-        with Image.open(path, formats=FORMATS) as image:
-            _check_pixels(image)
-            if size is not None:
-                _check_size(path, image, size)
-            yield image
+        yield
     except FileNotFoundError:
-        raise DataError(f"image {path} does not exist; check image_root") from None
+        raise MissingImageError(f"image {path} does not exist; check image_root") from None
     except UserError:
         raise
     except UnidentifiedImageError as error:
