@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +29,10 @@ class SizeMismatchError(DataError):
 
 
 def read_image(
-    path: str | os.PathLike, size: tuple[int, int] | None = None, image_format: str = "RGB"
+    path: str | os.PathLike,
+    size: tuple[int, int] | None = None,
+    image_format: str = "RGB",
+    short_edge: int | None = None,
 ) -> np.ndarray:
     """Read an image upright: grey, palette, transparent, CMYK and 16-bit files included.
 
@@ -37,6 +41,8 @@ def read_image(
         size: (height, width) that the annotations refer to, when known. Pixels are turned by
             the EXIF orientation unless only the unturned image has this size.
         image_format: "RGB" or "BGR", the order of the channels.
+        short_edge: a JPEG is decoded to 1/2, 1/4 or 1/8 of its size, whichever is the smallest
+            whose shorter edge has so many pixels; None: as it is.
 
     Returns:
         (H, W, 3) uint8.
@@ -47,7 +53,12 @@ def read_image(
         SizeMismatchError: its size is another one.
     """
     with _opened(path, size) as image:
-        return to_array(_orient(image, size), image_format)
+        is_turned = _is_turned(image, size)
+        if short_edge is not None:
+            enlarged = short_edge / min(image.size)
+            image.draft(None, tuple(math.ceil(edge * enlarged) for edge in image.size))
+        upright = ImageOps.exif_transpose(image) if is_turned else image
+        return to_array(upright, image_format)
 
 
 def read_file(path: str | os.PathLike) -> bytes:
@@ -157,11 +168,13 @@ def _check_size(path: str | os.PathLike, image: Image.Image, size: tuple[int, in
         )
 
 
-def _orient(image: Image.Image, size: tuple[int, int] | None) -> Image.Image:
-    upright = ImageOps.exif_transpose(image)
-    if size is not None and upright.size != (size[1], size[0]) == image.size:
-        return image  # annotated on the stored pixels by a tool that ignores EXIF
-    return upright
+def _is_turned(image: Image.Image, size: tuple[int, int] | None) -> bool:
+    """Whether EXIF's orientation counts: not for what was annotated by a tool that ignores it."""
+    lies_down = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+    width, height = image.size
+    return not (
+        lies_down and width != height and size is not None and (height, width) == tuple(size)
+    )
 
 
 def _from_16_bit(image: Image.Image) -> Image.Image:
