@@ -172,9 +172,8 @@ def _is_turned(image: Image.Image, size: tuple[int, int] | None) -> bool:
     """Whether EXIF's orientation counts: not for what was annotated by a tool that ignores it."""
     lies_down = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
     width, height = image.size
-    return not (
-        lies_down and width != height and size is not None and (height, width) == tuple(size)
-    )
+    annotated_so = size is not None and (height, width) == tuple(size)
+    return not (lies_down and width != height and annotated_so)
 
 
 def _from_16_bit(image: Image.Image) -> Image.Image:
