@@ -34,6 +34,7 @@ COMMANDS = {
     "doctor": "check a dataset or the environment before training",
     "convert": "convert a checkpoint between toolboxes",
     "convert-data": "write a dataset as COCO, YOLO or Pascal VOC; divide it",
+    "shard": "write a dataset as tar shards, for data larger than a disk",
     "analyze": "errors, thresholds, calibration of stored predictions",
     "stability": "how much matching and results move: layers, padding",
     "watch": "follow a run in the terminal",

@@ -125,12 +125,13 @@ def _find_datasets(args: argparse.Namespace, config: DictConfig) -> dict[tuple[s
     """Labels and sources of all that is named, each once, and whether it is trained on."""
     from aligndetr.data.catalog import find_sources, label_of
     from aligndetr.data.formats import sources_at
+    from aligndetr.data.shards import is_url
 
     if (args.json_file is None) != (args.image_root is None):
         raise UserError("--json-file and --image-root belong together: give both")
     found: dict[tuple[str, Source], bool] = {}
     for text in (text for text in args.datasets if "=" not in text):
-        if os.path.exists(text):
+        if os.path.exists(text) or is_url(text):
             found |= {(label_of(source), source): True for source in sources_at(text)}
         else:
             found |= dict.fromkeys(find_sources(text), True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -55,16 +57,21 @@ def _name_images(images: list[Any]) -> None:
 
 
 def parse_json(path: str | os.PathLike) -> Any:
-    """What a JSON file holds, of whatever kind that is.
+    """What a JSON file holds, of whatever kind that is; one that ends with .gz is compressed.
 
     Raises:
         DataError: it cannot be read or parsed; the message says where.
     """
     try:
         check_regular(path)
-        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        content = Path(path).read_bytes()
+        if Path(path).suffix == ".gz":
+            content = gzip.decompress(content)
+        return json.loads(content.decode("utf-8-sig"))
     except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    except (EOFError, zlib.error) as error:
+        raise DataError(f"{path} is truncated or damaged: {error}") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not a text file: {error}") from error
     except json.JSONDecodeError as error:

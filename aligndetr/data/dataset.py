@@ -13,6 +13,7 @@ import torch
 from aligndetr.data.catalog import find_sources
 from aligndetr.data.formats import Source
 from aligndetr.data.records import Record, Records, read_records
+from aligndetr.data.shards.layout import layout_of
 from aligndetr.errors import DataError
 
 _SUBSET_SEED = 0  # not the training's: runs with several seeds are compared on the same images
@@ -35,6 +36,7 @@ class DetectionDataset:
         category_ids: K ids of the annotation file by contiguous index.
         source: where it came from, or None.
         image_sizes: (N, 2) int64, (height, width) of each record.
+        layout: where the images lie in shards; None if they are files of their own.
         epoch_size: images that count as one epoch.
     """
 
@@ -52,6 +54,7 @@ class DetectionDataset:
         self.epoch_size = epoch_size or len(content.records)
         sizes = [(record["height"], record["width"]) for record in content.records]
         self.image_sizes = np.array(sizes, dtype=np.int64).reshape(-1, 2)
+        self.layout = layout_of(record["file_name"] for record in content.records)
         self._records = PackedRecords(content.records)
 
     @property

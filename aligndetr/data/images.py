@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import io
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from aligndetr.data.shards import member_of, read_member
 from aligndetr.errors import DataError, UserError
 from aligndetr.files import check_regular
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")  # JPEG: also a camera's MPO
+
+
+class MissingImageError(DataError):
+    """There is no such image file."""
 
 
 class SizeMismatchError(DataError):
@@ -20,7 +29,10 @@ class SizeMismatchError(DataError):
 
 
 def read_image(
-    path: str | os.PathLike, size: tuple[int, int] | None = None, image_format: str = "RGB"
+    path: str | os.PathLike,
+    size: tuple[int, int] | None = None,
+    image_format: str = "RGB",
+    short_edge: int | None = None,
 ) -> np.ndarray:
     """Read an image upright: grey, palette, transparent, CMYK and 16-bit files included.
 
@@ -29,6 +41,8 @@ def read_image(
         size: (height, width) that the annotations refer to, when known. Pixels are turned by
             the EXIF orientation unless only the unturned image has this size.
         image_format: "RGB" or "BGR", the order of the channels.
+        short_edge: a JPEG is decoded to 1/2, 1/4 or 1/8 of its size, whichever is the smallest
+            whose shorter edge has so many pixels; None: as it is.
 
     Returns:
         (H, W, 3) uint8.
@@ -39,7 +53,26 @@ def read_image(
         SizeMismatchError: its size is another one.
     """
     with _opened(path, size) as image:
-        return to_array(_orient(image, size), image_format)
+        is_turned = _is_turned(image, size)
+        if short_edge is not None:
+            enlarged = short_edge / min(image.size)
+            image.draft(None, tuple(math.ceil(edge * enlarged) for edge in image.size))
+        upright = ImageOps.exif_transpose(image) if is_turned else image
+        return to_array(upright, image_format)
+
+
+def read_file(path: str | os.PathLike) -> bytes:
+    """The bytes of an image file, be it a file of its own or a member of a shard.
+
+    Raises:
+        DataError: it is missing or cannot be read.
+    """
+    member = member_of(path)
+    if member is not None:
+        return read_member(member)
+    with _named(path):
+        check_regular(path)
+        return Path(path).read_bytes()
 
 
 def check_header(path: str | os.PathLike, size: tuple[int, int]) -> None:
@@ -85,15 +118,28 @@ def to_array(image: Image.Image, image_format: str = "RGB") -> np.ndarray:
 @contextmanager
 def _opened(path: str | os.PathLike, size: tuple[int, int] | None) -> Iterator[Image.Image]:
     """The image, of which only the header has been read and compared with the annotated size."""
+    with _named(path), Image.open(_content(path), formats=FORMATS) as image:
+        _check_pixels(image)
+        if size is not None:
+            _check_size(path, image, size)
+        yield image
+
+
+def _content(path: str | os.PathLike) -> Any:
+    """What Pillow opens."""
+    if member_of(path):
+        return io.BytesIO(read_file(path))
+    check_regular(path)
+    return path
+
+
+@contextmanager
+def _named(path: str | os.PathLike) -> Iterator[None]:
+    """Whatever goes wrong with an image becomes a sentence that names it."""
     try:
-        check_regular(path)
-        with Image.open(path, formats=FORMATS) as image:
-            _check_pixels(image)
-            if size is not None:
-                _check_size(path, image, size)
-            yield image
+        yield
     except FileNotFoundError:
-        raise DataError(f"image {path} does not exist; check image_root") from None
+        raise MissingImageError(f"image {path} does not exist; check image_root") from None
     except UserError:
         raise
     except UnidentifiedImageError as error:
@@ -122,11 +168,12 @@ def _check_size(path: str | os.PathLike, image: Image.Image, size: tuple[int, in
         )
 
 
-def _orient(image: Image.Image, size: tuple[int, int] | None) -> Image.Image:
-    upright = ImageOps.exif_transpose(image)
-    if size is not None and upright.size != (size[1], size[0]) == image.size:
-        return image  # annotated on the stored pixels by a tool that ignores EXIF
-    return upright
+def _is_turned(image: Image.Image, size: tuple[int, int] | None) -> bool:
+    """Whether EXIF's orientation counts: not for what was annotated by a tool that ignores it."""
+    lies_down = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+    width, height = image.size
+    annotated_so = size is not None and (height, width) == tuple(size)
+    return not (lies_down and width != height and annotated_so)
 
 
 def _from_16_bit(image: Image.Image) -> Image.Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import logging
 import secrets
@@ -15,17 +16,21 @@ from aligndetr.data.balancing import Balancing
 from aligndetr.data.dataset import DetectionDataset
 from aligndetr.data.legs import Leg, without
 from aligndetr.data.samplers import (
+    Nearby,
     Sample,
     equal_size_batches,
     evaluation_part,
     training_batches,
     training_stream,
 )
+from aligndetr.data.shards.ahead import fetched_ahead
 from aligndetr.data.workers import BatchReader, BatchTransform, Mapper, Stage, read_batches
 from aligndetr.distributed import broadcast_object, rank, world_size
 from aligndetr.errors import CheckpointError, DataError
 
 logger = logging.getLogger(__name__)
+
+SHUFFLE_BUFFER = 2000  # images, where shards are fetched
 
 
 class _Loader:
@@ -65,6 +70,7 @@ class TrainLoader(_Loader):
         rank, world_size: this process and how many there are.
         repeats: (N,) how often an image comes in an epoch on average; None: once.
         num_batches: of the whole training; needed if the reader has stages.
+        nearby: the order of an epoch where not all images are shuffled; None: all are.
 
     Attributes:
         consumed: batches handed out so far (each process hands out its part of a step), since the
@@ -82,6 +88,7 @@ class TrainLoader(_Loader):
         world_size: int = 1,
         repeats: np.ndarray | None = None,
         num_batches: int | None = None,
+        nearby: Nearby | None = None,
     ) -> None:
         super().__init__(reader, num_workers)
         self.total_batch_size = total_batch_size
@@ -93,9 +100,11 @@ class TrainLoader(_Loader):
         self._world_size = world_size
         self._repeats = repeats
         self._num_batches = num_batches
+        self._nearby = nearby
 
     def __iter__(self) -> Iterator[list[dict[str, Any]]]:
-        stream = training_stream(len(self.dataset), self._reader.seed, self._repeats)
+        size, seed = len(self.dataset), self._reader.seed
+        stream = training_stream(size, seed, self._repeats, self._nearby)
         for leg in self.legs:
             stream = without(stream, leg, self._groups)
         samples = itertools.islice(stream, self._rank, None, self._world_size)
@@ -103,6 +112,9 @@ class TrainLoader(_Loader):
         batches = enumerate(training_batches(samples, self.batch_size, self._groups), first)
         batches = itertools.islice(batches, self.consumed, None)
         requests = ((self._stage(number), batch) for number, batch in batches)
+        if self._nearby and self.dataset.layout.fetched:
+            ahead = self._nearby.buffer // self.batch_size
+            requests = fetched_ahead(requests, self.dataset.layout, ahead)
         for items in self._read(requests, self._rank, self.consumed):
             self.consumed += 1
             yield items
@@ -120,6 +132,7 @@ class TrainLoader(_Loader):
         return {
             "consumed": self.consumed,
             "seed": self._reader.seed,
+            "lanes": self._nearby.lanes if self._nearby else 0,
             "legs": legs,
             **self._setting(),
         }
@@ -141,6 +154,9 @@ class TrainLoader(_Loader):
         self._reader.seed = counts["seed"]
         self.consumed = counts["consumed"]
         self.legs = [Leg(*leg) for leg in legs]
+        if self._nearby and counts.get("lanes"):
+            lanes = min(counts["lanes"], len(self.dataset))
+            self._nearby = dataclasses.replace(self._nearby, lanes=lanes)
         changed = {
             name: (counts.get(name, 0), value)
             for name, value in self._setting().items()
@@ -169,6 +185,7 @@ class TrainLoader(_Loader):
             "world_size": self._world_size,
             "num_images": len(self.dataset),
             "num_groups": 1 if self._groups is None else len(set(self._groups)),
+            "shuffle_buffer": self._nearby.buffer if self._nearby else 0,
             "repeats_crc32": 0 if self._repeats is None else zlib.crc32(self._repeats.tobytes()),
         }
 
@@ -206,6 +223,7 @@ def build_train_loader(
     balancing: Balancing | None = None,
     stages: Sequence[Stage] = (),
     num_batches: int | None = None,
+    shuffle_buffer: int | None = None,
 ) -> TrainLoader:
     """The training loader of this process.
 
@@ -222,9 +240,12 @@ def build_train_loader(
         balancing: how often images come in an epoch, such as `RepeatFactor`; None: once.
         stages: parts of the training with another mapper; of several that hold, the first counts.
         num_batches: that this process takes in the whole training; stages need it.
+        shuffle_buffer: images of shards among which one is shuffled, see `Nearby`; None: all, and
+            `SHUFFLE_BUFFER` where shards are fetched from a URL.
 
     Raises:
-        DataError: the batch cannot be divided among the processes, or a stage has no length.
+        DataError: the batch cannot be divided among the processes, a stage has no length, or the
+            buffer no shards.
     """
     processes = world_size()
     if total_batch_size < 1 or total_batch_size % processes:
@@ -241,8 +262,28 @@ def build_train_loader(
     repeats = None if balancing is None else balancing.repeats(dataset)
     reader = BatchReader(dataset, mapper, seed, True, batch_transform, stages)
     return TrainLoader(
-        reader, total_batch_size, num_workers, groups, rank(), processes, repeats, num_batches
+        reader,
+        total_batch_size,
+        num_workers,
+        groups,
+        rank(),
+        processes,
+        repeats,
+        num_batches,
+        _nearby(dataset, shuffle_buffer, processes),
     )
+
+
+def _nearby(dataset: DetectionDataset, buffer: int | None, processes: int) -> Nearby | None:
+    layout = getattr(dataset, "layout", None)
+    if buffer is not None and (layout is None or buffer < 1):
+        raise DataError(
+            f"dataloader.train.shuffle_buffer={buffer}: it counts images of shards, which "
+            f"{dataset.name} is {'not ' if layout is None else ''}made of; null shuffles all images"
+        )
+    if buffer is None and layout is not None and layout.fetched:
+        buffer = SHUFFLE_BUFFER
+    return Nearby(layout.shards, layout.places, buffer, processes) if buffer else None
 
 
 def build_test_loader(
@@ -262,7 +303,10 @@ def build_test_loader(
         group_by_size: only images of equal size share a batch, so that nothing is padded and a
             result does not depend on what it was batched with; False: in the dataset's order.
     """
-    part = evaluation_part(len(dataset), rank(), world_size())
+    layout = getattr(dataset, "layout", None)
+    part: Sequence[int] = evaluation_part(len(dataset), rank(), world_size())
+    if layout is not None and layout.fetched:  # shard after shard
+        part = layout.in_order()[part.start : part.stop].tolist()
     sizes = dataset.image_sizes if group_by_size else np.zeros((len(dataset), 2), dtype=int)
     batches = equal_size_batches(part, sizes, batch_size)
     reader = BatchReader(dataset, mapper, seed=0, replace_broken=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,6 +18,7 @@ def training_samples(
     rank: int = 0,
     world_size: int = 1,
     repeats: np.ndarray | None = None,
+    nearby: Nearby | None = None,
 ) -> Iterator[Sample]:
     """An endless stream of shuffled epochs, dealt out to the processes in turn.
 
@@ -30,24 +32,66 @@ def training_samples(
         world_size: how many processes there are.
         repeats: (size,) how often an image comes in an epoch on average; a fraction is rounded
             up as often as it says, drawn anew each epoch. None: once.
+        nearby: shuffle only among the shards at hand; None: all images.
     """
-    return itertools.islice(training_stream(size, seed, repeats), rank, None, world_size)
+    return itertools.islice(training_stream(size, seed, repeats, nearby), rank, None, world_size)
 
 
 def training_stream(
-    size: int, seed: int = 0, repeats: np.ndarray | None = None
+    size: int,
+    seed: int = 0,
+    repeats: np.ndarray | None = None,
+    nearby: Nearby | None = None,
 ) -> Iterator[Sample]:
     """The common stream of `training_samples`, with the same arguments, before it is dealt out."""
     if size <= 0 or (repeats is not None and not repeats.sum() > 0):
         raise ValueError("cannot sample from an empty dataset")
-    epochs = (_shuffled(epoch, size, seed, repeats) for epoch in itertools.count())
+    epochs = (_shuffled(epoch, size, seed, repeats, nearby) for epoch in itertools.count())
     return itertools.chain.from_iterable(epochs)
 
 
-def _shuffled(epoch: int, size: int, seed: int, repeats: np.ndarray | None) -> list[Sample]:
+@dataclass(frozen=True)
+class Nearby:
+    """An order that reads shards one after the other instead of all at once.
+
+    The shards of an epoch, in an order drawn anew, are one row of images. It is cut into `lanes`
+    of equal length (to one image), so that a cut may go through a shard, which then two lanes
+    read; in a lane an image moves by less than `buffer` places; and the epoch takes an image from
+    each lane in turn. Where the number of processes divides that of the lanes, a process thus
+    reads only the shards of its own lanes, and otherwise each image still comes exactly once.
+
+    Attributes:
+        shards: (N,) shard of each image, from 0, in which images lie in the order of `places`.
+        places: (N,) place of each image in its shard.
+        buffer: images among which one is shuffled, per lane.
+        lanes: a multiple of the number of processes.
+    """
+
+    shards: np.ndarray
+    places: np.ndarray
+    buffer: int
+    lanes: int
+
+    def order(self, indices: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Places in `indices`, (M,) images of an epoch, in the order in which they come."""
+        turn = rng.permutation(int(self.shards.max()) + 1)[self.shards[indices]]
+        row = np.lexsort((self.places[indices], turn))
+        ends = np.cumsum([len(range(lane, len(row), self.lanes)) for lane in range(self.lanes)])
+        lanes = np.split(row, ends[:-1])
+        epoch = np.empty_like(row)
+        for number, lane in enumerate(lanes):
+            moved = np.arange(len(lane)) + rng.uniform(0, self.buffer, len(lane))
+            epoch[number :: self.lanes] = lane[np.argsort(moved, kind="stable")]
+        return epoch
+
+
+def _shuffled(
+    epoch: int, size: int, seed: int, repeats: np.ndarray | None, nearby: Nearby | None
+) -> list[Sample]:
     rng = np.random.default_rng([seed, epoch])
-    if repeats is None:
+    if repeats is None and nearby is None:
         return [(epoch, index) for index in rng.permutation(size).tolist()]
+    repeats = np.ones(size) if repeats is None else repeats
     whole = np.floor(repeats)
     times = whole + (rng.random(size) < repeats - whole)
     samples = [
@@ -55,7 +99,11 @@ def _shuffled(epoch: int, size: int, seed: int, repeats: np.ndarray | None) -> l
         for index, count in enumerate(times.astype(int).tolist())
         for n in range(count)
     ]
-    return [samples[place] for place in rng.permutation(len(samples)).tolist()]
+    if nearby is None:
+        order = rng.permutation(len(samples))
+    else:
+        order = nearby.order(np.array([index for _, index, *_ in samples], dtype=np.int64), rng)
+    return [samples[place] for place in order.tolist()]
 
 
 def training_batches(

@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
 
 from aligndetr.data.dataset import DetectionDataset
+from aligndetr.data.records import Record
 from aligndetr.data.samplers import Sample
+from aligndetr.data.shards.member import ShardError
 from aligndetr.data.worker_signals import (
     dead_workers_named,
     name_dead_workers,
@@ -78,7 +80,7 @@ class BatchReader:
     Args:
         dataset: records.
         mapper: from a record and a generator to an item; one that has a parameter `others` is
-            given all records there.
+            given all records there, or those of a shard where shards are fetched.
         seed: every item gets a generator seeded by (seed, epoch, index).
         replace_broken: take another image instead of one that is skipped.
         batch_transform: for what the images of a batch share, such as a random size; it gets a
@@ -111,25 +113,35 @@ class BatchReader:
 
     def _read(self, mapper: Mapper, sample: Sample, batch: LoadedBatch) -> None:
         rng = np.random.default_rng([self.seed, *sample])
-        index = sample[1]
-        others = {"others": self.dataset} if _takes_others(mapper) else {}
+        record, shards_on = self.dataset[sample[1]], 0
+        others = {"others": _near(self.dataset, sample[1])} if _takes_others(mapper) else {}
         for _ in range(_MOST_ATTEMPTS):
             try:
-                item = mapper(self.dataset[index], rng, **others)
+                item = mapper(record, rng, **others)
                 batch.items.append({**item, "sample": sample})
                 return
             except DataError as error:
                 if not getattr(mapper, "skip_broken_images", False):
                     raise
                 batch.skipped.append(str(error))
+                shards_on += isinstance(error, ShardError)
             if not self.replace_broken:
                 return
-            index = int(rng.integers(len(self.dataset)))
+            candidates = _near(self.dataset, sample[1], shards_on)
+            record = candidates[int(rng.integers(len(candidates)))]
         raise DataError(f"{_MOST_ATTEMPTS} broken images in a row; the last: {batch.skipped[-1]}")
 
 
 def _takes_others(mapper: Mapper) -> bool:
     return "others" in inspect.signature(mapper).parameters
+
+
+def _near(dataset: Any, index: int, shards_on: int = 0) -> Sequence[Record]:
+    """All records or, of a dataset whose shards are fetched, those of one shard at hand."""
+    layout = getattr(dataset, "layout", None)
+    if layout is None or not layout.fetched:
+        return dataset
+    return Subset(dataset, layout.near(index, shards_on).tolist())
 
 
 _MOST_ATTEMPTS = 20

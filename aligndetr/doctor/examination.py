@@ -14,6 +14,7 @@ from aligndetr.doctor.advice import View, check_balance, check_scale
 from aligndetr.doctor.facts import describe
 from aligndetr.doctor.findings import Finding, Report
 from aligndetr.doctor.image_checks import check_images
+from aligndetr.doctor.shard_checks import check_shards
 from aligndetr.errors import DataError
 
 
@@ -59,6 +60,8 @@ def examine(
     check_balance(content, report)
     if view is not None:
         check_scale(content, view, report)
+    if source.format == "shards" and decode_images:
+        check_shards(image_root, source.split, report)
     if image_root.is_dir():
         check_images(content["images"], image_root, decode_images, report)
     else:

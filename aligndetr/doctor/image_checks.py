@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from aligndetr.data.images import SizeMismatchError, check_header, read_image
+from aligndetr.data.images import MissingImageError, SizeMismatchError, check_header, read_image
 from aligndetr.data.near_duplicates import close_pairs, load_hasher
 from aligndetr.doctor.findings import Report
 from aligndetr.errors import DataError
@@ -86,13 +86,13 @@ def _examine(
 ) -> _Outcome:
     name, size = image["file_name"], (image["height"], image["width"])
     path = image_root / name
-    if not os.path.exists(path):
-        return _Outcome("missing", name)
     try:
         if not decode:
             check_header(path, size)
             return _Outcome(None, name)
         pixels = read_image(path, size)
+    except MissingImageError:
+        return _Outcome("missing", name)
     except SizeMismatchError as error:
         return _Outcome("size", str(error))
     except DataError as error:

@@ -106,3 +106,63 @@ def test_steps_that_are_no_augmentations_are_refused(steps):
         DetrMapper(augmentation=steps)
     with pytest.raises(TypeError, match="augmentation_with_crop must be a list of augmentations"):
         DetrMapper(augmentation=[], augmentation_with_crop=steps)
+
+
+@pytest.fixture
+def large(tmp_path):
+    """A smooth JPEG of 640 x 482 (width x height), as an edge of pixels would differ anyway."""
+
+    def save(**options):
+        ramp = np.add.outer(np.arange(482) / 4, np.arange(640) / 6)
+        pixels = np.stack([ramp, 255 - ramp, ramp / 2], axis=2).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "large.jpg", quality=95, **options)
+        boxes = [annotation([64, 241, 320, 120.5], 2)]
+        size = {"height": 482, "width": 640}
+        return {"file_name": str(tmp_path / "large.jpg"), **size, "annotations": boxes}
+
+    return save
+
+
+@pytest.mark.parametrize(
+    ("short_edge", "divisor"), [(None, 1), (242, 1), (241, 2), (121, 2), (120, 4), (60, 8), (1, 8)]
+)
+def test_decoding_to_a_part_keeps_the_short_edge_and_moves_the_boxes(large, short_edge, divisor):
+    """482 / 2 = 241; a quarter has 121 rows for 120.5, which are not relied on: 120 are enough."""
+    item = DetrMapper([], decode_short_edge=short_edge)(large())
+    rows = -(-482 // divisor)
+    assert item["image"].shape == (3, rows, 640 // divisor)
+    assert (item["height"], item["width"]) == (482, 640)
+    x, y = 1 / divisor, rows / 482
+    expected = [[64 * x, 241 * y, 384 * x, 361.5 * y]]
+    assert item["instances"].gt_boxes.tensor.tolist() == [pytest.approx(e) for e in expected]
+
+
+def test_decoding_to_a_part_and_resizing_looks_the_same(large):
+    resize = [T.ResizeShortestEdge(120)]
+    whole, part = (
+        DetrMapper(resize, decode_short_edge=edge)(large())["image"].float() for edge in (None, 240)
+    )
+    assert (whole - part).abs().max() <= 4
+    assert whole.std() > 20
+
+
+def test_a_turned_image_is_decoded_to_a_part_of_its_upright_size(large):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter to the right: 640 high, 482 wide
+    record = large(exif=exif)
+    stored = DetrMapper([], decode_short_edge=241)(record)["image"]
+    assert stored.shape == (3, 241, 320)  # annotated on the pixels as they lie in the file
+    record |= {"height": 640, "width": 482}
+    item = DetrMapper([], decode_short_edge=241)(record)
+    assert item["image"].shape == (3, 320, 241)
+    assert (item["height"], item["width"]) == (640, 482)
+    del record["height"], record["width"]
+    without = DetrMapper([], decode_short_edge=241)(record)
+    assert (without["height"], without["width"]) == (640, 482)
+    assert torch.equal(without["image"], item["image"])
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, "800"])
+def test_a_short_edge_that_is_no_number_of_pixels_is_refused(value):
+    with pytest.raises(ValueError, match="decode_short_edge"):
+        DetrMapper([], decode_short_edge=value)

@@ -6,10 +6,13 @@ import os
 import shutil
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from aligndetr.data.conversion import to_coco, to_voc, to_yolo
+from aligndetr.data.conversion import to_coco, to_shards, to_voc, to_yolo
 from aligndetr.data.conversion.splitting import divide
 from aligndetr.data.conversion.writing import Part
 from aligndetr.data.formats import Reading, read, sources_at
@@ -17,7 +20,12 @@ from aligndetr.data.formats.text_files import split_of
 from aligndetr.errors import DataError
 from aligndetr.files import UNFINISHED, writing
 
-WRITERS = {"coco": to_coco.write, "yolo": to_yolo.write, "voc": to_voc.write}
+WRITERS = {
+    "coco": to_coco.write,
+    "yolo": to_yolo.write,
+    "voc": to_voc.write,
+    "shards": to_shards.write,
+}
 
 
 @dataclass
@@ -40,15 +48,17 @@ def convert(
     output: str | os.PathLike,
     to: str,
     shares: dict[str, float] | None = None,
+    **options: Any,
 ) -> Conversion:
     """Write a dataset in another form, all splits and the images; whole or not at all.
 
     Args:
         path: a folder or an annotation file of any form that `formats` knows.
         output: a folder that is not there yet.
-        to: coco, yolo or voc.
+        to: coco, yolo, voc or shards.
         shares: part -> share of the images, such as {"val": 0.2}, for data without such parts: of
             all images, or of those of train; the rest becomes train.
+        options: further arguments of the form's `write`.
 
     Raises:
         DataError: the data cannot be read or divided, or the output folder exists.
@@ -67,7 +77,7 @@ def convert(
     parts = [Part(split, reading) for split, reading in readings.items()]
     _check_classes(parts)
     with writing(output):
-        _write_whole(parts, output, to)
+        _write_whole(parts, output, partial(WRITERS[to], **options))
     losses = sum((part.losses for part in parts), Counter())
     return Conversion({part.split or "all": _size(part) for part in parts}, losses, remarks)
 
@@ -95,13 +105,13 @@ def _check_classes(parts: list[Part]) -> None:
             raise DataError(f"{parts[0].split} and {split} have different classes")
 
 
-def _write_whole(parts: list[Part], output: Path, to: str) -> None:
+def _write_whole(parts: list[Part], output: Path, write: Callable) -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(UNFINISHED, f".{output.name}.", output.parent))
     try:
         folder = beside / "new"
         folder.mkdir()
-        WRITERS[to](parts, folder)
+        write(parts, folder)
         os.replace(folder, output)
     finally:
         shutil.rmtree(beside, ignore_errors=True)

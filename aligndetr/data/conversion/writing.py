@@ -10,6 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from aligndetr.data.formats import Reading
+from aligndetr.data.images import read_file
+from aligndetr.data.shards import member_of
 from aligndetr.errors import DataError
 
 
@@ -56,18 +58,26 @@ class Part:
         for image in self.reading.content["images"]:
             target = folder / self.files[image["id"]]
             target.parent.mkdir(parents=True, exist_ok=True)
-            source = (self.reading.image_root / image["file_name"]).resolve()
-            if not source.is_file():
-                raise DataError(f"image {source} does not exist")
-            try:
-                os.link(source, target)
-            except OSError:
-                shutil.copyfile(source, target)
+            _place(self.reading.image_root / image["file_name"], target)
+
+
+def _place(source: Path, target: Path) -> None:
+    if member_of(source):
+        target.write_bytes(read_file(source))
+        return
+    source = source.resolve()
+    if not source.is_file():
+        raise DataError(f"image {source} does not exist")
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def _safe(file_name: str) -> str:
     """The name below a folder of images: paths that lead out of it lose their folders."""
-    path = PurePosixPath(file_name)
+    member = member_of(file_name)
+    path = PurePosixPath(member.name if member else file_name)
     return path.name if path.is_absolute() or ".." in path.parts else str(path)
 
 

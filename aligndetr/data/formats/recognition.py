@@ -7,11 +7,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from aligndetr.data.formats import coco, crowdhuman, csv_table, json_lines, visdrone, voc, yolo
+from aligndetr.data.formats import (
+    coco,
+    crowdhuman,
+    csv_table,
+    json_lines,
+    shards,
+    visdrone,
+    voc,
+    yolo,
+)
 from aligndetr.data.formats.conventions import check_conventions
 from aligndetr.data.formats.reading import Reading
 from aligndetr.data.formats.source import Source
 from aligndetr.data.formats.text_files import split_of
+from aligndetr.data.shards import is_url, mirror
 from aligndetr.errors import DataError
 
 
@@ -30,11 +40,12 @@ FORMATS = {
     "jsonl": Format(json_lines.find, json_lines.read),
     "crowdhuman": Format(crowdhuman.find, crowdhuman.read),
     "visdrone": Format(visdrone.find, visdrone.read),
+    "shards": Format(shards.find, shards.read),
     "objects365": Format(None, coco.read_objects365),
 }
 _LOOKED_FOR = (
     "a .json of COCO, data.yaml (YOLO), Annotations/*.xml (Pascal VOC), .csv, metadata.jsonl, "
-    ".odgt (CrowdHuman), annotations/*.txt beside images/ (VisDrone)"
+    ".odgt (CrowdHuman), annotations/*.txt beside images/ (VisDrone), *.shards.json.gz (shards)"
 )
 
 
@@ -53,12 +64,12 @@ def read(source: Source) -> Reading:
 
 
 def sources_at(path: str | os.PathLike) -> list[Source]:
-    """All splits that lie at a path: a folder, or an annotation file.
+    """All splits that lie at a path: a folder, an annotation file, or a URL of shards.
 
     Raises:
         DataError: there is nothing, no known form, or more than one.
     """
-    path = Path(path).expanduser()
+    path = mirror(os.fspath(path)) if is_url(path) else Path(path).expanduser()
     if not os.path.exists(path):
         raise DataError(f"dataset {path} does not exist")
     found = {name: form.find(path) for name, form in FORMATS.items() if form.find}
@@ -75,13 +86,12 @@ def recognise(path: str | os.PathLike, split: str | None = None) -> Source:
     """The dataset at a path.
 
     Args:
-        path: a folder, or an annotation file.
+        path: a folder, an annotation file, or a URL of shards.
         split: which part; None: all, where it is not divided, or an annotation file as it is.
 
     Raises:
         DataError: there is no such part; the message names those that there are.
     """
-    path = Path(path).expanduser()
     sources = sources_at(path)
     if split is None and len(sources) == 1:
         return sources[0]
@@ -95,7 +105,7 @@ def recognise(path: str | os.PathLike, split: str | None = None) -> Source:
     raise DataError(_no_such_split(path, split, sources))
 
 
-def _no_such_split(path: Path, split: str | None, sources: list[Source]) -> str:
+def _no_such_split(path: str | os.PathLike, split: str | None, sources: list[Source]) -> str:
     names = [source.split for source in sources if source.split]
     if split is None:
         return f"{path} has the splits {', '.join(names)}: say which, with split=..."
