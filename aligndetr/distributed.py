@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -105,7 +105,7 @@ def backend_for(device: torch.device) -> str:
 
 
 @contextmanager
-def main_first() -> Iterator[None]:
+def main_first() -> Generator[None]:
     """The main process runs the block before all others, so that they find what it made."""
     if not is_main():
         barrier()

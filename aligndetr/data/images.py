@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import numpy as np
@@ -83,7 +83,7 @@ def to_array(image: Image.Image, image_format: str = "RGB") -> np.ndarray:
 
 
 @contextmanager
-def _opened(path: str | os.PathLike, size: tuple[int, int] | None) -> Iterator[Image.Image]:
+def _opened(path: str | os.PathLike, size: tuple[int, int] | None) -> Generator[Image.Image]:
     """The image, of which only the header has been read and compared with the annotated size."""
     try:
         check_regular(path)

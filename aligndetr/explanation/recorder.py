@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatchcase
 from types import FunctionType
@@ -41,7 +41,7 @@ class Recorder:
         self._overhead = 0.0
 
     @contextmanager
-    def recording(self) -> Iterator[None]:
+    def recording(self) -> Generator[None]:
         """Record what runs inside the block.
 
         Raises:
@@ -121,7 +121,7 @@ class Recorder:
         return step
 
     @contextmanager
-    def _aside(self) -> Iterator[None]:
+    def _aside(self) -> Generator[None]:
         """What the recorder itself does takes no time and writes nothing."""
         start = _now()
         self._allocations.is_paused = True

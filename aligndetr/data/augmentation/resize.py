@@ -38,12 +38,12 @@ class ResizeTransform(Transform):
         self.new_height, self.new_width = new_height, new_width
         self.interpolation = interpolation
 
-    def apply_image(self, image: np.ndarray) -> np.ndarray:
+    def apply_image(self, img: np.ndarray) -> np.ndarray:
         """Resize (H, W, 3) uint8."""
-        if image.shape[:2] != (self.height, self.width):
-            raise ValueError(f"expected {self.height}x{self.width} pixels, got {image.shape}")
+        if img.shape[:2] != (self.height, self.width):
+            raise ValueError(f"expected {self.height}x{self.width} pixels, got {img.shape}")
         new_size = (self.new_width, self.new_height)
-        return np.array(Image.fromarray(image).resize(new_size, self.interpolation))
+        return np.array(Image.fromarray(img).resize(new_size, self.interpolation))
 
     def apply_coords(self, coords: np.ndarray) -> np.ndarray:
         """Scale (N, 2) points (x, y)."""
