@@ -73,7 +73,9 @@ def check_claims(content: Any, size: int) -> None:
         CheckpointError: a tensor claims more bytes, or the containers are too many.
     """
     containers = 0
-    todo: list[tuple[tuple, Any]] = [((), content)]  # with the way to each, as (way to its container, key)
+    todo: list[tuple[tuple, Any]] = [
+        ((), content)
+    ]  # with the way to each, as (way to its container, key)
     while todo:
         way, value = todo.pop()
         if isinstance(value, torch.Tensor):

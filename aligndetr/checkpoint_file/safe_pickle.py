@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import collections
 import pickle
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 

@@ -98,6 +98,17 @@ class LayerView:
         return f"layer {self.index}" if self.index else "proposals"
 
     @property
+    def samples(self) -> Sampling:
+        """`sampling` of a layer that has some.
+
+        Raises:
+            ValueError: it has none.
+        """
+        if self.sampling is None:
+            raise ValueError(f"{self.name} looks at all tokens")
+        return self.sampling
+
+    @property
     def most_queries(self) -> int:
         """Queries of the thing that has most: k, or less in a crowded image."""
         return max((pair.rank for pair in self.pairs), default=0) + 1
@@ -175,7 +186,10 @@ def inspect_image(
         criterion: Any = model.criterion
         has_truth = "instances" in item and hasattr(criterion, "comparisons")
         if has_truth:
-            targets, proposals = model.targets([dict(item)]), steps.find("query_source").result.proposals
+            targets, proposals = (
+                model.targets([dict(item)]),
+                steps.find("query_source").result.proposals,
+            )
             things = _things(targets.labels[0], targets.boxes[0], names)
             compared = criterion.comparisons(predictions, targets, proposals)
             layers = matched_layers(compared, first=1 if proposals is None else 0)
@@ -211,7 +225,7 @@ def _record(model: Detector, item: Mapping[str, Any]) -> Step:
     recorder = Recorder(model, ["pyramid", "query_source", "decoder", *layers, *attentions])
     with recorder.recording():
         model([item])
-    return recorder.outermost
+    return recorder.root
 
 
 def _things(labels: Tensor, boxes: Tensor, names: Mapping[int, str]) -> list[Thing]:

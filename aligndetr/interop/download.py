@@ -83,6 +83,7 @@ def _place(address: str) -> Path:
 
 
 def _download(address: str, path: Path, expected: str) -> None:
+    digest = hashlib.sha256()
     with atomic_write(path, "wb") as file, _progress() as progress:
         task = progress.add_task(path.name)
         for part in _parts(address):
