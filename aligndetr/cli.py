@@ -70,7 +70,9 @@ def guarded(action: Callable[[], int]) -> int:
         any other error (all are raised on if ALIGNDETR_TRACEBACK is set), 130 after Ctrl-C, 141
         when the reader of the output has gone.
     """
-    format_before, warnings.formatwarning = warnings.formatwarning, _format_warning
+    format_before = warnings.formatwarning
+    # replacing it is its documented use, its type is that of the one function that stands there
+    warnings.formatwarning = _format_warning  # ty: ignore[invalid-assignment]
     try:
         status = action()
         sys.stdout.flush()
@@ -96,7 +98,8 @@ def _report(error: Exception) -> int:
         print(f"error: {error}", file=sys.stderr)
     elif type(error).__module__.startswith("omegaconf."):  # not imported where it is not needed
         reason = str(error).splitlines()[0]
-        print(f"error: the config's {error.full_key or 'values'}: {reason}", file=sys.stderr)
+        key = getattr(error, "full_key", None) or "values"
+        print(f"error: the config's {key}: {reason}", file=sys.stderr)
     else:
         traceback.print_exception(error)
         print(BUG, file=sys.stderr)
@@ -144,7 +147,13 @@ def _overview() -> str:
     )
 
 
-def _format_warning(message, category, filename, lineno, line=None) -> str:
+def _format_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
     return f"warning: {message}\n"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -149,7 +149,7 @@ def backend_for(device: torch.device) -> str:
 
 
 @contextmanager
-def main_first() -> Iterator[None]:
+def main_first() -> Generator[None]:
     """The main process runs the block before all others, so that they find what it made."""
     if not is_main():
         barrier()

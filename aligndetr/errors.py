@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -20,6 +21,8 @@ class UserError(Exception):
 
 class ConfigError(UserError):
     """A config file, key or override is wrong."""
+
+    config_file: Path | None = None  # with whose name the message begins
 
 
 class ConfigAssertionError(ConfigError, AssertionError):
@@ -62,7 +65,7 @@ class UntrustedConfigError(ConfigError):
     """A config that comes as data does what only a trusted one may."""
 
 
-def config_error(message: str, cause: Exception) -> ConfigError:
+def config_error(message: str, cause: BaseException) -> ConfigError:
     """A ConfigError that also is the Python error that caused it.
 
     Whoever catches KeyError or ImportError around detectron2's config system catches ours as well.

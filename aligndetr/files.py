@@ -7,7 +7,7 @@ import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -18,7 +18,7 @@ UNFINISHED = ".part"  # ends the names of files that are being written, which be
 
 
 @contextmanager
-def atomic_write(path: str | os.PathLike, mode: str = "w") -> Iterator[IO]:
+def atomic_write(path: str | os.PathLike, mode: str = "w") -> Generator[IO]:
     """Open a temporary file that replaces `path` when the block ends without an error.
 
     Readers see the old content or the new one, never a part; a kill leaves the old file.
@@ -60,7 +60,7 @@ def append_line(path: str | os.PathLike, line: str) -> None:
 
 
 @contextmanager
-def writing(path: str | os.PathLike) -> Iterator[None]:
+def writing(path: str | os.PathLike) -> Generator[None]:
     """Inside of it `path` is written; a refusal of the system becomes a sentence.
 
     Raises:

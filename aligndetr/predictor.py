@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from omegaconf import DictConfig
 
 from aligndetr.analysis.calibrator import Calibrator
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.find_file import resolve_config
+from aligndetr.config.nodes import to_node
 from aligndetr.data.augmentation import apply_augmentations
 from aligndetr.engine.augmented_detector import ONE_LOOK, Looks, augmented
 from aligndetr.engine.model import load_model
+from aligndetr.engine.operating_point import OperatingPoint
 from aligndetr.engine.precision import Precision
 from aligndetr.engine.predicted_instances import PredictedInstances, detections_of, instances_of
 from aligndetr.engine.stored_config import stored_config
@@ -79,15 +82,11 @@ class Predictor:
         precision: str = "fp32",
         looks: Looks = ONE_LOOK,
     ) -> None:
-        if config is None:
-            config = stored_config(checkpoint, trust_config)
-        elif not isinstance(config, Mapping):
-            path = resolve_config(os.fspath(config))
-            config = LazyConfig.load(path, trust_config=trust_config)
-        model = load_model(config, checkpoint, weights=weights, device=device)
-        self.num_classes = model.num_classes
-        self.class_names = model.class_names
-        self.operating_point = model.operating_point
+        node = _loaded(config, checkpoint, trust_config)
+        model: Any = load_model(node, checkpoint, weights=weights, device=device)
+        self.num_classes: int = model.num_classes
+        self.class_names: Sequence[str] | None = model.class_names
+        self.operating_point: OperatingPoint | None = model.operating_point
         self._device = next(model.parameters()).device
         self._precision = _precision(precision, self._device)
         count = len(self.operating_point.thresholds) if self.operating_point else None
@@ -97,7 +96,7 @@ class Predictor:
                 f"{self.num_classes}; fit them again by `aligndetr analyze`"
             )
         self._calibrator = self._read_calibrator(checkpoint) if calibrated else None
-        self._mapper = instantiate(config.dataloader.test.mapper)
+        self._mapper = instantiate(node.dataloader.test.mapper)
         self.model = augmented(model, looks)
 
     def __call__(self, image: Any) -> PredictedInstances | list[PredictedInstances]:
@@ -219,7 +218,7 @@ class Predictor:
         return {"image": tensor, "height": image.shape[0], "width": image.shape[1]}
 
     def _read_calibrator(self, checkpoint: str | os.PathLike) -> Calibrator:
-        stored = self.operating_point and self.operating_point.calibrator
+        stored = self.operating_point.calibrator if self.operating_point else None
         if not stored:
             raise CheckpointError(
                 f"{checkpoint} holds no calibrator; `aligndetr analyze --calibrator` writes one"
@@ -231,6 +230,17 @@ class Predictor:
         classes = some(self.class_names) if self.class_names else "without names"
         of = f"{size:.1f} M parameters, {self.num_classes} classes ({classes})"
         return f"Predictor({of}, on {self._device})"
+
+
+def _loaded(
+    config: str | os.PathLike | Mapping | None, checkpoint: str | os.PathLike, trust_config: bool
+) -> DictConfig:
+    if config is None:
+        return stored_config(checkpoint, trust_config)
+    if isinstance(config, Mapping):
+        return to_node(config)
+    path = resolve_config(os.fspath(config))
+    return LazyConfig.load(path, trust_config=trust_config)
 
 
 def _precision(name: str, device: torch.device) -> Precision:

@@ -131,11 +131,11 @@ def object_errors(matches: Matches, score: np.ndarray, kept: np.ndarray, iou: fl
                 likely = np.bincount(
                     found.label[covering], score[covering], minlength=len(matches.class_names)
                 )
-                likely /= covering.size
+                likely = likely / covering.size
                 likely[objects.label[index]] -= 1
                 errors[index] = (likely**2).sum()
     return errors[real]
 
 
-def _mean(values: Sequence[float]) -> float:
+def _mean(values: Sequence[float] | np.ndarray) -> float:
     return float(np.mean(values)) if len(values) else float("nan")

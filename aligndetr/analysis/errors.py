@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -96,5 +96,6 @@ def confusion(
 def _evaluation(ground_truth: Mapping[str, Any], annotations: Sequence[Mapping[str, Any]]) -> Any:
     import hotcoco
 
-    truth = hotcoco.COCO(ground_truth)
-    return hotcoco.COCOeval(truth, truth.load_res(list(annotations)), "bbox")
+    truth = hotcoco.COCO(cast("dict[str, Any]", ground_truth))
+    found = truth.load_res([cast("dict[str, Any]", each) for each in annotations])
+    return hotcoco.COCOeval(truth, found, "bbox")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -93,7 +93,7 @@ def image_interval(
         raise ValueError("the runs were evaluated on different images")
     measured = [[AveragePrecision(matches) for matches in pair] for pair in pairs]
 
-    def difference(chosen: Sequence[int], weights: np.ndarray) -> float:
+    def difference(chosen: Iterable[int], weights: np.ndarray) -> float:
         both = [[np.nanmean(method(weights)) for method in measured[pair]] for pair in chosen]
         return 100 * float(np.mean([other - first for first, other in both]))
 

@@ -72,7 +72,10 @@ def check_claims(content: Any, size: int) -> None:
     Raises:
         CheckpointError: a tensor claims more bytes, or the containers are too many.
     """
-    containers, todo = 0, [((), content)]  # with the way to each, as (way to its container, key)
+    containers = 0
+    todo: list[tuple[tuple, Any]] = [
+        ((), content)
+    ]  # with the way to each, as (way to its container, key)
     while todo:
         way, value = todo.pop()
         if isinstance(value, torch.Tensor):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import collections
 import pickle
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 
@@ -47,7 +47,9 @@ def _admitted() -> dict[str, Any]:
     return admitted
 
 
-def _frombuffer(buffer: bytes, dtype: np.dtype, shape: tuple[int, ...], order: str) -> np.ndarray:
+def _frombuffer(
+    buffer: bytes, dtype: np.dtype, shape: tuple[int, ...], order: Literal["C", "F", "A"]
+) -> np.ndarray:
     """Stand-in for numpy's helper that rebuilds arrays of pickle protocol 5."""
     return np.frombuffer(buffer, dtype=dtype).reshape(shape, order=order).copy()
 

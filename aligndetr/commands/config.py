@@ -16,7 +16,7 @@ import argparse
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from aligndetr.commands.arguments import (
     ConfigChoice,
@@ -156,7 +156,7 @@ def _origin_of(path: str, comments: dict[str, str]) -> str:
     return _OVERRIDE if _OVERRIDE in items else next(iter(items), "")
 
 
-def _has_rows(value: object) -> bool:
+def _has_rows(value: object) -> TypeGuard[DictConfig | ListConfig]:
     """Whether a value takes lines of its own: a filled dict (no name), or a list of containers."""
     from aligndetr.config.nodes import SOURCE, entries, is_mapping, is_name, is_sequence
 
@@ -167,7 +167,7 @@ def _has_rows(value: object) -> bool:
     return any(is_mapping(item) or is_sequence(item) for _, item in entries(value))
 
 
-def _value(node: DictConfig | ListConfig, key: object, value: object) -> tuple[str, str]:
+def _value(node: DictConfig | ListConfig, key: Any, value: object) -> tuple[str, str]:
     """The text of a value, and what its comment says before its origin."""
     from omegaconf import OmegaConf
 
@@ -214,7 +214,7 @@ def _laid_out(indent: int, text: str, comment: str) -> list[str]:
 
 
 def _comment(origin: Origin, names: dict[Path, str]) -> str:
-    if origin.override is not None:
+    if origin.file is None:
         return _OVERRIDE
     line = f":{origin.line}" if origin.line else ""
     return f"{names[origin.file]}{line}"

@@ -132,7 +132,7 @@ def _write(inspection: Inspection, args: argparse.Namespace, title: str) -> None
     layers = _chosen(inspection, args.layer)
     query = inspection.favourite() if args.query is None else args.query
     if args.query is not None:
-        check_query(inspection.sampled, query)
+        check_query(inspection.sampled, args.query)
     output = Path(args.output)
     for note in inspection.notes:
         print(f"note: {note}")

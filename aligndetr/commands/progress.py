@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from aligndetr.errors import DataError
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
     from aligndetr.prediction.result import Prediction
     from aligndetr.prediction.sources import Source
     from aligndetr.prediction.writers.outputs import Outputs
@@ -38,12 +40,12 @@ class Progress:
         self._begun = self._pictures = self._objects = 0
         self._start = self._said = time.perf_counter()
         self._stack = ExitStack()
-        self._bar = None
+        self._bar: Bar | None = None
 
     def __enter__(self) -> Progress:
         if sys.stderr.isatty():
-            self._bar = self._stack.enter_context(_bar())
-            self._task = self._bar.add_task("predicting", total=self._total, speed="")
+            bar = self._bar = self._stack.enter_context(_bar())
+            self._task = bar.add_task("predicting", total=self._total, speed="")
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -90,7 +92,7 @@ class Progress:
         return f"{self._pictures / seconds:.3g} images/s"
 
 
-def _bar():
+def _bar() -> Bar:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar

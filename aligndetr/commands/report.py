@@ -95,10 +95,13 @@ def inspector(run: ReportedRun, trust_config: bool) -> Callable[[dict], Any] | N
     found = next((path for path in paths if path.is_file()), None)
     if found is None or run.judged is None:
         return None
-    return run.tried("No matches of the layers", lambda: _inspector(found, run, trust_config))
+    names = list(run.judged.dataset.class_names)
+    return run.tried("No matches of the layers", lambda: _inspector(found, names, trust_config))
 
 
-def _inspector(checkpoint: Path, run: ReportedRun, trust_config: bool) -> Callable[[dict], Any]:
+def _inspector(
+    checkpoint: Path, class_names: list[str], trust_config: bool
+) -> Callable[[dict], Any]:
     from functools import partial
 
     from aligndetr.config import instantiate
@@ -107,5 +110,5 @@ def _inspector(checkpoint: Path, run: ReportedRun, trust_config: bool) -> Callab
     from aligndetr.explanation.inspection_record import inspect_record
 
     config = stored_config(checkpoint, trust_config)
-    model = load_model(config, checkpoint, run.judged.dataset.class_names)
+    model = load_model(config, checkpoint, class_names)
     return partial(inspect_record, model, instantiate(config.dataloader.test.mapper))

@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     config = _config(args, checkpoints[0])
     dataset = load_dataset(config, "test")
     loader = build_validation_loader(config, dataset)
-    matchings = {}
+    matchings, model = {}, None
     for place, path in enumerate(checkpoints):
         model = load_model(config, path, dataset.class_names, args.weights)
         name = f"{place + 1} {Path(path).stem}"

@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         result = walk_config(config, *options)
     except InterruptedWalk as stop:
         _report(stop.walk, args, "stopped by an error")
-        raise stop.__cause__ from None
+        raise (stop.__cause__ or stop) from None
     _report(result, args, "training" if args.train else "evaluation")
     return 0
 
@@ -146,8 +146,9 @@ def _items(
     image_format = OmegaConf.select(config, "dataloader.test.mapper.image_format") or "RGB"
     if size is None:
         more = OmegaConf.select(config, "model.query_source.num_one_to_many") or 0
-        strides = getattr(getattr(model, "backbone", None), "strides", {}).values()
-        size = example_images.size_for(getattr(model, "num_queries", 0) + more, strides)
+        strides = getattr(getattr(model, "backbone", None), "strides", {})
+        fewest = getattr(model, "num_queries", 0) + more
+        size = example_images.size_for(fewest, list(strides.values()))
     chosen = example_images.choose(records, 5 if num_layers(model) in (1, 2) else 2, num_classes)
     options = {"image_format": image_format, "is_train": model.training}
     return example_images.batch(chosen, size, num_classes, **options)

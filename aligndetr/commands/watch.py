@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aligndetr.engine.run_status import RunFollower, RunStatus
+    from aligndetr.evaluation.runs import ListedRun
 
 WIDTH, BAR = 80, 30
 MOST_CLASSES, MOST_WARNINGS = 100, 5
@@ -107,9 +108,9 @@ def describe(status: RunStatus) -> list[str]:
         return [*_wrapped(_sentence(status)), *_warnings(status)]
     return [
         *_wrapped(_sentence(status)),
-        _progress(status),
+        _progress(status, status.run),
         *_numbers(status),
-        *_boxes(status),
+        *_boxes(status, status.run),
         *_warnings(status),
     ]
 
@@ -138,12 +139,12 @@ def _sentence(status: RunStatus) -> str:
     )
 
 
-def _progress(status: RunStatus) -> str:
+def _progress(status: RunStatus, run: ListedRun) -> str:
     """A bar, iterations, and the time left, as it was told less what has passed since."""
     from aligndetr.engine.run_status import RUNNING
     from aligndetr.engine.writers.summary import time_left
 
-    done, planned = status.run.iterations, status.run.planned
+    done, planned = run.iterations, run.planned
     parts = [f"iter {done}/{planned or '?'}"]
     if planned:
         share = min(1.0, done / planned)
@@ -170,7 +171,7 @@ def _numbers(status: RunStatus) -> list[str]:
     return laid_out([losses(_last_line(status)), *speed_and_memory(values)])
 
 
-def _boxes(status: RunStatus) -> list[str]:
+def _boxes(status: RunStatus, run: ListedRun) -> list[str]:
     """The last evaluation, the classes with the lowest AP if there are too many."""
     from aligndetr.evaluation.report import results_table
 
@@ -179,10 +180,10 @@ def _boxes(status: RunStatus) -> list[str]:
         return ["", "not evaluated yet"]
     at = max(iteration for _, iteration in latest.values())
     numbers = {n.removeprefix("bbox/"): value for n, (value, i) in latest.items() if i == at}
-    classes = sorted((n for n in numbers if n.startswith("AP-")), key=numbers.get)
+    classes = sorted((n for n in numbers if n.startswith("AP-")), key=numbers.__getitem__)
     hidden = set(classes[MOST_CLASSES:])
     title = f"Boxes as written at iteration {at + 1}"
-    best = status.run.value("best")
+    best = run.value("best")
     title += "" if best is None else f", best AP so far {best:.1f}"
     title += f"; the {MOST_CLASSES} worst of {len(classes)} classes" if hidden else ""
     shown = {name: value for name, value in numbers.items() if name not in hidden}

@@ -10,6 +10,7 @@ import re
 import sys
 from enum import Enum
 from itertools import accumulate
+from typing import Any
 
 from aligndetr.config.foreign import find_foreign_target, how_to_translate
 from aligndetr.config.moved import MOVED
@@ -18,7 +19,7 @@ from aligndetr.errors import ConfigImportError
 _DOTTED_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
-def locate(name: str) -> object:
+def locate(name: str) -> Any:
     """Import the object that a dotted name such as `torch.optim.AdamW` stands for.
 
     Args:

@@ -6,7 +6,8 @@ import difflib
 import inspect
 import traceback
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeGuard
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -32,7 +33,7 @@ from aligndetr.errors import (
 )
 
 
-def instantiate(config: object, **given: object) -> object:
+def instantiate(config: object, **given: object) -> Any:
     """Call what a node's `_target_` names, with the node's other entries as arguments.
 
     Arguments are built first, innermost first. Lists and dicts among them arrive as plain lists
@@ -58,7 +59,7 @@ def instantiate(config: object, **given: object) -> object:
     return _build(config, _full_path(config)) if _is_list(config) else config
 
 
-def _build(value: object, path: str) -> object:
+def _build(value: object, path: str) -> Any:
     if is_lost(value):
         _warn_lost(value, path, "None")
         return None
@@ -72,7 +73,7 @@ def _build(value: object, path: str) -> object:
     return value
 
 
-def _call(node: Mapping, path: str, given: Mapping | None = None) -> object:
+def _call(node: Mapping, path: str, given: Mapping | None = None) -> Any:
     if TARGET not in node:
         return OmegaConf.to_object(node)  # a dataclass given as a value
     if is_name(node):
@@ -116,14 +117,14 @@ def _target(node: Mapping, path: str) -> Callable:
     return target
 
 
-def _named(name: str, path: str) -> object:
+def _named(name: str, path: str) -> Any:
     try:
         return locate(name)
     except ConfigError as error:
         raise ConfigImportError(f"{path or 'config'}: {error}") from error
 
 
-def _item(container: object, key: object, path: str) -> object:
+def _item(container: Mapping | Sequence, key: Any, path: str) -> Any:
     try:
         return container[key]
     except Exception as error:  # omegaconf: unresolvable interpolation, missing value
@@ -183,11 +184,11 @@ def _name_of(target: Callable) -> str:
     return import_path(target) or getattr(target, "__qualname__", repr(target))
 
 
-def _is_list(value: object) -> bool:
+def _is_list(value: object) -> TypeGuard[Sequence]:
     return is_sequence(value) and (type(value) in (list, tuple) or hasattr(value, "_get_node"))
 
 
-def _is_dataclass(node: object) -> bool:
+def _is_dataclass(node: object) -> TypeGuard[DictConfig]:
     return isinstance(node, DictConfig) and OmegaConf.get_type(node) not in (dict, None)
 
 

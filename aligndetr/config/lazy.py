@@ -7,6 +7,7 @@ import functools
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypeGuard, overload
 
 from omegaconf import DictConfig
 
@@ -49,7 +50,7 @@ class LazyCall:
         return to_node({TARGET: target, **arguments})
 
 
-def _is_schema(target: object) -> bool:
+def _is_schema(target: object) -> TypeGuard[type]:
     """Whether omegaconf would take the class for the type of a section."""
     is_class = isinstance(target, type)
     return is_class and (
@@ -60,12 +61,22 @@ def _is_schema(target: object) -> bool:
 class LazyConfig:
     """Reads, overrides and writes config files."""
 
+    @overload
+    @staticmethod
+    def load(filename: str | Path, keys: None = None, trust_config: bool = False) -> DictConfig: ...
+
+    @overload
+    @staticmethod
+    def load(
+        filename: str | Path, keys: str | Sequence[str], trust_config: bool = False
+    ) -> Any: ...
+
     @staticmethod
     def load(
         filename: str | Path,
         keys: str | Sequence[str] | None = None,
         trust_config: bool = False,
-    ) -> object:
+    ) -> Any:
         """Execute a .py config or read a .yaml one; nothing is kept between two loads.
 
         Args:
@@ -117,7 +128,7 @@ class LazyConfig:
         return _read(Path(filename).expanduser())[0]
 
     @staticmethod
-    def load_rel(filename: str, keys: str | Sequence[str] | None = None) -> object:
+    def load_rel(filename: str, keys: str | Sequence[str] | None = None) -> Any:
         """`load` a file named relative to the file of the caller."""
         caller = Path(sys._getframe(1).f_code.co_filename)
         if not caller.is_file():
@@ -150,7 +161,8 @@ def _read(path: Path) -> tuple[DictConfig, Mapping]:
         exported: Mapping = execute(path)
         config = to_node(sections(exported))
     elif path.suffix in (".yaml", ".yml"):
-        exported = config = read_yaml(path)
+        config = read_yaml(path)
+        exported = config
     else:
         raise ConfigValueError(f"a config file ends in .py or .yaml: {path}")
     return (_in_our_terms(config, path) if is_outermost() else config), exported
@@ -174,7 +186,7 @@ def get_config(name: str) -> DictConfig:
     return LazyConfig.load(find_packaged(name))
 
 
-def _variable(config: DictConfig, exported: Mapping, name: str, path: Path) -> object:
+def _variable(config: DictConfig, exported: Mapping, name: str, path: Path) -> Any:
     for variables in (config, exported):
         if name in variables.keys():  # noqa: SIM118  `in config` is False for None values
             return variables[name]

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import re
 from numbers import Integral, Real
+from typing import Any, NoReturn
 
 from aligndetr.config.import_names import locate
 from aligndetr.config.nodes import MAX_DEPTH, is_interpolation, is_mapping, is_name, is_sequence
@@ -163,7 +164,7 @@ class _Parser:
         return ConfigValueError(f"{reason} at position {self.position + 1} of {self.text!r}")
 
 
-def fitted(old: object, new: object, path: str) -> object:
+def fitted(old: Any, new: Any, path: str) -> Any:
     """Check a new value against the old one and give it the old one's type.
 
     None fits anywhere and anything fits where None was. An integral float fits an integer, an
@@ -241,7 +242,7 @@ def _fitted_items(old: list, new: list, path: str) -> list:
     ]
 
 
-def _refuse(path: str, old: object, new: object) -> object:
+def _refuse(path: str, old: object, new: object) -> NoReturn:
     expected = _kind(old)
     remedy = _REMEDIES.get(expected, "")
     if expected == "text" and not (is_mapping(new) or is_sequence(new)):

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -15,6 +16,7 @@ from aligndetr.config.instantiate import parameter_names
 from aligndetr.config.nodes import (
     MAX_DEPTH,
     TARGET,
+    Node,
     entries,
     is_interpolation,
     is_lazy_call,
@@ -110,12 +112,13 @@ def apply_overrides(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
 
 def _apply(config: DictConfig, override: Override) -> None:
     *parents, name = override.path.split(".")
-    container, done, adds = config, [], override.action == "add"
+    container: Node = config
+    done, adds = [], override.action == "add"
     for index, part in enumerate(parents):
         key = _existing_key(container, part)
-        if key is None and not (adds and is_mapping(container)):
-            raise _unknown_key(config, container, done, [*parents[index:], name])
         if key is None:
+            if not (adds and isinstance(container, DictConfig)):
+                raise _unknown_key(config, container, done, [*parents[index:], name])
             _refuse_unknown_argument(container, part, ".".join(done))
             container[part], key = {}, part
         done.append(part)
@@ -129,21 +132,23 @@ def _apply(config: DictConfig, override: Override) -> None:
     del container[key]
 
 
-def _enter(container, key, path: str, override: Override) -> DictConfig | ListConfig:
+def _enter(container: Node, key: Any, path: str, override: Override) -> Node:
     if OmegaConf.is_interpolation(container, key):
         raise ConfigError(f"{override.text}: {_use_instead(container, key, path)}")
     found = raw(container, key)
     if found is None and override.action == "add":
         container[key] = {}
         return container[key]
-    if not (is_mapping(found) or is_sequence(found)):
+    if not isinstance(found, (DictConfig, ListConfig)):
         raise ConfigKeyError(
             f"{override.path}: {path} is {found!r}, not a section, and has no keys"
         )
     return found
 
 
-def _assign(config, container, name, value: object, done: list[str], add: bool) -> None:
+def _assign(
+    config: DictConfig, container: Node, name, value: object, done: list[str], add: bool
+) -> None:
     """Put a value into a container, merging dicts and checking types."""
     key, path = _existing_key(container, name), ".".join([*done, str(name)])
     if key is None:
@@ -152,7 +157,7 @@ def _assign(config, container, name, value: object, done: list[str], add: bool) 
         _append(config, container, name, value, done)
         return
     old = _resolved(container, key)
-    if is_mapping(old) and is_mapping(value) and TARGET not in value:
+    if isinstance(old, DictConfig) and is_mapping(value) and TARGET not in value:
         if OmegaConf.is_interpolation(container, key):
             raise ConfigError(_use_instead(container, key, path))
         _merge(config, old, value, [*done, str(name)], add)
@@ -166,7 +171,7 @@ def _assign(config, container, name, value: object, done: list[str], add: bool) 
         container[key] = fitted(old, value, path)
 
 
-def _merge(config, section, values: Mapping, done: list[str], add: bool) -> None:
+def _merge(config: DictConfig, section: Node, values: Mapping, done: list[str], add: bool) -> None:
     """Set a dict value's keys; a new one may join a plain section, unless it looks misspelt."""
     for name, value in values.items():
         new = _existing_key(section, name) is None
@@ -174,8 +179,8 @@ def _merge(config, section, values: Mapping, done: list[str], add: bool) -> None
         _assign(config, section, name, value, done, add or free)
 
 
-def _append(config, container, name, value: object, done: list[str]) -> None:
-    if is_mapping(container):
+def _append(config: DictConfig, container: Node, name, value: object, done: list[str]) -> None:
+    if isinstance(container, DictConfig):
         _refuse_unknown_argument(container, str(name), ".".join(done))
         container[name] = value
     elif str(name) == str(len(container)):
@@ -184,7 +189,7 @@ def _append(config, container, name, value: object, done: list[str]) -> None:
         raise _unknown_key(config, container, done, [str(name)])
 
 
-def _existing_key(container: DictConfig | ListConfig, part: object) -> object | None:
+def _existing_key(container: Node, part: object) -> Any:
     """The container's own key or index for a part of a path; None if there is none."""
     keys = container.keys() if is_mapping(container) else range(len(container))
     if is_mapping(container) and part in keys:
@@ -192,12 +197,12 @@ def _existing_key(container: DictConfig | ListConfig, part: object) -> object | 
     return next((key for key in keys if str(key) == str(part)), None)
 
 
-def _use_instead(container, key, path: str) -> str:
+def _use_instead(container: Any, key: Any, path: str) -> str:
     source = container._get_node(key)._dereference_node()
     return f"{path} is {raw(container, key)!r}; override {source._get_full_key(None)} instead"
 
 
-def _resolved(container: DictConfig | ListConfig, key: object) -> object:
+def _resolved(container: Node, key: Any) -> Any:
     """A value with its interpolation followed; None where that leads nowhere, or it was lost."""
     try:
         value = container[key]
@@ -206,7 +211,7 @@ def _resolved(container: DictConfig | ListConfig, key: object) -> object:
     return None if is_lost(value) else value
 
 
-def _broken(container: DictConfig | ListConfig, prefix: str = "") -> Iterator[tuple[str, str]]:
+def _broken(container: Mapping | Sequence, prefix: str = "") -> Iterator[tuple[str, str]]:
     """Pairs (path, text) of interpolations that do not resolve."""
     for key, value in entries(container):
         path = f"{prefix}{key}"
@@ -219,7 +224,9 @@ def _broken(container: DictConfig | ListConfig, prefix: str = "") -> Iterator[tu
             yield from _broken(value, f"{path}.")
 
 
-def _unknown_key(config, container, done: list[str], rest: list[str]) -> ConfigKeyError:
+def _unknown_key(
+    config: DictConfig, container: Node, done: list[str], rest: list[str]
+) -> ConfigKeyError:
     """What to say about a path of which `done` leads to a container that lacks `rest`."""
     parent, path = ".".join(done), ".".join([*done, *rest])
     if is_sequence(container):
@@ -236,7 +243,7 @@ def _unknown_key(config, container, done: list[str], rest: list[str]) -> ConfigK
     return ConfigKeyError(f"{path}: no such key; {where}: {keys}. +{path}=... adds it")
 
 
-def _near_paths(config, container, done: list[str], rest: list[str]) -> list[str]:
+def _near_paths(config: DictConfig, container: Node, done: list[str], rest: list[str]) -> list[str]:
     """Existing paths like the one asked for: siblings first, then the same name elsewhere."""
     close = _similar_keys(container, rest[0])
     if close:
@@ -246,14 +253,14 @@ def _near_paths(config, container, done: list[str], rest: list[str]) -> list[str
     return difflib.get_close_matches(asked, same or paths, n=3, cutoff=0.0 if same else 0.75)
 
 
-def _all_paths(container: DictConfig | ListConfig, prefix: str = "") -> Iterator[str]:
+def _all_paths(container: Mapping | Sequence, prefix: str = "") -> Iterator[str]:
     for key, value in entries(container):
         yield f"{prefix}{key}"
         if is_mapping(value) or is_sequence(value):
             yield from _all_paths(value, f"{prefix}{key}.")
 
 
-def _similar_keys(container: DictConfig, name: str) -> list[str]:
+def _similar_keys(container: Node, name: str) -> list[str]:
     """Up to three keys of a section that `name` may be a misspelling of."""
     return difflib.get_close_matches(name, map(str, container), n=3, cutoff=0.6)
 
@@ -269,13 +276,13 @@ def _refuse_unknown_argument(container: DictConfig, name: str, parent: str) -> N
     raise ConfigKeyError(f"{parent}.{name}: {target} has no such argument; {hint}")
 
 
-def _arguments(container: DictConfig | ListConfig) -> list[str] | None:
+def _arguments(container: Node) -> list[str] | None:
     """What the callable of a call takes; None for other nodes, or if it is not known."""
     target = _target(container) if is_lazy_call(container) else None
     return parameter_names(target) if callable(target) else None
 
 
-def _target(call: DictConfig) -> Callable | None:
+def _target(call: Mapping) -> Callable | None:
     target = raw(call, TARGET)
     try:
         if isinstance(target, str):  # a text may come from a yaml file, which imports nothing
@@ -285,5 +292,5 @@ def _target(call: DictConfig) -> Callable | None:
         return None
 
 
-def _target_name(call: DictConfig) -> str:
+def _target_name(call: Any) -> str:
     return import_path(_target(call)) or str(raw(call, TARGET))

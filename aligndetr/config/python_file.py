@@ -95,7 +95,7 @@ def execute(path: Path) -> dict[str, object]:
         "__file__": str(path),
         "__builtins__": {**vars(builtins), "__import__": _importer(path)},
     }
-    _run(code, namespace, record)
+    _run(code, namespace, record, path)
     exported = {
         name: _exported(value, name, path) for name, value in namespace.items() if name[0] != "_"
     }
@@ -111,14 +111,14 @@ def sections(exported: Mapping[str, object]) -> dict[str, DictConfig | ListConfi
     return {name: value for name, value in exported.items() if isinstance(value, kinds)}
 
 
-def _run(code: CodeType, namespace: dict[str, object], record: ExecutedFile) -> None:
+def _run(code: CodeType, namespace: dict[str, object], record: ExecutedFile, path: Path) -> None:
     token = current_file.set(record)
     try:
         exec(code, namespace)
     except (Exception, SystemExit) as error:
         if _is_said(error):
             raise
-        raise _located(error, record.path) from error
+        raise _located(error, path) from error
     finally:
         current_file.reset(token)
 
@@ -126,7 +126,7 @@ def _run(code: CodeType, namespace: dict[str, object], record: ExecutedFile) -> 
 def _is_said(error: BaseException) -> bool:
     """Whether an error is for users already: it names a config file, or is about something else."""
     if isinstance(error, ConfigError):
-        return hasattr(error, "config_file")
+        return error.config_file is not None
     return isinstance(error, UserError)
 
 

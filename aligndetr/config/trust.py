@@ -178,6 +178,8 @@ def _is_of_working_folder(package: str) -> bool:
     if package in sys.modules:
         return False
     spec = importlib.util.find_spec(package)
+    if spec is None:
+        return False
     places = spec.submodule_search_locations or [spec.origin or ""]
     return any(Path(place).resolve().parent == Path.cwd() for place in places)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
+from yaml.constructor import ConstructorError
 
 from aligndetr.config.find_file import read_text
 from aligndetr.config.foreign import construct_foreign_tag, how_to_translate
@@ -101,7 +102,7 @@ def _represent_list(dumper: yaml.Dumper, items: list) -> yaml.Node:
     return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=flat)
 
 
-def _install_rules(cls: type) -> None:
+def _install_rules(cls: type[ConfigLoader] | type[ConfigDumper]) -> None:
     cls.yaml_implicit_resolvers = {}
     for name, (pattern, first) in _RULES.items():
         rule = re.compile(pattern, re.VERBOSE)
@@ -130,7 +131,7 @@ def _construct_unknown(loader: yaml.Loader, suffix: str, node: yaml.Node) -> obj
 
 
 def _refusal(problem: str, node: yaml.Node) -> yaml.YAMLError:
-    return yaml.constructor.ConstructorError(problem=problem, problem_mark=node.start_mark)
+    return ConstructorError(problem=problem, problem_mark=node.start_mark)
 
 
 def _not_built(tag: str) -> str:

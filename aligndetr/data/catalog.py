@@ -85,9 +85,9 @@ def find_sources(
         source = recognise(path, split)
         root = source.image_root if image_root is None else Path(image_root)
         return [(label_of(source), dataclasses.replace(source, image_root=root))]
-    if (json_file is None) != (image_root is None):
-        raise DataError("json_file and image_root belong together: give both or none")
-    if json_file is not None:
+    if json_file is not None or image_root is not None:
+        if json_file is None or image_root is None:
+            raise DataError("json_file and image_root belong together: give both or none")
         # a config's json_file is often set over the name of a dataset that it does not hold
         own_label = isinstance(names, str) and names not in _SOURCES
         label = names if own_label else Path(json_file).stem

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -116,7 +116,7 @@ def to_array(image: Image.Image, image_format: str = "RGB") -> np.ndarray:
 
 
 @contextmanager
-def _opened(path: str | os.PathLike, size: tuple[int, int] | None) -> Iterator[Image.Image]:
+def _opened(path: str | os.PathLike, size: tuple[int, int] | None) -> Generator[Image.Image]:
     """The image, of which only the header has been read and compared with the annotated size."""
     with _named(path), Image.open(_content(path), formats=FORMATS) as image:
         _check_pixels(image)

@@ -121,6 +121,8 @@ class TrainLoader(_Loader):
 
     def _stage(self, number: int) -> int:
         """Which way of the reader makes the batch of this number; 0 is the usual one."""
+        if self._num_batches is None:
+            return 0
         for index, stage in enumerate(self._reader.stages, start=1):
             if stage.start <= number / self._num_batches < stage.end:
                 return index

@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
 from types import FrameType
@@ -22,7 +22,7 @@ _DEAD = re.compile(
 
 
 @contextmanager
-def signals_held() -> Iterator[None]:
+def signals_held() -> Generator[None]:
     """Processes started inside the block begin with SIGINT and SIGTERM held back.
 
     Those that reach this process meanwhile come after the block.
@@ -38,7 +38,7 @@ def signals_held() -> Iterator[None]:
 
 
 @contextmanager
-def dead_workers_named() -> Iterator[None]:
+def dead_workers_named() -> Generator[None]:
     """Inside of it torch's error about a loading process that died becomes a sentence.
 
     Raises:
@@ -85,7 +85,8 @@ def obey_only_main(worker: int) -> None:
         worker: index, as `DataLoader` gives it.
     """
     if hasattr(signal, "sigtimedwait"):
-        main = multiprocessing.parent_process().pid
+        parent = multiprocessing.parent_process()
+        main = os.getppid() if parent is None else parent.pid
         threading.Thread(target=_wait_for_main, args=(main,), daemon=True).start()
     else:  # only Linux tells who sent a signal
         signal.signal(signal.SIGINT, signal.SIG_IGN)

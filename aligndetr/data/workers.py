@@ -6,11 +6,11 @@ import inspect
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader, Dataset, Subset
 
 from aligndetr.data.dataset import DetectionDataset
 from aligndetr.data.records import Record
@@ -173,7 +173,7 @@ def read_batches(
     number = int(np.random.SeedSequence(list(seed)).generate_state(1)[0])
     generator = torch.Generator().manual_seed(number)
     loader = DataLoader(
-        reader,
+        cast(Dataset[LoadedBatch], reader),  # of batches: `batches` are its indices
         sampler=batches,
         batch_size=None,
         collate_fn=_unchanged,
@@ -194,7 +194,7 @@ def read_batches(
         yield batch.items
 
 
-def _unchanged(batch: LoadedBatch) -> LoadedBatch:
+def _unchanged(batch: Any) -> Any:
     return batch
 
 

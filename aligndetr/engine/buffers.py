@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
@@ -28,7 +28,7 @@ class BufferBackup:
         self._pairs = [(group, [torch.empty_like(b) for b in group]) for group in groups.values()]
 
     @contextmanager
-    def restored_on_failure(self) -> Iterator[None]:
+    def restored_on_failure(self) -> Generator[None]:
         """If the block fails, the buffers are what they were before it."""
         with torch.no_grad():
             for buffers, copies in self._pairs:

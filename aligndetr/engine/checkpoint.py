@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -318,7 +318,7 @@ def _check_kinds(
 
 
 @contextmanager
-def _named(part: Any) -> Iterator[None]:
+def _named(part: Any) -> Generator[None]:
     """A file can hold anything, and hooks of whatever origin read it: say what did not fit."""
     try:
         yield

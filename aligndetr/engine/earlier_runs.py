@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,7 +50,7 @@ _WRITTEN = (  # what --overwrite removes; config.yaml and log.txt are written an
 
 
 @contextmanager
-def folder_of_run(config: DictConfig, resume: bool, overwrite: bool) -> Iterator[Path]:
+def folder_of_run(config: DictConfig, resume: bool, overwrite: bool) -> Generator[Path]:
     """The folder of a training, which no other one uses meanwhile, and whose log is written there.
 
     Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -42,7 +42,7 @@ def build_optimizer(config: DictConfig, model: nn.Module, lr_factor: float) -> O
 
 
 @contextmanager
-def settings_kept(optimizer: Optimizer) -> Iterator[None]:
+def settings_kept(optimizer: Optimizer) -> Generator[None]:
     """The block may load a state dict: settings such as weight decay stay the config's.
 
     All but the learning rates, which the scheduler sets.

@@ -8,7 +8,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TextIO
@@ -46,7 +46,7 @@ def make_run_folder(path: str | os.PathLike) -> Path:
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
+def held(folder: Path) -> Generator[None]:
     """Inside of it no other training can use the folder.
 
     The system keeps the lock, for this process alone: however it dies, the folder is free again.
@@ -128,7 +128,7 @@ def _is_at(file: IO[str], path: Path) -> bool:
 
 
 @contextmanager
-def logging_to(folder: Path, fresh: bool = False) -> Iterator[None]:
+def logging_to(folder: Path, fresh: bool = False) -> Generator[None]:
     """Log of the package on stderr and in `log.txt`; of other processes only warnings.
 
     These go to `log.process<N>.txt` besides, which is there only if there were some.

@@ -7,7 +7,7 @@ import pickle
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -65,7 +65,7 @@ class Watch:
         return self._outcome()
 
     @contextmanager
-    def _signals_passed_on(self) -> Iterator[None]:
+    def _signals_passed_on(self) -> Generator[None]:
         numbers = (signal.SIGINT, signal.SIGTERM)
         handlers = {number: signal.signal(number, self._pass_on) for number in numbers}
         try:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
@@ -116,8 +117,8 @@ def coco_annotations(detections: Detections, category_ids: Sequence[int]) -> lis
 
 
 def coco_metrics(
-    ground_truth: dict[str, list[dict]],
-    annotations: list[dict],
+    ground_truth: Mapping[str, Sequence[Mapping[str, Any]]],
+    annotations: Sequence[Mapping[str, Any]],
     class_names: Sequence[str],
     max_dets: int = 100,
 ) -> dict[str, float]:
@@ -131,8 +132,9 @@ def coco_metrics(
     """
     import hotcoco
 
-    truth = hotcoco.COCO(ground_truth)
-    evaluation = hotcoco.COCOeval(truth, truth.load_res(annotations), "bbox")
+    truth = hotcoco.COCO(cast("dict[str, Any]", ground_truth))
+    found = truth.load_res(cast("list[dict[str, Any]]", annotations))
+    evaluation: Any = hotcoco.COCOeval(truth, found, "bbox")
     evaluation.params.max_dets = limits = [1, 10, max_dets]
     evaluation.evaluate()
     evaluation.accumulate()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -71,6 +72,8 @@ def activation_counts(model: nn.Module, image_size: tuple[int, int]) -> Counts:
 class _Traceable(nn.Module):
     """A detector's way from pixels to predictions, tensors in and out."""
 
+    detector: Any  # a Detector, of whom nothing is imported here
+
     def __init__(self, detector: nn.Module) -> None:
         super().__init__()
         self.detector = detector
@@ -97,8 +100,8 @@ def _attention_flops(inputs: Sequence, outputs: Sequence) -> int:
     """Query times key, and weights times value: (B, H, Q, D), (B, H, S, D), (B, H, S, D')."""
     from fvcore.nn.jit_handles import get_shape
 
-    *batch, queries, features = get_shape(inputs[0])
-    *_, keys, value_features = get_shape(inputs[2])
+    *batch, queries, features = get_shape(inputs[0]) or []
+    *_, keys, value_features = get_shape(inputs[2]) or []
     return math.prod(batch) * queries * keys * (features + value_features)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence, Sized
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -38,7 +39,7 @@ class _Clock:
 
 
 def inference_on_dataset(
-    model: nn.Module | Callable,
+    model: nn.Module | Callable[..., Any],
     loader: Iterable[Sequence[dict]],
     evaluator: DatasetEvaluator | Sequence[DatasetEvaluator],
 ) -> Results:
@@ -56,9 +57,8 @@ def inference_on_dataset(
     Raises:
         EvaluationCut: a signal asked a training to end.
     """
-    if not hasattr(evaluator, "process"):
-        evaluator = DatasetEvaluators(evaluator)
-    evaluator.reset()
+    judge = DatasetEvaluators(evaluator) if isinstance(evaluator, Sequence) else evaluator
+    judge.reset()
     clock, start = _Clock(), time.perf_counter()
     with evaluation_mode(model), torch.inference_mode(), _progress(loader) as advance:
         mark = time.perf_counter()
@@ -67,7 +67,7 @@ def inference_on_dataset(
             outputs = model(inputs)
             _synchronise()
             computed = time.perf_counter()
-            evaluator.process(inputs, outputs)
+            judge.process(inputs, outputs)
             done = time.perf_counter()
             clock.data += fetched - mark
             clock.model += computed - fetched
@@ -76,15 +76,15 @@ def inference_on_dataset(
             advance(clock.images)
             mark = time.perf_counter()
     logger.info(clock.line(time.perf_counter() - start))
-    return evaluator.evaluate() or {}
+    return judge.evaluate() or {}
 
 
 @contextmanager
-def evaluation_mode(model: nn.Module | Callable) -> Iterator[None]:
+def evaluation_mode(model: nn.Module | Callable) -> Generator[None]:
     """Evaluation mode inside the block; each module's own mode is restored after it."""
     modules = list(model.modules()) if isinstance(model, nn.Module) else []
     modes = [module.training for module in modules]
-    if modules:
+    if isinstance(model, nn.Module):
         model.eval()
     try:
         yield
@@ -100,11 +100,11 @@ def _synchronise() -> None:
 
 
 @contextmanager
-def _progress(loader: Iterable) -> Iterator[Callable[[int], None]]:
+def _progress(loader: Iterable) -> Generator[Callable[[int], None]]:
     """A bar on a terminal, else a line now and then; silent outside the main process."""
     from aligndetr.distributed import is_main
 
-    total = len(loader) if hasattr(loader, "__len__") else None
+    total = len(loader) if isinstance(loader, Sized) else None
     if not is_main():
         yield lambda images: None
         return
@@ -114,7 +114,7 @@ def _progress(loader: Iterable) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def _bar(total: int | None) -> Iterator[Callable[[int], None]]:
+def _bar(total: int | None) -> Generator[Callable[[int], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,7 @@ class LVISEvaluator(COCOEvaluator):
         kept["categories"] = [{**c, **names[c["id"]]} for c in federation["categories"]]
         truth = hotcoco.COCO({**self._ground_truth, **kept})
         found = truth.load_res(annotations).cap_detections_per_image(self.max_dets)
-        evaluation = hotcoco.COCOeval(truth, found, "bbox", lvis_style=True)
+        evaluation: Any = hotcoco.COCOeval(truth, found, "bbox", lvis_style=True)
         evaluation.params.max_dets = [self.max_dets]
         evaluation.evaluate()
         evaluation.accumulate()

@@ -69,13 +69,14 @@ def text_table(headings: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for name, justify in headings:
-        table.add_column(Text(name), justify=justify, no_wrap=True)
+    for name, side in headings:
+        table.add_column(Text(name), justify="left" if side == "left" else "right", no_wrap=True)
     for row in rows:
         table.add_row(*map(Text, row))
-    console = Console(file=StringIO(), width=WIDTH, force_terminal=False)
+    written = StringIO()
+    console = Console(file=written, width=WIDTH, force_terminal=False)
     console.print(table)
-    lines = [line.rstrip() for line in console.file.getvalue().splitlines()]
+    lines = [line.rstrip() for line in written.getvalue().splitlines()]
     return [line for line in lines if line]
 
 

@@ -38,5 +38,5 @@ def try_to_lock(file: IO[str]) -> None:
     Raises:
         OSError: another process has it (BlockingIOError, PermissionError), or it cannot be locked.
     """
-    if CAN_LOCK:
+    if fcntl is not None:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # children do not inherit this kind

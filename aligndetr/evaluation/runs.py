@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -45,7 +46,7 @@ class ListedRun(Run):
     planned: int | None
     state: str
 
-    def value(self, key: str) -> object:
+    def value(self, key: str) -> Any:
         """A column of the table, the last value of a metric, or an entry of the config; or None."""
         own = {
             "run": lambda: self.name,
@@ -136,7 +137,7 @@ def _config(folder: Path) -> DictConfig:
         return DictConfig({})
 
 
-def _entry(config: DictConfig, key: str) -> object:
+def _entry(config: DictConfig, key: str) -> Any:
     try:
         return OmegaConf.select(config, key)
     except (OmegaConfBaseException, ValueError):

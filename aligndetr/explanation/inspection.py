@@ -98,6 +98,17 @@ class LayerView:
         return f"layer {self.index}" if self.index else "proposals"
 
     @property
+    def samples(self) -> Sampling:
+        """`sampling` of a layer that has some.
+
+        Raises:
+            ValueError: it has none.
+        """
+        if self.sampling is None:
+            raise ValueError(f"{self.name} looks at all tokens")
+        return self.sampling
+
+    @property
     def most_queries(self) -> int:
         """Queries of the thing that has most: k, or less in a crowded image."""
         return max((pair.rank for pair in self.pairs), default=0) + 1
@@ -142,7 +153,7 @@ class Inspection:
         best = [pair for pair in self.layers[-1].pairs if pair.rank == 0]
         boxes = {pair.query: self.things[pair.thing].box for pair in best}
         areas = {query: (b[2] - b[0]) * (b[3] - b[1]) for query, b in boxes.items()}
-        return max(areas, key=areas.get, default=None)
+        return max(areas, key=areas.__getitem__, default=None)
 
 
 @torch.no_grad()
@@ -172,11 +183,15 @@ def inspect_image(
     with evaluation_mode(model):
         steps = _record(model, item)
         predictions: Predictions = steps.find("decoder").result
-        has_truth = "instances" in item and hasattr(model.criterion, "comparisons")
+        criterion: Any = model.criterion
+        has_truth = "instances" in item and hasattr(criterion, "comparisons")
         if has_truth:
-            targets, proposals = model.targets([item]), steps.find("query_source").result.proposals
+            targets, proposals = (
+                model.targets([dict(item)]),
+                steps.find("query_source").result.proposals,
+            )
             things = _things(targets.labels[0], targets.boxes[0], names)
-            compared = model.criterion.comparisons(predictions, targets, proposals)
+            compared = criterion.comparisons(predictions, targets, proposals)
             layers = matched_layers(compared, first=1 if proposals is None else 0)
         else:
             things, layers = _followed_layers(model, predictions, names, threshold)
@@ -204,7 +219,8 @@ def _lowered(model: Detector, num_objects: int) -> list[str]:
 
 def _record(model: Detector, item: Mapping[str, Any]) -> Step:
     """What the parts gave, and what the decoder's layers and their attention were called with."""
-    layers = [f"decoder.layers.{index}" for index in range(len(model.decoder.layers))]
+    decoder: Any = model.decoder
+    layers = [f"decoder.layers.{index}" for index in range(len(decoder.layers))]
     attentions = [f"{layer}.cross_attention" for layer in layers]
     recorder = Recorder(model, ["pyramid", "query_source", "decoder", *layers, *attentions])
     with recorder.recording():
@@ -272,7 +288,7 @@ def _add_references(layers: list[LayerView], model: Detector, steps: Step) -> No
             continue
         path = f"decoder.layers.{layer.index - 1}"
         layer.references = _references(steps.find(path).argument("reference"), pyramid)
-        attention = model.get_submodule(f"{path}.cross_attention")
+        attention: Any = model.get_submodule(f"{path}.cross_attention")
         if hasattr(attention, "sampling_points"):
             call = steps.find(f"{path}.cross_attention").kept
             taken = (call.get(n) for n in ("query", "reference", "spatial_shapes", "query_pos"))

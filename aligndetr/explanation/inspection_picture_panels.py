@@ -88,7 +88,7 @@ def faded(image: np.ndarray, share: float = 0.35) -> np.ndarray:
     return mixed.clip(0, 255).astype(np.uint8)
 
 
-def frame(axes, box: Sequence[float], **style) -> None:
+def frame(axes, box: Sequence[float] | np.ndarray, **style) -> None:
     """Add the outline of an xyxy box."""
     from matplotlib.patches import Rectangle
 

@@ -22,7 +22,7 @@ def inspect_record(
         record: of a dataset, or a dict with `file_name` alone.
         threshold: without objects, detections with a lower score are left out.
     """
-    mapper = copy.copy(mapper)
-    mapper.is_train = "annotations" in record
+    own: Any = copy.copy(mapper)
+    own.is_train = "annotations" in record
     image = read_image(record["file_name"])
-    return inspect_image(model, mapper(dict(record)), image, model.class_names, threshold)
+    return inspect_image(model, own(dict(record)), image, model.class_names, threshold)

@@ -59,14 +59,14 @@ def check_query(layers: Sequence[LayerView], query: int) -> None:
             "there are no sampling points: this decoder attends to all tokens; "
             "leave out --query to draw matches only"
         )
-    size = len(layers[0].sampling.points)
+    size = len(layers[0].samples.points)
     if not 0 <= query < size:
         raise UserError(f"there is no query {query}; queries are 0 to {size - 1}")
 
 
 def level_shares(layer: LayerView, query: int) -> np.ndarray:
     """(L,) sum of a query's weights in each level, over all heads; together 1."""
-    weights = layer.sampling.weights[query]
+    weights = layer.samples.weights[query]
     return weights.sum((0, 2)) / len(weights)
 
 
@@ -76,8 +76,8 @@ def _window(
     """Corners of what panels show, normalised: all points that matter, and all boxes."""
     parts = []
     for layer in layers:
-        matter = layer.sampling.weights[query] > 0.01
-        parts += [layer.sampling.points[query][matter], layer.boxes[query].reshape(2, 2)]
+        matter = layer.samples.weights[query] > 0.01
+        parts += [layer.samples.points[query][matter], layer.boxes[query].reshape(2, 2)]
         if layer.references is not None:
             parts.append(layer.references[query].reshape(-1, 2))
     size = inspection.image.shape[1::-1]
@@ -98,7 +98,7 @@ def _draw_points(axes, inspection: Inspection, layer: LayerView, query: int) -> 
     frame(axes, layer.boxes[query], edgecolor=INK, linewidth=1.6)
     if layer.references is not None:
         panels.reference_mark(axes, layer.references[query], INK, 1.3)
-    points, weights = layer.sampling.points[query], layer.sampling.weights[query]
+    points, weights = layer.samples.points[query], layer.samples.weights[query]
     for level in range(points.shape[1]):
         axes.scatter(
             *points[:, level].reshape(-1, 2).T, s=_LARGEST * weights[:, level].ravel(), alpha=0.8,

@@ -137,7 +137,7 @@ def first_images(batches: Iterable[Batch], count: int) -> Iterator[Batch]:
             return
 
 
-def _match(model: nn.Module, batch: Batch) -> Matching:
+def _match(model: Any, batch: Batch) -> Matching:
     targets = model.targets(batch)
     if not targets.num_boxes:
         return Matching.cat([])

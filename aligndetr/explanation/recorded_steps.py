@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,6 +110,11 @@ class Step:
         """All tensors that it takes and gives."""
         for item in [*self.inputs, *([self.output] if self.output else [])]:
             yield from item.values
+
+    @property
+    def given(self) -> Sequence[Value]:
+        """The tensors that it gave; none while it runs, and if it failed."""
+        return self.output.values if self.output else ()
 
     @property
     def result(self) -> Any:

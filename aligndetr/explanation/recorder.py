@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatchcase
 from types import FunctionType
@@ -28,20 +28,34 @@ class Recorder:
             whose arguments and results are copied, see `Step.result`.
         also: methods to record as steps, by path, such as "preprocess" or "encoder.embed".
 
-    Attributes:
-        root: the outermost step, once it has begun.
     """
 
     def __init__(self, model: nn.Module, keep: Sequence[str] = (), also: Sequence[str] = ()):
-        self.root: Step | None = None
+        self._root: Step | None = None
         self._model, self._keep, self._also = model, tuple(keep), tuple(also)
         self._calls: Counter[str] = Counter()
         self._describer, self._allocations = Describer(), Allocations()
         self._open: list[Step] = []  # begun and not ended, outermost first
         self._overhead = 0.0
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything is recorded."""
+        return self._root is not None
+
+    @property
+    def root(self) -> Step:
+        """The outermost step.
+
+        Raises:
+            LookupError: it has not begun.
+        """
+        if self._root is None:
+            raise LookupError("nothing is recorded: the model has not been called")
+        return self._root
+
     @contextmanager
-    def recording(self) -> Iterator[None]:
+    def recording(self) -> Generator[None]:
         """Record what runs inside the block.
 
         Raises:
@@ -114,14 +128,14 @@ class Recorder:
         if self._is_kept(path):
             step.kept = {name: copied(thing) for name, thing in arguments.items()}
         if around is None:
-            self.root = step
+            self._root = step
         else:
             around.children.append(step)
         self._open.append(step)
         return step
 
     @contextmanager
-    def _aside(self) -> Iterator[None]:
+    def _aside(self) -> Generator[None]:
         """What the recorder itself does takes no time and writes nothing."""
         start = _now()
         self._allocations.is_paused = True

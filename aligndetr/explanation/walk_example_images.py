@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -66,7 +66,7 @@ def records_of_dataset(
     own = node is not None and (node.get("json_file") or node.get("path"))
     name = None if node is None or own else node.get("names")
     is_demo = isinstance(name, str) and name in SPLITS
-    dataset = None
+    dataset: Any = None
     if not is_demo:
         with suppress(DataError):
             dataset = instantiate(node)
@@ -82,7 +82,7 @@ def drawn_dataset(name: str, folder: str | os.PathLike) -> DetectionDataset:
     return load_dataset(name, Path(folder) / "instances.json", Path(folder) / "images")
 
 
-def _with_objects(records: Sequence[Record]) -> list[Record]:
+def _with_objects(records: Iterable[Record]) -> list[Record]:
     return list(islice((r for r in records if _num_objects(r) >= _ENOUGH_OBJECTS), _CHOICE))
 
 
@@ -123,6 +123,7 @@ def batch(
             {**each, "category_id": each["category_id"] % num_classes}
             for each in record["annotations"]
         ]
-        mapper = DetrMapper([ResizeShortestEdge(size, max_size=size * _SHRINK**index)], **options)
+        resize = ResizeShortestEdge(size, max_size=size * _SHRINK**index)
+        mapper = DetrMapper([resize], **options)
         items.append(mapper({**record, "annotations": annotations}))
     return items

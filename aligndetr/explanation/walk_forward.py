@@ -84,7 +84,7 @@ def walk(
         try:
             result = model(*positional, **(arguments or {}))
         except Exception as error:
-            if recorder.root is None:
+            if not recorder.has_begun:
                 raise
             raise InterruptedWalk(_named(recorder.root, model, letters, None)) from error
     return _named(recorder.root, model, letters, result)

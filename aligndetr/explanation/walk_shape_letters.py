@@ -193,7 +193,7 @@ def _add_levels(sizes: dict[str, int], maps: Maps, found: dict[str, Step]) -> No
     """L, S and the levels: the maps that the neck gives, if a pyramid is made of them."""
     if "neck" not in found or "pyramid" not in found:
         return
-    levels = [value.shape[-2:] for value in found["neck"].output.values]
+    levels = [value.shape[-2:] for value in found["neck"].given]
     strided = [names for names, size in maps.items() if size in levels and "/" in names[0]]
     for names in strided:
         del maps[names]
@@ -207,7 +207,7 @@ def _add_levels(sizes: dict[str, int], maps: Maps, found: dict[str, Step]) -> No
 def _add_queries(sizes: dict[str, int], found: dict[str, Step]) -> None:
     """Q and D as they really are: an image with few tokens gets few queries."""
     for letter, path in {"Q": "query_source", "D": "denoiser"}.items():
-        for value in found[path].output.values if path in found else ():
+        for value in found[path].given if path in found else ():
             if value.name == "content":
                 sizes[letter] = value.shape[1]
     if "D" in sizes and "Q" in sizes:

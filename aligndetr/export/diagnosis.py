@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -90,7 +90,7 @@ def _seen(model: nn.Module, prepared: Prepared) -> Seen:
 
 
 @contextmanager
-def _watched(model: nn.Module, seen: Seen) -> Iterator[None]:
+def _watched(model: nn.Module, seen: Seen) -> Generator[None]:
     def keep(name: str):
         return lambda module, inputs, output: seen.setdefault(name, []).extend(_arrays(output))
 

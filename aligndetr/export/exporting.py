@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -167,7 +167,7 @@ def verify(source: Source, path: str | os.PathLike, proof: Proof) -> Judgement:
 
 
 @contextmanager
-def _unfinished(output: Path) -> Iterator[Path]:
+def _unfinished(output: Path) -> Generator[Path]:
     """A folder beside the results, for what may never be finished."""
     with writing(output):
         output.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ import io
 import logging
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +155,7 @@ def write(message: Any, metadata: Mapping[str, Any], path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _silence() -> Iterator[None]:
+def _silence() -> Generator[None]:
     """Its progress and remarks are about things that nobody can change."""
     log = logging.getLogger("torch.onnx")
     before = log.level

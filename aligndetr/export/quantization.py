@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -92,7 +92,7 @@ def quantize_openvino(model: Any, metadata: dict[str, Any], images: Sequence[np.
 
 
 @contextmanager
-def _no_remarks() -> Iterator[None]:
+def _no_remarks() -> Generator[None]:
     """Keep the quantisers' advice out of the log, whose handlers they would also change."""
     root = logging.getLogger()
     handlers = list(root.handlers)

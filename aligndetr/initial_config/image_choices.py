@@ -31,7 +31,8 @@ def image_settings(
         base: the config itself.
         upside_down: whether images look as natural upside down.
     """
-    if recipe.smallest is None or "image_size" not in base.dataloader:
+    is_known = recipe.smallest is not None and recipe.largest is not None
+    if not is_known or "image_size" not in base.dataloader:
         return [_flips(base, upside_down)]
     wanted = _wanted_size(survey)
     native = max(int(survey.short_edge) // MULTIPLE, 1) * MULTIPLE

@@ -71,7 +71,13 @@ class Length:
 
 
 def steps_in(minutes: float, survey: Survey, length: Length) -> int:
-    """How many steps of this kind fit, beside the evaluations."""
+    """How many steps of this kind fit, beside the evaluations.
+
+    Raises:
+        ValueError: it is not known how long one takes.
+    """
+    if length.step_seconds is None:
+        raise ValueError("a limit in minutes needs steps that were tried")
     available = minutes * 60
     once = length.evaluation_seconds(survey)
     judging = min(MOST_EVALUATIONS * once, max(JUDGING * available, once))

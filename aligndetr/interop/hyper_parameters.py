@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -125,7 +126,7 @@ def fold_pixels(
     return {**tensors, STEM: stem}, f"folded into the stem: {', '.join(done)}"
 
 
-def _reach(module: object, *names: str) -> object:
+def _reach(module: object, *names: str) -> Any:
     for name in names:
         module = getattr(module, name, None)
     return module

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -128,7 +128,7 @@ def export_state(state: Mapping[str, Value], source: Source) -> dict[str, Value]
                 f"{twin} and {name} are one parameter ({theirs}) in {source.name}, "
                 "but differ in this model"
             )
-    renamed = source.finish({names[name]: value for name, value in state.items()})
+    renamed: dict[str, Any] = source.finish({names[name]: value for name, value in state.items()})
     for alias, repeated in source.aliases(renamed):
         for name in list(renamed):
             extra = translate(name, repeated, alias)

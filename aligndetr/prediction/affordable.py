@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def usual_pixels() -> int:
 
 
 @contextmanager
-def pixel_limit(most: int) -> Iterator[None]:
+def pixel_limit(most: int) -> Generator[None]:
     """Inside of it, images with more pixels are refused, in place of Pillow's own limit."""
     before = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = most

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -72,7 +72,7 @@ def video_pictures(
 
 
 @contextmanager
-def _opened(path: str | os.PathLike, name: str) -> Iterator[Any]:
+def _opened(path: str | os.PathLike, name: str) -> Generator[Any]:
     with _reported(name):
         av, (file, kind) = check_pyav(name), _place(str(path))
         container = av.open(file, format=kind)
@@ -93,7 +93,7 @@ def _place(path: str) -> tuple[str, str | None]:
 
 
 @contextmanager
-def _reported(name: str) -> Iterator[None]:
+def _reported(name: str) -> Generator[None]:
     """Errors of PyAV, which are OSErrors or ValueErrors, as sentences."""
     try:
         yield

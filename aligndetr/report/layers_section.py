@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from aligndetr.data.records import Record
 from aligndetr.explanation import Inspection
@@ -20,18 +20,22 @@ logger = logging.getLogger(__name__)
 
 
 def layers_section(
-    run: ReportedRun, album: Album, inspect: Callable[[Record], Inspection]
+    run: ReportedRun,
+    records: Sequence[Record],
+    album: Album,
+    inspect: Callable[[Record], Inspection],
 ) -> Section | None:
     """Matches of the first images of the album; None, and a note, if there are none.
 
     Args:
-        run: whose images these are.
+        run: whose images these are; its notes say what fails.
+        records: of all its images.
         album: with the images that the page shows.
         inspect: looks into the model while that looks at a record's image.
     """
     pages: dict[int, str] = {}
     for place in album.images:
-        record = run.judged.records[place]
+        record = records[place]
         try:
             inspection = without_sampling(inspect(record))
         except Exception as error:  # a model of the user's may be built of anything

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -157,5 +158,5 @@ def scatter(analysis: Analysis) -> list[list[float]]:
     ]
 
 
-def _columns(children: list[str]) -> str:
+def _columns(children: Sequence[str]) -> str:
     return element("div", *children, class_="columns")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def run_page(run: ReportedRun, inspect: Inspect | None = None, base: str | None 
     album: Album | None = None
     if run.judged is not None:
         album, judged = judged_sections(run.judged)
-        layers = layers_section(run, album, inspect) if inspect else None
+        layers = layers_section(run, run.judged.records, album, inspect) if inspect else None
         sections += [*judged, *([layers] if layers else [])]
     sections.append(config_section(run, base))
     sections = [summary_section(run), *(section for section in sections if section.body)]
@@ -124,7 +125,7 @@ def judged_sections(judged: Judged) -> tuple[Album, list[Section]]:
     for place in misaligned(scatter(analysis)):
         album.add(place)
     errors, confusion = errors_section(analysis), confusion_section(analysis)
-    errors.data["mistakes"] = mistakes
+    errors = replace(errors, data={**errors.data, "mistakes": mistakes})
     return album, [
         classes_section(analysis),
         thresholds_section(analysis),

@@ -100,7 +100,7 @@ def curves_section(groups: Sequence[Group]) -> Section:
                         named = {"name": run.listed.name, "points": curve["points"]}
                         curves = into["views"].setdefault(curve["name"], [])
                         curves.append(named | {"method": place})
-    found = [
+    found: list[dict[str, Any]] = [
         each | {"views": [{"name": name, "curves": c} for name, c in each["views"].items()]}
         for each in merged.values()
     ]
@@ -155,7 +155,7 @@ def classes_section(groups: Sequence[Group]) -> Section:
     if not names or len(groups) < 2:
         return Section("classes", "Classes", [])
     first, rows = tables[0], []
-    moves = [
+    moves: list[dict[str, Any]] = [
         {"name": group.name, "values": [_minus(each.get(n), first.get(n)) for n in names]}
         for group, each in zip(groups[1:], tables[1:], strict=True)
     ]

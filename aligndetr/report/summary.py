@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ def summary_section(run: ReportedRun) -> Section:
     return Section("summary", "Summary", body)
 
 
-def stored_figures(run: ReportedRun) -> dict[str, float | None]:
+def stored_figures(run: ReportedRun) -> Mapping[str, float | None]:
     """Of `results.json`; else the last recorded ones; else those of the stored predictions."""
     if run.results.get(TASK):
         return run.results[TASK]

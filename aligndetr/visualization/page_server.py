@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from html import escape
 from http import HTTPStatus
@@ -23,7 +23,7 @@ _FAILED = "<!doctype html><meta charset=utf-8><title>no page</title><p>there is 
 @contextmanager
 def served_page(
     render: Callable[[], str], port: int, refresh: Callable[[], float | None] = lambda: None
-) -> Iterator[str]:
+) -> Generator[str]:
     """Inside of it, one page is served to this machine alone; nothing else is.
 
     Args:
@@ -60,7 +60,7 @@ class _Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def handle_error(self, *_: object) -> None:
+    def handle_error(self, request: object, client_address: object) -> None:
         """A reader that left is no error of ours."""
 
 
@@ -95,5 +95,5 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         """Say nothing: the terminal shows the run."""

@@ -12,6 +12,7 @@ import torch
 from PIL import Image, ImageDraw, ImageOps
 
 from aligndetr.data.images import read_image
+from aligndetr.data.loader import TestLoader
 from aligndetr.evaluation.inference import evaluation_mode
 from aligndetr.structures import Boxes, Instances
 from aligndetr.visualization.draw import draw_instances
@@ -25,7 +26,7 @@ _GAP = 12
 
 def save_prediction_pictures(
     model: torch.nn.Module | Callable,
-    loader: Iterable[Sequence[dict[str, Any]]],
+    loader: TestLoader,
     output_dir: str | os.PathLike,
     count: int = 8,
     threshold: float = 0.5,

@@ -15,6 +15,18 @@ import numpy as np
 from fvcore.transforms.transform import Transform, TransformList
 
 
+def draw_between(ends: Sequence[float], rng: np.random.Generator) -> float:
+    """A number from the first to the second, every one as likely."""
+    low, high = ends
+    return rng.uniform(low, high)
+
+
+def draw_integer(ends: Sequence[int], rng: np.random.Generator) -> int:
+    """An integer from the first to the second, both included, every one as likely."""
+    low, high = ends
+    return int(rng.integers(low, high, endpoint=True))
+
+
 @dataclass
 class LabelledImage:
     """An image and its objects.

@@ -13,7 +13,7 @@ from fvcore.transforms.transform import (
     VFlipTransform,
 )
 
-from aligndetr.data.augmentation.augmentation import Augmentation
+from aligndetr.data.augmentation.augmentation import Augmentation, draw_integer
 from aligndetr.data.augmentation.image_size import scaled
 
 
@@ -75,8 +75,8 @@ class RandomCrop(Augmentation):
         if self.crop_type == "absolute":
             height, width = (min(edge, int(wanted)) for edge, wanted in pairs)
         elif self.crop_type == "absolute_range":
-            limits = [[min(edge, limit) for limit in self.crop_size] for edge in size]
-            height, width = (int(rng.integers(*ends, endpoint=True)) for ends in limits)
+            limits = [[min(edge, int(limit)) for limit in self.crop_size] for edge in size]
+            height, width = (draw_integer(ends, rng) for ends in limits)
         else:
             if self.crop_type == "relative_range":
                 pairs = [(edge, rng.uniform(part, 1.0)) for edge, part in pairs]

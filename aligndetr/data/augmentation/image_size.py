@@ -22,6 +22,6 @@ def scale_to(image_size: int | None, recipe: int) -> float:
     return image_size / recipe
 
 
-def scaled(length: int, scale: float) -> int:
+def scaled(length: float, scale: float) -> int:
     """A length in pixels times `scale`, at least 1; halves are rounded up."""
-    return length if scale == 1 else max(1, int(length * scale + 0.5))
+    return int(length) if scale == 1 else max(1, int(length * scale + 0.5))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
-from fvcore.transforms.transform import PadTransform, Transform
+from fvcore.transforms.transform import PadTransform, Transform, TransformList
 
-from aligndetr.data.augmentation.augmentation import Augmentation
-from aligndetr.data.augmentation.visibility import scale_and_cut
+from aligndetr.data.augmentation.augmentation import Augmentation, draw_between
+from aligndetr.data.augmentation.visibility import VisibleCrop, scale_and_cut
 
 
 @dataclass
@@ -37,12 +38,14 @@ class LargeScaleJitter(Augmentation):
 
     def get_transform(self, image: np.ndarray, rng: np.random.Generator) -> Transform:
         """Resize, crop and pad."""
-        longer_edge = rng.uniform(*self.scale) * self.size
+        longer_edge = draw_between(self.scale, rng) * self.size
         cut = scale_and_cut(
             image.shape[:2], longer_edge, (self.size, self.size), rng, self.min_visibility
         )
-        rows, columns = cut[-1].h, cut[-1].w
+        crop = cast(VisibleCrop, cut[-1])
+        rows, columns = crop.h, crop.w
         above = int(rng.integers(self.size - rows, endpoint=True))
         before = int(rng.integers(self.size - columns, endpoint=True))
         below, after = self.size - rows - above, self.size - columns - before
-        return cut + PadTransform(before, above, after, below, columns, rows, self.fill)
+        pad = PadTransform(before, above, after, below, columns, rows, self.fill)
+        return TransformList([*cut.transforms, pad])

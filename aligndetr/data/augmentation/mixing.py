@@ -12,6 +12,8 @@ from aligndetr.data.augmentation.augmentation import (
     LabelledImage,
     MixAugmentation,
     augment,
+    draw_between,
+    draw_integer,
 )
 from aligndetr.data.augmentation.visibility import (
     SMALLEST_EDGE,
@@ -56,14 +58,14 @@ class Mosaic(MixAugmentation):
         """A mosaic, or the image as it is."""
         if rng.random() >= self.prob:
             return example
-        x, y = (int(rng.uniform(*self.center) * self.size) for _ in range(2))
+        x, y = (int(draw_between(self.center, rng) * self.size) for _ in range(2))
         canvas = np.full((self.size, self.size, 3), self.fill, np.uint8)
         parts = []
         for number, quarter in enumerate(rng.permutation(4).tolist()):
             on_right, below = quarter % 2, quarter // 2
             width, height = (self.size - x if on_right else x), (self.size - y if below else y)
             image = draw() if number else example
-            longer_edge = rng.uniform(*self.scale) * self.size
+            longer_edge = draw_between(self.scale, rng) * self.size
             size, room = image.pixels.shape[:2], (height, width)
             cut = scale_and_cut(size, longer_edge, room, rng, self.min_visibility)
             tile = image.transformed(cut)
@@ -102,7 +104,7 @@ class Mixup(MixAugmentation):
         if rng.random() >= self.prob:
             return example
         other = augment(self.augmentation, draw(), rng, draw)
-        weight = rng.uniform(*self.weight)
+        weight = draw_between(self.weight, rng)
         first, second = example.pixels, other.pixels
         size = np.maximum(first.shape, second.shape)
         canvas = np.full(size, self.fill, np.uint8)
@@ -142,7 +144,7 @@ class CopyPaste(MixAugmentation):
         if rng.random() >= self.prob:
             return example
         other = augment(self.augmentation, draw(), rng, draw)
-        wanted = int(rng.integers(*self.count, endpoint=True))
+        wanted = draw_integer(self.count, rng)
         canvas = example.pixels.copy()
         height, width = canvas.shape[:2]
         cut = VisibleCrop(0, 0, width, height, width, height, min_visibility=0.0)

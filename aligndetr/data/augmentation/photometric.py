@@ -10,7 +10,7 @@ import numpy as np
 from fvcore.transforms.transform import Transform
 from PIL import Image, ImageEnhance
 
-from aligndetr.data.augmentation.augmentation import Augmentation
+from aligndetr.data.augmentation.augmentation import Augmentation, draw_between
 
 Change = Callable[[Image.Image], Image.Image]
 
@@ -36,12 +36,12 @@ class RandomPhotometricDistort(Augmentation):
     def get_transform(self, image: np.ndarray, rng: np.random.Generator) -> Transform:
         """The changes for one image."""
         changes = [
-            partial(_enhance, ImageEnhance.Brightness, rng.uniform(*self.brightness)),
-            partial(_enhance, ImageEnhance.Color, rng.uniform(*self.saturation)),
-            partial(_shift_hue, rng.uniform(*self.hue)),
+            partial(_enhance, ImageEnhance.Brightness, draw_between(self.brightness, rng)),
+            partial(_enhance, ImageEnhance.Color, draw_between(self.saturation, rng)),
+            partial(_shift_hue, draw_between(self.hue, rng)),
             partial(_swap_channels, rng.permutation(3)),
         ]
-        contrast = partial(_enhance, ImageEnhance.Contrast, rng.uniform(*self.contrast))
+        contrast = partial(_enhance, ImageEnhance.Contrast, draw_between(self.contrast, rng))
         changes.insert(1 if rng.random() < 0.5 else 3, contrast)
         happens = rng.random(len(changes)) < self.prob
         return ColourTransform([c for c, wanted in zip(changes, happens, strict=True) if wanted])
@@ -58,9 +58,9 @@ class ColourTransform(Transform):
         super().__init__()
         self.changes = list(changes)
 
-    def apply_image(self, image: np.ndarray) -> np.ndarray:
+    def apply_image(self, img: np.ndarray) -> np.ndarray:
         """Change (H, W, 3) uint8."""
-        picture = Image.fromarray(image)
+        picture = Image.fromarray(img)
         for change in self.changes:
             picture = change(picture)
         return np.array(picture)
@@ -81,6 +81,6 @@ def _shift_hue(part: float, picture: Image.Image) -> Image.Image:
     return Image.merge("HSV", (hue, saturation, value)).convert("RGB")
 
 
-def _swap_channels(order: Sequence[int], picture: Image.Image) -> Image.Image:
+def _swap_channels(order: np.ndarray, picture: Image.Image) -> Image.Image:
     channels = picture.split()
     return Image.merge("RGB", [channels[index] for index in order])

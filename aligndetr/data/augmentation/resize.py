@@ -38,12 +38,12 @@ class ResizeTransform(Transform):
         self.new_height, self.new_width = new_height, new_width
         self.interpolation = interpolation
 
-    def apply_image(self, image: np.ndarray) -> np.ndarray:
+    def apply_image(self, img: np.ndarray) -> np.ndarray:
         """Resize (H, W, 3) uint8."""
-        if image.shape[:2] != (self.height, self.width):
-            raise ValueError(f"expected {self.height}x{self.width} pixels, got {image.shape}")
+        if img.shape[:2] != (self.height, self.width):
+            raise ValueError(f"expected {self.height}x{self.width} pixels, got {img.shape}")
         new_size = (self.new_width, self.new_height)
-        return np.array(Image.fromarray(image).resize(new_size, self.interpolation))
+        return np.array(Image.fromarray(img).resize(new_size, self.interpolation))
 
     def apply_coords(self, coords: np.ndarray) -> np.ndarray:
         """Scale (N, 2) points (x, y)."""
@@ -82,7 +82,7 @@ class ResizeShortestEdge(Augmentation):
     def __init__(
         self,
         short_edge_length: int | Sequence[int] | None,
-        max_size: int = sys.maxsize,
+        max_size: float = sys.maxsize,
         sample_style: str = "range",
         interp: int = Image.Resampling.BILINEAR,
         scale: float = 1.0,
@@ -96,7 +96,7 @@ class ResizeShortestEdge(Augmentation):
         elif sample_style == "range" and len(short_edge_length) != 2:
             raise ValueError(f"a range is (smallest, largest), got {list(short_edge_length)}")
         self.lengths = [scaled(int(length), scale) for length in short_edge_length]
-        self.max_size = scaled(max_size, scale)
+        self.max_size = max_size if scale == 1 else scaled(max_size, scale)
         self.sample_style = sample_style
         self.interp = interp
 
@@ -113,7 +113,7 @@ class ResizeShortestEdge(Augmentation):
         return ResizeTransform(height, width, *new_size, self.interp)
 
     @staticmethod
-    def output_size(size: tuple[int, int], short_edge: int, max_size: int) -> tuple[int, int]:
+    def output_size(size: tuple[int, int], short_edge: int, max_size: float) -> tuple[int, int]:
         """(height, width) after the resize; halves are rounded up, as published.
 
         Args:

@@ -35,6 +35,9 @@ class VisibleCrop(CropTransform):
         others: those of `CropTransform`.
     """
 
+    w: int
+    h: int
+
     def __init__(self, *others: int, min_visibility: float) -> None:
         super().__init__(*others)
         self.min_visibility = min_visibility

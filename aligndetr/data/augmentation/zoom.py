@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from fvcore.transforms.transform import CropTransform, NoOpTransform, PadTransform, Transform
 
-from aligndetr.data.augmentation.augmentation import Augmentation, BoxAugmentation
+from aligndetr.data.augmentation.augmentation import Augmentation, BoxAugmentation, draw_between
 
 
 @dataclass
@@ -36,7 +36,7 @@ class RandomZoomOut(Augmentation):
         if rng.random() >= self.prob:
             return NoOpTransform()
         height, width = image.shape[:2]
-        factor = rng.uniform(*self.side_range)
+        factor = draw_between(self.side_range, rng)
         rows, columns = int(height * factor) - height, int(width * factor) - width
         top = int(rng.integers(rows, endpoint=True))
         left = int(rng.integers(columns, endpoint=True))
@@ -84,7 +84,7 @@ class RandomIoUCrop(BoxAugmentation):
 
     def _draw(self, height: int, width: int, rng: np.random.Generator) -> list[int] | None:
         """XYXY of a crop, or None where its shape is not a wanted one."""
-        columns, rows = (int(edge * rng.uniform(*self.scale)) for edge in (width, height))
+        columns, rows = (int(edge * draw_between(self.scale, rng)) for edge in (width, height))
         lowest, highest = self.aspect_ratio
         if not rows or not columns or not lowest <= columns / rows <= highest:
             return None
@@ -95,6 +95,11 @@ class RandomIoUCrop(BoxAugmentation):
 
 class ObjectCrop(CropTransform):
     """A crop that cuts boxes too; a box whose centre is outside becomes empty."""
+
+    x0: int
+    y0: int
+    w: int
+    h: int
 
     def apply_box(self, box: np.ndarray) -> np.ndarray:
         """Move (N, 4) XYXY boxes, cut them to the crop, and empty those that left it."""

@@ -57,5 +57,5 @@ def _percent(ends: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 def _corners(boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """(N,) bool: boxes over the edge, where they are many and all of them would fit as corners."""
     over = (boxes[:, :2] + boxes[:, 2:] > sizes + 1).any(axis=1)
-    fit = (boxes[:, 2:] > boxes[:, :2]).all(axis=1) & (boxes[:, 2:] <= sizes).all(axis=1)
+    fit = np.all((boxes[:, 2:] > boxes[:, :2]) & (boxes[:, 2:] <= sizes), axis=1)
     return over & (over.mean() > 0.1) & fit[over].all()

@@ -56,9 +56,9 @@ def read(source: Source) -> Reading:
 def _read_rows(path: Path) -> Rows:
     table = csv.reader(read_text(path).splitlines())
     header = [name.strip().lower() for name in next(table, [])]
-    columns = {key: _column(header, names) for key, names in _NAMES.items()}
+    columns = _columns(header)
     box = next((c for c in (*_CORNERS, _SIZED) if set(c) <= set(header)), None)
-    if columns["file_name"] is None or columns["class"] is None or box is None:
+    if not {"file_name", "class"} <= columns.keys() or box is None:
         raise DataError(
             f"{path}:1 must name the columns file_name, class, xmin, ymin, xmax, ymax, "
             f"got {', '.join(header)[:200]!r}"
@@ -73,14 +73,16 @@ def _read_rows(path: Path) -> Rows:
     return rows
 
 
-def _column(header: list[str], names: tuple[str, ...]) -> int | None:
-    return next((header.index(name) for name in names if name in header), None)
+def _columns(header: list[str]) -> dict[str, int]:
+    """Where the columns are that the header has, by our names for them."""
+    found = {key: [name for name in names if name in header] for key, names in _NAMES.items()}
+    return {key: header.index(names[0]) for key, names in found.items() if names}
 
 
 def _row(
     cells: list[str],
     header: list[str],
-    columns: dict[str, int | None],
+    columns: dict[str, int],
     box: tuple[str, ...],
     where: str,
 ) -> Row:
@@ -96,5 +98,5 @@ def _row(
         return Row(where, name, defect=f"has no class and box: {', '.join([label, *words])!r:.100}")
     if box != _SIZED:
         numbers = [*numbers[:2], numbers[2] - numbers[0], numbers[3] - numbers[1]]
-    flag = cells[columns["iscrowd"]] if columns["iscrowd"] is not None else ""
+    flag = cells[columns["iscrowd"]] if "iscrowd" in columns else ""
     return Row(where, name, label, numbers, int(flag.lower() in ("1", "true")))

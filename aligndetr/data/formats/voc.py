@@ -61,9 +61,10 @@ def read(source: Source) -> Reading:
     sizes = read_sizes([image_root / images[stem] for stem in wanted if stem in images])
     known_sizes = dict(zip([stem for stem in wanted if stem in images], sizes, strict=True))
     for stem in sorted(wanted):
-        if parsed[stem] is not None and stem in images:
-            size = _size(parsed[stem]) or known_sizes[stem]
-            _add(parsed[stem], wanted[stem], images[stem], size, assembly)
+        tree = parsed[stem]
+        if tree is not None and stem in images:
+            size = _size(tree) or known_sizes[stem]
+            _add(tree, wanted[stem], images[stem], size, assembly)
     return assembly.reading(image_root)
 
 
@@ -165,7 +166,10 @@ def _all_names(root: Path, parsed: dict[str, Element | None], folder: Path) -> l
 def _size(tree: Element) -> tuple[int, int] | None:
     words = [tree.findtext(f"size/{side}", "") for side in ("height", "width")]
     numbers = to_numbers(words)
-    return tuple(map(int, numbers)) if numbers and min(numbers) >= 1 else None
+    if not numbers or min(numbers) < 1:
+        return None
+    height, width = map(int, numbers)
+    return height, width
 
 
 def _add(

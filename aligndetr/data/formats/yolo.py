@@ -178,7 +178,7 @@ def _parse(words: list[str], num_classes: int) -> tuple[int, list[float], bool] 
         predicted = " (a sixth may be a score: are these predictions?)" * (len(numbers) == 6)
         return f"has {len(numbers)} numbers instead of class, cx, cy, w, h{predicted}"
     label, *values = numbers
-    if not label.is_integer() or not 0 <= label < num_classes:
+    if not float(label).is_integer() or not 0 <= label < num_classes:
         return f"has class {words[0]}, but the classes are 0 to {num_classes - 1}"
     if max(values) > 1 + _ROUNDING or min(values) < -_ROUNDING:
         unit = "percent" if min(values) >= 0 and max(values) <= 100 else "pixels"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 
 import torch
@@ -111,7 +111,7 @@ def _average(totals: dict[str, float], batches: int) -> dict[str, float]:
 
 
 @contextmanager
-def losses_without_training(model: nn.Module) -> Iterator[None]:
+def losses_without_training(model: nn.Module) -> Generator[None]:
     """The model returns losses, while all its parts are in evaluation mode."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from aligndetr.distributed import is_main
@@ -56,7 +56,7 @@ class PeriodicWriter(Hook):
 
 
 @contextmanager
-def paused_writers(hooks: Sequence[Hook]) -> Iterator[None]:
+def paused_writers(hooks: Sequence[Hook]) -> Generator[None]:
     """Inside of it no writer of these hooks uses the terminal."""
     with ExitStack() as stack:
         for hook in hooks:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from aligndetr.engine.events import EventStorage
@@ -69,7 +69,7 @@ class BarWriter(Writer):
         self._progress.update(self._task, completed=iteration + 1, text=text)
 
     @contextmanager
-    def paused(self) -> Iterator[None]:
+    def paused(self) -> Generator[None]:
         """No bar inside the block, where another one may be shown."""
         self._progress.stop()
         try:

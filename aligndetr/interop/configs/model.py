@@ -68,11 +68,12 @@ def _our_config(source: Section) -> DictConfig:
         source.take(name, False) if any(key[place] is not None for key in known) else None
         for place, name in enumerate(("with_box_refine", "as_two_stage"), start=1)
     ]
-    key = (source.kind, *options)
+    refines, proposes = options
+    key = (source.kind, refines, proposes)
     if key not in MODELS:
         raise ConfigError(
-            f"{source.path}: {source.kind} with with_box_refine={options[0]} and "
-            f"as_two_stage={options[1]} has no counterpart here"
+            f"{source.path}: {source.kind} with with_box_refine={refines} and "
+            f"as_two_stage={proposes} has no counterpart here"
         )
     return LazyConfig.load(resolve_config(MODELS[key])).model
 

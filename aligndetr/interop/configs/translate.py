@@ -47,7 +47,7 @@ def translate_config(config: DictConfig, source: Path) -> tuple[DictConfig, Repo
     if theirs and "train" in config:
         theirs.append("train")  # it names nothing, but its keys have their meaning
     result = DictConfig({}, flags={"allow_objects": True})
-    for name in config:
+    for name in map(str, config):
         if name in theirs:
             values = _resolved(config[name])
             result[name] = SECTIONS[name](Section(values, name, report))

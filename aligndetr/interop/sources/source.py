@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 from torch import Tensor
 
@@ -12,7 +12,16 @@ from aligndetr.interop.names import Pair, fits, with_prefix
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
-IMAGENET = {"pixel_mean": IMAGENET_MEAN, "pixel_std": IMAGENET_STD}  # of `Traits`
+
+
+class Normalisation(TypedDict):
+    """What is subtracted from pixels, and what they are divided by."""
+
+    pixel_mean: tuple[float, float, float]
+    pixel_std: tuple[float, float, float]
+
+
+IMAGENET = Normalisation(pixel_mean=IMAGENET_MEAN, pixel_std=IMAGENET_STD)  # of `Traits`
 
 
 @dataclass(frozen=True)

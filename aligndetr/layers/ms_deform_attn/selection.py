@@ -9,7 +9,7 @@ operator itself, for exporters that have a translation of it.
 import functools
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
@@ -81,7 +81,7 @@ _kept = False
 
 
 @contextmanager
-def use_implementation(name: str | None) -> Iterator[None]:
+def use_implementation(name: str | None) -> Generator[None]:
     """Force one implementation ("reference", "cpp", "triton") inside a `with` block.
 
     It holds for all threads; None chooses by device and dtype.
@@ -98,7 +98,7 @@ def use_implementation(name: str | None) -> Iterator[None]:
 
 
 @contextmanager
-def keep_operator() -> Iterator[None]:
+def keep_operator() -> Generator[None]:
     """Inside a `with` block `torch.export` records `aligndetr::deform_attn` as one operator."""
     global _kept
     before, _kept = _kept, True

@@ -180,14 +180,21 @@ class DeformableAttention2D(nn.Module):
         return torch.minimum(points.clamp(min=0), end[:, None, None, None] - 1)
 
     def _attend(
-        self, points: Tensor, pixels: Tensor, query: Tensor, *others: Tensor | None
+        self,
+        points: Tensor,
+        pixels: Tensor,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        unseen: Tensor | None,
     ) -> Tensor:
         """(B, heads, Q, E), in as many blocks of pixels as memory asks for."""
         size = max(1, PAIRS_AT_ONCE // points[..., 0].numel())
         if size >= len(pixels):
-            return self._attend_at_once(points, pixels, query, *others)
+            return self._attend_at_once(points, pixels, query, key, value, unseen)
+        rest = (key, value, unseen)
         attended = [
-            checkpoint(self._attend_at_once, points, *block, *others, use_reentrant=False)
+            checkpoint(self._attend_at_once, points, *block, *rest, use_reentrant=False)
             for block in zip(pixels.split(size), query.split(size, dim=2), strict=True)
         ]
         return torch.cat(attended, dim=2)
