@@ -32,6 +32,7 @@ COMMANDS = {
     "configs": "list the configs that come with the package",
     "config": "print a resolved config and what set each value",
     "doctor": "check a dataset or the environment before training",
+    "zoo": "published weights by name: sources, figures, hashes",
     "convert": "convert a checkpoint between toolboxes",
     "convert-data": "write a dataset as COCO, YOLO or Pascal VOC; divide it",
     "shard": "write a dataset as tar shards, for data larger than a disk",

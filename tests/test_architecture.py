@@ -12,7 +12,8 @@ PAGE = PACKAGE.parent / "docs" / "architecture.md"
 FILES = sorted(PACKAGE.rglob("*.py"))
 ORDER = (  # a room imports from rooms of the lines above only, not even from those beside it
     ("errors", "csrc"),
-    ("files", "distributed", "structures", "checkpoint_file"),
+    ("files", "distributed", "structures"),
+    ("checkpoint_file",),
     ("config", "layers", "data"),
     ("matchers", "evaluation"),
     ("criterions", "visualization"),
@@ -21,6 +22,7 @@ ORDER = (  # a room imports from rooms of the lines above only, not even from th
     ("report",),
     ("engine",),
     ("configs", "initial_config", "predictor", "export"),
+    ("hub",),
     ("projects", "commands"),
     ("cli",),
     ("__main__",),

@@ -1,4 +1,4 @@
-"""Checkpoint files of every kind: torch, zip or legacy, pickles of arrays, safetensors."""
+"""Checkpoints of every kind: torch, zip or legacy, pickles of arrays, safetensors, folders."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from aligndetr.checkpoint_file.pretrained_folder import WEIGHTS, read_pretrained
 from aligndetr.checkpoint_file.safe_pickle import (
     ADMITTED,
     LEGACY_TORCH_MAGIC,
@@ -23,6 +24,7 @@ from aligndetr.checkpoint_file.safe_pickle import (
     load_pickle,
     refusal,
 )
+from aligndetr.checkpoint_file.safetensors_file import read_safetensors
 from aligndetr.errors import CheckpointError
 
 # Of a record's header in a zip file: fixed bytes, and where the lengths of two texts after it are.
@@ -35,7 +37,8 @@ def read_checkpoint_file(path: str | os.PathLike, trust: bool = False) -> Any:
     """Read what a file holds, tensors onto the CPU.
 
     Args:
-        path: local file: of `torch.save` (zip or legacy), a pickle of arrays, or safetensors.
+        path: local file: of `torch.save` (zip or legacy), a pickle of arrays, or safetensors; or a
+            folder of `aligndetr.hub.save_pretrained`.
         trust: allow any object in a file of `torch.save`, whose reading can then run any code.
 
     Raises:
@@ -43,11 +46,11 @@ def read_checkpoint_file(path: str | os.PathLike, trust: bool = False) -> Any:
         UntrustedError: it holds objects that are refused.
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.is_file() and not path.is_dir():
         raise CheckpointError(f"no checkpoint at {path}: there is no such file")
     try:
-        content = _read(path, trust)
-        check_claims(content, path.stat().st_size)
+        content = read_pretrained(path) if path.is_dir() else _read(path, trust)
+        check_claims(content, (path / WEIGHTS if path.is_dir() else path).stat().st_size)
         return content
     except CheckpointError as error:
         raise type(error)(f"cannot load {path}: {error}") from error
@@ -102,7 +105,7 @@ def _dotted(way: tuple) -> str:
 
 def _read(path: Path, trust: bool) -> Any:
     if path.suffix == ".safetensors":
-        return _read_safetensors(path)
+        return read_safetensors(path)
     if zipfile.is_zipfile(path):
         check_zip(path)
         return _read_torch(path, trust)
@@ -123,14 +126,6 @@ def _read_torch(path: Path, trust: bool) -> Any:
         if named:
             raise refusal(named.group(1)) from error
         raise
-
-
-def _read_safetensors(path: Path) -> Any:
-    try:
-        from safetensors.torch import load_file
-    except ImportError as error:
-        raise CheckpointError("reading it needs: pip install safetensors") from error
-    return load_file(path)
 
 
 def check_zip(path: Path) -> None:

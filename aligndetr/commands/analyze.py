@@ -101,11 +101,13 @@ def _store(args: argparse.Namespace, analysis: Any, data: str, destination: Path
     from aligndetr.analysis.calibrator import fit
     from aligndetr.engine.checkpoint import choose_weights, load_model_file
     from aligndetr.engine.operating_point import OperatingPoint, write_operating_point
+    from aligndetr.interop.references import local_checkpoint
 
-    content = load_model_file(args.checkpoint)
+    checkpoint = local_checkpoint(args.checkpoint)
+    content = load_model_file(checkpoint)
     which, _ = choose_weights(content, args.weights, args.checkpoint)
     calibrator = args.calibrator and fit(analysis.matches, args.calibrator).plain()
     fitted_on = {"dataset": data, "images": len(analysis.matches.image_ids), "best": "F1, IoU 0.5"}
     point = OperatingPoint(tuple(analysis.thresholds), calibrator, fitted_on)
-    write_operating_point(args.checkpoint, destination, which, point)
+    write_operating_point(checkpoint, destination, which, point)
     print(f"thresholds of the {which} weights, fitted on {data}: {destination}")

@@ -67,8 +67,8 @@ def add_checkpoint_arguments(parser: argparse.ArgumentParser, default: str | Non
         "--checkpoint",
         required=default is None,
         metavar="FILE",
-        help=f"weights: of a training here, of another toolbox, or a URL{note}; without CONFIG, "
-        "the config that a training here stored in it counts",
+        help=f"weights: of a training here, of another toolbox, a URL, zoo:NAME, or "
+        f"huggingface://ORG/NAME{note}; without CONFIG, the config that is in it counts",
     )
     add_weights_argument(parser, "train.best.weights, and that: ema if there is one")
 

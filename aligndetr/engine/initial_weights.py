@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from aligndetr.checkpoint_file.pretrained_folder import is_pretrained
 from aligndetr.distributed import main_first
 from aligndetr.engine.checkpoint import choose_weights, load_model_file, load_weights
 from aligndetr.engine.finite import describe_nonfinite_model
 from aligndetr.engine.num_classes import check_class_names
 from aligndetr.errors import CheckpointError
 from aligndetr.interop import load_checkpoint
+from aligndetr.interop.huggingface import is_hub_name
+from aligndetr.interop.references import local_checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -33,15 +35,16 @@ def read_stored(path: str | os.PathLike) -> Mapping[str, Any]:
     """Content of a checkpoint; empty if only `load_checkpoint` may be able to read it.
 
     Raises:
-        CheckpointError: there is no such file, or its class names are none.
+        CheckpointError: there is no such file, it cannot be fetched, or its class names are none.
     """
-    if "://" in str(path):
-        return {}
-    if not Path(path).exists():
+    local = local_checkpoint(path)
+    if not local.exists():
         raise CheckpointError(f"no checkpoint at {path}: there is no such file")
     try:
-        stored = load_model_file(path) if Path(path).suffix == ".pth" else {}
+        stored = load_model_file(local) if local.is_dir() or local.suffix == ".pth" else {}
     except CheckpointError:
+        if local.is_dir() and (is_pretrained(local) or not is_hub_name(path)):
+            raise
         return {}  # it knows more formats, or says what is wrong
     names = stored.get("class_names")
     named = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)

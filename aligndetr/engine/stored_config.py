@@ -10,11 +10,13 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from aligndetr.config import LazyConfig
+from aligndetr.config.find_file import resolve_config
 from aligndetr.config.moved import MOVED
 from aligndetr.config.nodes import to_plain
 from aligndetr.config.yaml_file import parse_yaml
 from aligndetr.engine.initial_weights import read_stored
 from aligndetr.errors import CheckpointError, ConfigError
+from aligndetr.interop import zoo
 
 logger = logging.getLogger(__name__)
 
@@ -23,16 +25,20 @@ _MOST = 3
 
 
 def stored_config(path: str | os.PathLike, trust_config: bool = False) -> DictConfig:
-    """The config of the training that wrote a checkpoint.
+    """The config of the training that wrote a checkpoint, or the one that a zoo's model fits.
 
     Args:
-        path: of the checkpoint.
+        path: of the checkpoint, or what else may stand for one.
         trust_config: let it call whatever it names; else what comes as data may.
 
     Raises:
         CheckpointError: the file cannot be read, or holds no config.
         ConfigError: its config cannot be read, or does more than it may.
     """
+    if zoo.is_zoo_name(str(path)):
+        model = zoo.find_model(str(path))
+        config = LazyConfig.load(resolve_config(model.config))
+        return LazyConfig.apply_overrides(config, list(model.overrides))
     text = read_stored(path).get("config")
     if not isinstance(text, str):
         raise CheckpointError(f"{path} holds no config: name the one that describes its model")

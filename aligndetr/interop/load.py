@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from aligndetr.errors import CheckpointError
 from aligndetr.interop.class_rows import COCO_SLOTS, drop_unused_slots, num_classes, row_names
-from aligndetr.interop.hub import is_hub_name, load_from_hub
+from aligndetr.interop.huggingface import is_detector, is_hub_name
 from aligndetr.interop.hyper_parameters import (
     contradictions,
     differing_traits,
@@ -22,6 +22,7 @@ from aligndetr.interop.raw_checkpoint import RawCheckpoint, read_checkpoint
 from aligndetr.interop.renaming import Imported, identify, import_state
 from aligndetr.interop.report import Report
 from aligndetr.interop.sources import OURS
+from aligndetr.interop.transformers_backbone import load_backbone
 
 
 def load_checkpoint(
@@ -35,7 +36,8 @@ def load_checkpoint(
 
     Args:
         model: a `Detector` or a backbone.
-        path: local file, URL, `detectron2://` or `huggingface://` name.
+        path: local file, or see `aligndetr.interop.references.local_checkpoint`; a `huggingface://`
+            name that is no detector of ours is taken for a backbone of transformers.
         strict: take it as an error if anything is missing, unexpected, re-initialised or of
             another shape.
         weights: "model", or "ema" for the averaged weights beside them.
@@ -47,8 +49,8 @@ def load_checkpoint(
         CheckpointError: the file cannot be read or recognised, contradicts the model's
             hyper-parameters, has nothing for it, or does not fit exactly though `strict`.
     """
-    if is_hub_name(path):
-        return load_from_hub(model, str(path), strict)
+    if is_hub_name(path) and not is_detector(str(path)):
+        return load_backbone(model, str(path), strict)
     return load_state(model, read_checkpoint(path, weights), strict)
 
 

@@ -13,10 +13,8 @@ from torch import Tensor
 
 from aligndetr.checkpoint_file import read_checkpoint_file
 from aligndetr.errors import CheckpointError, some
-from aligndetr.interop.download import fetch
+from aligndetr.interop.references import local_checkpoint
 
-DETECTRON2_PREFIX = "detectron2://"
-DETECTRON2_URL = "https://dl.fbaipublicfiles.com/detectron2/"
 # Under which key writers put their weights: detectron2, mmdetection, Caffe2, Lightning and others.
 WEIGHT_KEYS = {
     "model": ("model", "state_dict", "blobs", "module", "net"),
@@ -47,8 +45,8 @@ def read_checkpoint(path: str | Path, weights: str = "model") -> RawCheckpoint:
     """Read a checkpoint without running any code in it.
 
     Args:
-        path: local file, URL or `detectron2://` name; zip and legacy files of torch.save, pickles
-            of arrays, safetensors.
+        path: see `local_checkpoint`; zip and legacy files of torch.save, pickles of arrays,
+            safetensors, folders of `aligndetr.hub.save_pretrained`.
         weights: "model", or "ema" for the averaged weights beside them.
 
     Raises:
@@ -108,15 +106,3 @@ def _class_names(content: Mapping) -> list[str] | None:
     names = content.get("class_names") or meta.get("CLASSES")
     names = names or dataset.get("classes") or dataset.get("CLASSES")
     return [str(name) for name in names] if isinstance(names, (list, tuple)) else None
-
-
-def local_checkpoint(path: str | Path) -> Path:
-    """A local file for a path, a URL (see `fetch`) or a `detectron2://` name.
-
-    Raises:
-        CheckpointError: it cannot be fetched.
-    """
-    name = str(path)
-    if name.startswith(DETECTRON2_PREFIX):
-        name = DETECTRON2_URL + name.removeprefix(DETECTRON2_PREFIX)
-    return fetch(name) if name.startswith(("http://", "https://")) else Path(name)

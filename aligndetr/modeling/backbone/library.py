@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from aligndetr.checkpoint_file.hub_cache import remove_damaged
 from aligndetr.errors import ConfigError
-from aligndetr.files import sha256_of
 
 HINT = (
     "give a model type such as swin, convnext, focalnet, dinov2 or vitdet, a name on the Hugging "
@@ -110,10 +109,7 @@ def _check_hashes(name: str) -> None:
 
     config = try_to_load_from_cache(name, "config.json")
     for path in Path(config).parent.iterdir() if isinstance(config, str) else ():
-        stored = path.resolve()
-        if re.fullmatch("[0-9a-f]{64}", stored.name) and sha256_of(stored) != stored.name:
-            stored.unlink()
-            path.unlink()
+        if remove_damaged(path):
             raise ConfigError(
                 f"backbone {name!r}: {path.name} is damaged: it has not the SHA-256 of the hub. "
                 "It was removed; try again to fetch it anew"

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from torch import nn
 
 from aligndetr.errors import CheckpointError
+from aligndetr.interop.huggingface import PREFIX
 from aligndetr.interop.report import Report
 from aligndetr.modeling.backbone import TransformersBackbone
 
-PREFIX = "huggingface://"
 
-
-def is_hub_name(path: str | Path) -> bool:
-    """Tell whether this names a model on the hub, or a folder of `transformers`."""
-    return str(path).startswith(PREFIX)
-
-
-def load_from_hub(model: nn.Module, path: str, strict: bool = False) -> Report:
+def load_backbone(model: nn.Module, path: str, strict: bool = False) -> Report:
     """Fill the backbone of `transformers` in a model; see `load_checkpoint`.
 
     Args:
