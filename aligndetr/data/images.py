@@ -134,7 +134,7 @@ def _content(path: str | os.PathLike) -> Any:
 
 
 @contextmanager
-def _named(path: str | os.PathLike) -> Iterator[None]:
+def _named(path: str | os.PathLike) -> Generator[None]:
     """Whatever goes wrong with an image becomes a sentence that names it."""
     try:
         yield
