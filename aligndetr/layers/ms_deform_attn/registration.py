@@ -93,9 +93,9 @@ _library.impl("deform_attn", _autocast("cuda"), "AutocastCUDA")
 
 
 def _triton():
-    from aligndetr.layers.ms_deform_attn import triton_kernels
+    from aligndetr.layers.ms_deform_attn import triton_calls
 
-    return triton_kernels
+    return triton_calls
 
 
 @deform_attn.register_kernel("cuda")
