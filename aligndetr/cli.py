@@ -22,6 +22,7 @@ from aligndetr.errors import UserError
 COMMANDS = {
     "train": "train a config and evaluate the result",
     "eval": "evaluate a checkpoint",
+    "submit": "train on a Slurm cluster, as a job that goes on by itself",
     "init": "write a config file of one's own for a dataset",
     "plan": "predict memory and time of a training; fit it into less",
     "overfit": "check that a model can learn one batch, or say which part cannot",

@@ -14,7 +14,9 @@ from types import FrameType
 
 from aligndetr.errors import DataError
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = [signal.SIGINT, signal.SIGTERM]
+if hasattr(signal, "SIGUSR2"):  # Slurm's before a job's time is over
+    _SIGNALS.append(signal.SIGUSR2)
 _LOOK_S = 1.0  # between two looks whether the main process still lives
 _DEAD = re.compile(
     r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)(?: is killed by signal: ([\w ]+))?"
@@ -23,7 +25,7 @@ _DEAD = re.compile(
 
 @contextmanager
 def signals_held() -> Generator[None]:
-    """Processes started inside the block begin with SIGINT and SIGTERM held back.
+    """Processes started inside the block begin with the signals held back that end a training.
 
     Those that reach this process meanwhile come after the block.
     """

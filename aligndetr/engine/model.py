@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import warnings
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -15,6 +16,7 @@ from aligndetr.distributed import together, world_size
 from aligndetr.engine.activation_checkpointing import KEY as RECOMPUTED
 from aligndetr.engine.activation_checkpointing import recompute_activations
 from aligndetr.engine.compilation import COMPILE, compile_parts
+from aligndetr.engine.data_parallel import compress_gradients, synchronised_batch_norms
 from aligndetr.engine.freezing import FREEZE, freeze_parts
 from aligndetr.engine.initial_weights import load_trained, read_stored
 from aligndetr.engine.launch import resolve_device
@@ -94,17 +96,17 @@ def distribute(model: nn.Module, config: DictConfig, device: torch.device) -> nn
     if world_size() == 1:
         return model
     options = OmegaConf.select(config, "train.ddp") or {}
-    with together("the first exchange of weights"):
+    model = synchronised_batch_norms(model, config, device)
+    with together("the first exchange of weights"), warnings.catch_warnings():
+        # newer versions of torch want another name, which older ones do not have
+        warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
         wrapped = DistributedDataParallel(
             model,
             device_ids=[device.index] if device.type == "cuda" else None,
             broadcast_buffers=bool(options.get("broadcast_buffers", False)),
             find_unused_parameters=bool(options.get("find_unused_parameters", False)),
         )
-    if options.get("fp16_compression"):
-        from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
-
-        wrapped.register_comm_hook(state=None, hook=default_hooks.fp16_compress_hook)
+    compress_gradients(wrapped, config)
     return wrapped
 
 

@@ -28,6 +28,18 @@ class KillOnce(Hook):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+class Preempt(Hook):
+    """Sends process 0 what Slurm sends before a job ends, unless a file says that this was done."""
+
+    def __init__(self, before, mark):
+        self.before, self.mark = before, Path(mark)
+
+    def before_step(self):
+        if rank() == 0 and self.trainer.iter == self.before and not self.mark.exists():
+            self.mark.write_text("")
+            signal.raise_signal(signal.SIGUSR2)
+
+
 class Diary(Hook):
     """Appends the samples of each step to a file of each process."""
 

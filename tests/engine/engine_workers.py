@@ -20,9 +20,10 @@ from aligndetr.engine.hooks import (
     PeriodicCheckpointer,
     ValidationLoss,
 )
+from aligndetr.engine.model import distribute
 from aligndetr.engine.random_state import RandomState
 from aligndetr.engine.trainer import Trainer
-from aligndetr.errors import DataError
+from aligndetr.errors import ConfigError, DataError
 from aligndetr.evaluation.cut import cut
 from aligndetr.structures import Boxes, Instances
 
@@ -109,6 +110,16 @@ def accumulated():
     return gradients_of(model, parts[2 * rank() : 2 * rank() + 2], accumulation_steps=2)
 
 
+def compressed(name):
+    """Gradients that travelled in another precision; or the error."""
+    words = {"train": {"ddp": {"gradient_compression": name}}}
+    try:
+        model = distribute(tiny_model(*WITHOUT), OmegaConf.create(words), torch.device("cpu"))
+    except ConfigError as error:
+        return str(error)
+    return gradients_of(model, [batches_of([[3, 1], [2, 0]])[rank()]])
+
+
 class StopOne(Hook):
     def before_step(self):
         if rank() == 1 and self.trainer.iter == 2:
@@ -169,6 +180,7 @@ def main(folder):
     chosen = all_gather_object(folder_chosen_together(folder))
     results = {name: distributed_gradients(*case) for name, case in CASES.items()}
     results["accumulated"] = accumulated()
+    results["compressed"] = {name: compressed(name) for name in ("fp16", "bf16")}
     results["same_set"] = same_set_of_gradients()
     results["stopped"] = all_gather_object(stopped_together(folder))
     results["chosen"] = chosen

@@ -31,6 +31,22 @@ def test_two_processes_have_the_gradients_of_the_joined_batch(together, case):
         assert losses[name] == pytest.approx(expected_losses[name], rel=1e-4, abs=1e-6), name
 
 
+def test_compressed_gradients_are_those_that_were_sent_rounded(together):
+    """Half precision keeps 11 bits of a number; a sum of two rounds once more."""
+    compressed, _ = together[1]["compressed"]["fp16"]
+    whole, _ = together[1]["without_denoising"]
+    for key, gradient in whole.items():
+        tolerance = 2**-10 * gradient.abs().max().item()
+        torch.testing.assert_close(compressed[key], gradient, rtol=2**-9, atol=tolerance, msg=key)
+    assert any(not torch.equal(compressed[key], gradient) for key, gradient in whole.items())
+
+
+def test_a_precision_that_cannot_travel_between_cpus_is_refused(together):
+    message = together[1]["compressed"]["bf16"]
+    assert message.startswith("train.ddp.gradient_compression=bf16: ")
+    assert message.endswith("fp16 works everywhere")
+
+
 def test_every_process_has_the_same_set_of_gradients_with_denoising(together):
     assert together[1]["same_set"]
 

@@ -26,11 +26,16 @@ def test_a_signal_to_the_whole_group_ends_a_run_in_good_order(command, tmp_path)
     log = tmp_path / "stderr.txt"
     with open(log, "w") as stderr:
         run = subprocess.Popen(command, stderr=stderr, start_new_session=True)
-    while "iter 2/" not in log.read_text():
-        assert run.poll() is None, log.read_text()
-        time.sleep(0.05)
-    os.killpg(run.pid, signal.SIGTERM)
-    assert run.wait(20) == 143
+    try:
+        while "iter 2/" not in log.read_text():
+            assert run.poll() is None, log.read_text()
+            time.sleep(0.05)
+        os.killpg(run.pid, signal.SIGTERM)
+        assert run.wait(300) == 143
+    finally:
+        if run.poll() is None:
+            os.killpg(run.pid, signal.SIGKILL)
+            run.wait()
     text = log.read_text()
     assert "Traceback" not in text
     assert text.count("SIGTERM: finishing this step") == 1

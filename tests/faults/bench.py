@@ -12,7 +12,7 @@ from aligndetr.cli import main
 from aligndetr.config import LazyConfig
 from aligndetr.config.nodes import to_plain
 from tests.engine.toy import write_coco
-from tests.faults.child import in_child
+from tests.faults.child import SECONDS, in_child
 from tests.faults.moments import PLACES, Moments
 
 CONFIG = Path(__file__).with_name("toy_config.py")
@@ -57,8 +57,8 @@ class Bench:
         common = [f"dataloader.{split}.dataset.{x}" for split in ("train", "test") for x in data]
         return [str(self._file), *common, "train.output_dir=run", *overrides]
 
-    def run(self, words, folder, before=lambda: None):
-        """Outcome of the command line, in a child, after `before` there."""
+    def run(self, words, folder, before=lambda: None, limit=SECONDS):
+        """Outcome of the command line, in a child, after `before` there, in so many seconds."""
 
         def action():
             # drawing takes most of the time of a small run, and reads nothing
@@ -66,7 +66,7 @@ class Bench:
             before()
             return main([str(word) for word in words])
 
-        return in_child(action, folder)
+        return in_child(action, folder, limit)
 
     @staticmethod
     def _flat_config(path):

@@ -22,7 +22,9 @@ train = {
     "ddp": {
         "broadcast_buffers": False,
         "find_unused_parameters": False,
-        "fp16_compression": False,
+        "fp16_compression": False,  # older name for gradient_compression=fp16
+        "gradient_compression": None,  # fp16, bf16: gradients travel in half as many bytes
+        "sync_batch_norm": False,  # batch norms that train see all processes' images; GPUs only
     },
     "desync_guard": {
         "period": 100,  # iterations between comparisons of several processes; 0: only at the start

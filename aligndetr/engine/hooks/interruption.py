@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a training in good order."""
+"""Ctrl-C, SIGTERM and SIGUSR2 end a training in good order."""
 
 from __future__ import annotations
 
@@ -13,9 +13,16 @@ from aligndetr.evaluation.cut import cut
 
 logger = logging.getLogger(__name__)
 
+# Slurm sends SIGUSR2 where a job asks for it, before the time is over; Windows has none
+SIGNALS = [
+    number
+    for name in ("SIGINT", "SIGTERM", "SIGUSR2")
+    if (number := getattr(signal, name, None)) is not None
+]
+
 
 class Interruption(Hook):
-    """On SIGINT or SIGTERM lets the present step finish, after which training stops.
+    """On SIGINT, SIGTERM or SIGUSR2 lets the present step finish, after which training stops.
 
     Evaluations are cut short, and made up by a resumed training. A second Ctrl-C aborts at once.
     Outside the main thread signals are left alone.
@@ -32,7 +39,7 @@ class Interruption(Hook):
         """Take over the signals."""
         cut.forget()
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in SIGNALS:
                 self._previous[number] = signal.signal(number, self._handle)
 
     def after_train(self) -> None:
