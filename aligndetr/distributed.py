@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +35,7 @@ attendance = Attendance()
 
 
 @contextmanager
-def together(name: str) -> Iterator[None]:
+def together(name: str) -> Generator[None]:
     """Around what every process takes part in, or all others wait for it; may be nested.
 
     A process that does not come is then told from those that wait, see `engine.hang_watch`.

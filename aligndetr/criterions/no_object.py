@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -42,7 +43,7 @@ class NoObjectCrossEntropy:
         return Classified(loss, matched.detach().neg().exp(), ones, ones)
 
 
-def check_no_object(parts: Mapping[str, object]) -> None:
+def check_no_object(parts: Mapping[str, Any]) -> None:
     """Refuse parts of one model that disagree on whether its last logit stands for "no object".
 
     Args:

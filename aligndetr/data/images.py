@@ -56,7 +56,8 @@ def read_image(
         is_turned = _is_turned(image, size)
         if short_edge is not None:
             enlarged = short_edge / min(image.size)
-            image.draft(None, tuple(math.ceil(edge * enlarged) for edge in image.size))
+            width, height = (math.ceil(edge * enlarged) for edge in image.size)
+            image.draft(None, (width, height))
         upright = ImageOps.exif_transpose(image) if is_turned else image
         return to_array(upright, image_format)
 

@@ -45,9 +45,9 @@ def without(
     missing = [leg.batches] * leg.world_size
     waiting: list[dict[int, list[int]]] = [{} for _ in missing]
     left: dict[int, Sample] = {}
-    for position in itertools.count():
-        if not any(missing):
-            return itertools.chain(left.values(), stream)
+    positions = itertools.count()
+    while any(missing):
+        position = next(positions)
         left[position] = sample = next(stream)
         process = position % leg.world_size
         if not missing[process]:
@@ -59,3 +59,4 @@ def without(
             missing[process] -= 1
             for taken in waiting[process].pop(group):
                 del left[taken]
+    return itertools.chain(left.values(), stream)

@@ -112,9 +112,10 @@ class TrainLoader(_Loader):
         batches = enumerate(training_batches(samples, self.batch_size, self._groups), first)
         batches = itertools.islice(batches, self.consumed, None)
         requests = ((self._stage(number), batch) for number, batch in batches)
-        if self._nearby and self.dataset.layout.fetched:
+        layout = self.dataset.layout if self._nearby else None
+        if self._nearby and layout and layout.fetched:
             ahead = self._nearby.buffer // self.batch_size
-            requests = fetched_ahead(requests, self.dataset.layout, ahead)
+            requests = fetched_ahead(requests, layout, ahead)
         for items in self._read(requests, self._rank, self.consumed):
             self.consumed += 1
             yield items
@@ -128,7 +129,7 @@ class TrainLoader(_Loader):
                 return index
         return 0
 
-    def state_dict(self) -> dict[str, int]:
+    def state_dict(self) -> dict[str, Any]:
         """What `load_state_dict` needs to go on after the last consumed batch."""
         legs = [[leg.world_size, leg.batch_size, leg.batches] for leg in self.legs]
         return {
@@ -285,7 +286,9 @@ def _nearby(dataset: DetectionDataset, buffer: int | None, processes: int) -> Ne
         )
     if buffer is None and layout is not None and layout.fetched:
         buffer = SHUFFLE_BUFFER
-    return Nearby(layout.shards, layout.places, buffer, processes) if buffer else None
+    if buffer is None or layout is None:
+        return None
+    return Nearby(layout.shards, layout.places, buffer, processes)
 
 
 def build_test_loader(

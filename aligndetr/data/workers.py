@@ -141,7 +141,7 @@ def _near(dataset: Any, index: int, shards_on: int = 0) -> Sequence[Record]:
     layout = getattr(dataset, "layout", None)
     if layout is None or not layout.fetched:
         return dataset
-    return Subset(dataset, layout.near(index, shards_on).tolist())
+    return cast("Sequence[Record]", Subset(dataset, layout.near(index, shards_on).tolist()))
 
 
 _MOST_ATTEMPTS = 20

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -153,7 +153,7 @@ def describe_hang(known: Mapping[int, Whereabouts], count: int, timeout: float) 
 
 
 @contextmanager
-def hang_watch(url: str, timeout: float) -> Iterator[None]:
+def hang_watch(url: str, timeout: float) -> Generator[None]:
     """Watch this process and the others of its group inside the block.
 
     Args:

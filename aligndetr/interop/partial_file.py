@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -78,7 +78,7 @@ def part_of(path: Path) -> Path:
 
 
 @contextmanager
-def partial_file(path: Path) -> Iterator[PartialFile]:
+def partial_file(path: Path) -> Generator[PartialFile]:
     """Open what has come of a file; others that want the same wait until the block ends.
 
     An error that says that the file cannot be written leaves nothing of it, any other what can be

@@ -19,6 +19,8 @@ class MultiHeadAttention(nn.Module):
         ValueError: `embed_dim` is not divisible by `num_heads`.
     """
 
+    out_proj: nn.Linear  # made by the subclasses
+
     def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0) -> None:
         super().__init__()
         check_heads(embed_dim, num_heads)

@@ -158,7 +158,8 @@ class OffsetPredictor(nn.Conv2d):
     def reset_parameters(self) -> None:
         """All zero."""
         nn.init.zeros_(self.weight)
-        nn.init.zeros_(self.bias)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map (B, C, H, W) to offset (B, 2 N k k, H', W') and mask (B, N k k, H', W') in (0, 1)."""

@@ -22,6 +22,11 @@ class FrozenBatchNorm2d(nn.Module):
         eps: added to the variance.
     """
 
+    weight: Tensor
+    bias: Tensor
+    running_mean: Tensor
+    running_var: Tensor
+
     def __init__(self, num_channels: int, eps: float = 1e-5):
         super().__init__()
         self.num_channels = num_channels

@@ -11,8 +11,9 @@ def repeat(layer: nn.Module, times: int) -> nn.ModuleList:
     """`times` independent copies of a layer, each with its own fresh initial weights."""
     copies = nn.ModuleList(copy.deepcopy(layer) for _ in range(times))
     for module in reversed(list(copies.modules())):  # parents last: they refine their children
-        if hasattr(module, "reset_parameters"):
-            module.reset_parameters()
+        reset = getattr(module, "reset_parameters", None)
+        if callable(reset):
+            reset()
     return copies
 
 

@@ -82,7 +82,7 @@ class Assignment:
             device: where the predictions are.
         """
         layer, image, group = (
-            torch.cat([torch.full_like(row[3], row[i]) for row in rows]) for i in range(3)
+            torch.cat([torch.full_like(row[3], row[:3][i]) for row in rows]) for i in range(3)
         )
         query, target = (torch.cat([row[i] for row in rows]) for i in (3, 4))
         columns = torch.stack([layer, image, query, target, group])

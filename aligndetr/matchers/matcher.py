@@ -103,4 +103,4 @@ def check_match_num(match_num: Sequence[int]) -> list[int]:
 
 
 def _is_count(k: object) -> bool:
-    return isinstance(k, Integral) and not isinstance(k, bool) and k >= 1
+    return isinstance(k, Integral) and not isinstance(k, bool) and int(k) >= 1

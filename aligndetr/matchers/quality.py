@@ -29,7 +29,8 @@ class QualityMatcher(Matcher):
         """See `Matcher`."""
         quality, num_queries = -cost, len(cost)
         if not quality.numel():
-            return torch.empty(2, 0, dtype=torch.int64).unbind()
+            nothing = torch.empty(0, dtype=torch.int64)
+            return nothing, nothing
         best, target = quality.max(1)
         chosen = best >= self.threshold
         chosen[quality.argmax(0)] = True

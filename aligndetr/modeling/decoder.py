@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from torch.nn import functional as F
 
 from aligndetr.layers import repeat
 from aligndetr.layers.conditional_attention import ModulatedPosition
+from aligndetr.layers.mlp import MLP
 from aligndetr.modeling.pyramid import Pyramid
 from aligndetr.modeling.queries.queries import Queries
 from aligndetr.modeling.refinement import Refinement, RefinementState
@@ -145,7 +147,8 @@ class Decoder(nn.Module):
         self.class_heads = heads(class_head, num_layers)
         self.box_heads = heads(box_head, num_layers)
         if first_size_bias:
-            nn.init.constant_(self.box_heads[0].layers[-1].bias[2:], first_size_bias)
+            last = cast(nn.Linear, cast(MLP, self.box_heads[0]).layers[-1])
+            nn.init.constant_(last.bias[2:], first_size_bias)
         self.norm = norm
         self.position_mlp = position_mlp
         self.eval_idx = range(num_layers)[eval_idx]

@@ -54,6 +54,9 @@ class Detector(nn.Module):
             for "no object".
     """
 
+    pixel_mean: Tensor
+    pixel_std: Tensor
+
     def __init__(
         self,
         backbone: nn.Module,
@@ -127,7 +130,7 @@ class Detector(nn.Module):
             predictions = self.detect(images).predictions
             sizes = [
                 (item.get("height", h), item.get("width", w))
-                for item, (h, w) in zip(batched_inputs, images.sizes, strict=True)
+                for item, (h, w) in zip(batched_inputs, images.sizes or (), strict=True)
             ]
             results = self.postprocess(predictions.logits[-1], predictions.boxes[-1], sizes)
             return [{"instances": instances} for instances in results]

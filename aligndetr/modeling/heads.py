@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 from torch import nn
 
@@ -67,8 +68,9 @@ class BoxHead(MLP):
 
     def reset_parameters(self) -> None:
         """Zero the last layer."""
-        nn.init.zeros_(self.layers[-1].weight)
-        nn.init.zeros_(self.layers[-1].bias)
+        last = cast(nn.Linear, self.layers[-1])
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
 
 
 def check_num_classes(num_classes: int | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -27,7 +28,7 @@ class ConvGroupNorm(nn.Module):
         self.norm = nn.GroupNorm(num_groups, out_channels)
         self.activation = activation
         nn.init.xavier_uniform_(self.conv.weight)
-        nn.init.zeros_(self.conv.bias)
+        nn.init.zeros_(cast(Tensor, self.conv.bias))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B,in,H,W) to (B,out,H/stride,W/stride)."""

@@ -38,11 +38,14 @@ def write(parts: list[Part], folder: Path, shard_bytes: int = SHARD_BYTES) -> No
         split = part.split or "all"
         images = part.reading.content["images"]
         order = np.random.default_rng(_ORDER_SEED).permutation(len(images)).tolist()
-        names: dict[int, str] = {}
-        annotations = part.annotations()
+        names: dict[Any, str] = {}
+        annotations: dict[Any, list] = part.annotations()
         with closing(_Tars(folder, split, shard_bytes)) as tars:
             for place in order:
-                image = {**images[place], "file_name": part.files[images[place]["id"]]}
+                image: dict[str, Any] = {
+                    **images[place],
+                    "file_name": part.files[images[place]["id"]],
+                }
                 content = read_file(part.reading.image_root / images[place]["file_name"])
                 sample = {**image, "annotations": annotations[image["id"]]}
                 names[image["id"]] = tars.add(place, content, sample)
@@ -56,6 +59,7 @@ class _Tars:
     def __init__(self, folder: Path, split: str, shard_bytes: int) -> None:
         self.folder, self.split, self.shard_bytes = folder, split, shard_bytes
         self._tar: tarfile.TarFile | None = None
+        self._path = Path()
         self._count = 0
 
     def add(self, place: int, image: bytes, sample: dict[str, Any]) -> str:
@@ -64,14 +68,13 @@ class _Tars:
         key = _key(place, path.stem)
         if self._tar is None or self._tar.offset >= self.shard_bytes:
             self.close()
-            tar = self.folder / f"{self.split}-{self._count:06d}.tar"
-            self._tar = tarfile.open(tar, "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115
+            self._path = self.folder / f"{self.split}-{self._count:06d}.tar"
+            self._tar = tarfile.open(self._path, "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115
             self._count += 1
         name = f"{key}{path.suffix.lower()}"
-        shard = Path(Path(self._tar.name).name)
-        member = Member(shard, self._tar.offset + HEADER, len(image), name)
-        self._add(name, image)
-        self._add(f"{key}.json", json.dumps(sample).encode())
+        member = Member(Path(self._path.name), self._tar.offset + HEADER, len(image), name)
+        _add(self._tar, name, image)
+        _add(self._tar, f"{key}.json", json.dumps(sample).encode())
         return str(member)
 
     def close(self) -> None:
@@ -79,10 +82,11 @@ class _Tars:
         if self._tar is not None:
             self._tar.close()
 
-    def _add(self, name: str, content: bytes) -> None:
-        information = tarfile.TarInfo(name)
-        information.size = len(content)
-        self._tar.addfile(information, io.BytesIO(content))
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    information = tarfile.TarInfo(name)
+    information.size = len(content)
+    tar.addfile(information, io.BytesIO(content))
 
 
 def _key(place: int, stem: str) -> str:

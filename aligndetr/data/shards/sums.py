@@ -19,8 +19,8 @@ def parse_sums(text: str, where: object) -> dict[str, str]:
         DataError: a line is something else, or names a file of another folder.
     """
     lines = [line for line in text.splitlines() if line]
-    found = [_LINE.fullmatch(line) for line in lines]
-    if not found or not all(found):
+    found = [match for line in lines if (match := _LINE.fullmatch(line))]
+    if not found or len(found) < len(lines):
         raise DataError(f"{where}: {SUMS_FILE} is not a list of SHA-256 and file names")
     return {line[2]: line[1] for line in found}
 

@@ -80,5 +80,5 @@ def fused_ms_deform_attn(
     check_arguments(value, spatial_shapes, {"offsets": offsets, "logits": logits}, reference)
     if _uses_reference(value):
         return fused_reference(value, spatial_shapes, offsets, logits, reference)
-    offsets, logits, reference = match_dtypes(value, offsets, logits, reference)
-    return deform_attn(value, _flat(spatial_shapes), offsets, logits, reference)
+    matched = match_dtypes(value, offsets, logits, reference)
+    return deform_attn(value, _flat(spatial_shapes), *matched)

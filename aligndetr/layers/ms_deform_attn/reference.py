@@ -60,8 +60,9 @@ def sampling_locations(
     anchor = reference[:, :, None, :, None]
     if reference.shape[-1] == 2:
         # A tensor for each number, so that an exported program does not freeze the sizes.
-        like = {"dtype": offsets.dtype, "device": offsets.device}
-        sizes = [torch.scalar_tensor(side, **like) for h, w in spatial_shapes for side in (w, h)]
+        dtype, device = offsets.dtype, offsets.device
+        sides = (side for h, w in spatial_shapes for side in (w, h))
+        sizes = [torch.scalar_tensor(side, dtype=dtype, device=device) for side in sides]
         return anchor + offsets / torch.stack(sizes).view(-1, 1, 2)
     return anchor[..., :2] + offsets * anchor[..., 2:] * (0.5 / offsets.shape[4])
 

@@ -147,7 +147,7 @@ class _Probe:
         parameters = dict(self.model.named_parameters())
         with torch.device("meta"):
             total = torch.stack([level.sum() for level in maps]).sum()
-            gradients = torch.autograd.grad(total, parameters.values(), allow_unused=True)
+            gradients = torch.autograd.grad(total, list(parameters.values()), allow_unused=True)
         pairs = zip(parameters, gradients, strict=True)
         return [name for name, gradient in pairs if gradient is None]
 

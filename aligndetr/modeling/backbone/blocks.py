@@ -43,7 +43,7 @@ class DeformConvNorm(ConvNorm):
 
     def forward(self, x: Tensor, offset: Tensor, mask: Tensor) -> Tensor:
         """Map (B,in,H,W) to (B,out,H/stride,W/stride)."""
-        steps = (self.stride[0], self.padding[0], self.dilation[0])
+        steps = (self.stride[0], int(self.padding[0]), self.dilation[0])
         if not isinstance(self.norm, FrozenBatchNorm2d):
             return self.norm(deform_conv2d(x, offset, mask, self.weight, None, *steps))
         scale, shift = self.norm.scale_shift()
@@ -103,6 +103,11 @@ class PooledShortcut(ConvNorm):
 
 class _Block(nn.Module):
     """What both residual blocks have: a shortcut, `conv2`, `conv2_offset` if it is deformable."""
+
+    shortcut: nn.Module | None
+
+    def _convolve(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B,in,H,W) to (B,out,H/stride,W/stride)."""

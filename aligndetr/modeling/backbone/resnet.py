@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -78,8 +79,9 @@ class ResNet(nn.Module):
         self.stage_names = STAGES[:last]
         _check_deformable(deform_stages, deform_groups, self.stage_names)
         self.out_features = tuple(out_features)
-        self.stem = stem(in_channels, width, norm)
-        channels, strides = {"stem": width}, {"stem": self.stem.stride}
+        start: Any = stem(in_channels, width, norm)
+        self.stem: nn.Module = start
+        channels, strides = {"stem": width}, {"stem": start.stride}
         previous = width
         for index, name in enumerate(self.stage_names):
             dilation = tuple(res5_dilation) if name == "res5" else UNDILATED

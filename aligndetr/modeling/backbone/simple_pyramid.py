@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -38,7 +39,7 @@ class SimpleFeaturePyramid(nn.Module):
     """
 
     def __init__(
-        self, net: nn.Module, in_feature: str, scales: Mapping[str, float], out_channels: int = 256
+        self, net: Any, in_feature: str, scales: Mapping[str, float], out_channels: int = 256
     ) -> None:
         super().__init__()
         if in_feature not in net.strides:
