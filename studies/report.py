@@ -198,7 +198,7 @@ def budget_section(found: dict[str, Any], content: dict[str, Any]) -> list[str]:
     lines = [
         "## Repeat it",
         "",
-        "```",
+        "```bash",
         "python -m studies.alignment                 # everything; goes on where it was stopped",
         "python -m studies.alignment --report-only   # this page from studies/results",
         "```",
