@@ -28,6 +28,7 @@ COMMANDS = {
     "overfit": "check that a model can learn one batch, or say which part cannot",
     "predict": "detect objects in images and draw them",
     "export": "write a model for other runtimes, and prove the file",
+    "benchmark": "latency, images a second, memory: configs, exported files",
     "inspect": "draw matched queries and sampling points, layer by layer",
     "walk": "one forward step by step: shapes, ranges, time, memory",
     "configs": "list the configs that come with the package",

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from aligndetr.benchmark.measure import alternate, describe_machine
 from aligndetr.engine.compilation import compile_parts
 from aligndetr.engine.cpu_allocator import tune_allocator
 from aligndetr.layers.attention import SelfAttention
@@ -25,7 +26,7 @@ from aligndetr.matchers import Assignment, MixedMatcher
 from aligndetr.matchers.hungarian import assign
 from aligndetr.modeling.backbone.blocks import ConvNorm
 from aligndetr.structures import Predictions, Targets
-from benchmarks.measure import alternate, describe_machine, summarise, write_json
+from benchmarks.measure import summarise, write_json
 from benchmarks.reference import match_by_layers, patch_forwards, sample_by_grid
 from benchmarks.workload import make_batch, make_model, training
 

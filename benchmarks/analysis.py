@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from aligndetr.analysis import analyze
+from aligndetr.benchmark.measure import describe_machine
 from benchmarks.evaluation import make_problem
-from benchmarks.measure import describe_machine, write_json
+from benchmarks.measure import write_json
 
 
 def measure(num_images: int) -> dict[str, Any]:

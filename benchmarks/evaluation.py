@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from aligndetr.benchmark.measure import alternate, describe_machine
 from aligndetr.evaluation.coco import coco_metrics
-from benchmarks.measure import alternate, describe_machine, summarise, write_json
+from benchmarks.measure import summarise, write_json
 
 OURS, REFERENCE = "ours", "pycocotools"
 NAMES = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]

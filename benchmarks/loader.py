@@ -18,10 +18,11 @@ import numpy as np
 import torch
 from PIL import Image
 
+from aligndetr.benchmark.measure import describe_machine
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.find_file import PACKAGE_FOLDER
 from aligndetr.data.dataset import PackedRecords
-from benchmarks.measure import describe_machine, write_json
+from benchmarks.measure import write_json
 from benchmarks.workload import CONFIGS, make_model, training
 
 

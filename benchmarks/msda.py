@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from aligndetr.benchmark.measure import alternate, describe_machine, peak_memory
 from aligndetr.layers.deformable_attention import MultiScaleDeformableAttention
 from aligndetr.layers.ms_deform_attn import (
     fused_ms_deform_attn,
@@ -19,7 +20,7 @@ from aligndetr.layers.ms_deform_attn import (
     use_implementation,
 )
 from aligndetr.layers.ms_deform_attn.reference import sampling_locations
-from benchmarks.measure import alternate, describe_machine, peak_memory, summarise, write_json
+from benchmarks.measure import summarise, write_json
 
 SHAPES = {  # name: levels, queries (None: one a token)
     "encoder 640x640": ([(80, 80), (40, 40), (20, 20), (10, 10)], None),

@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
+from aligndetr.benchmark.measure import alternate, describe_machine
 from aligndetr.engine.cpu_allocator import tune_allocator
-from benchmarks.measure import alternate, describe_machine, summarise, write_json
+from benchmarks.measure import summarise, write_json
 from benchmarks.workload import evaluation, make_batch, make_model, training
 
 

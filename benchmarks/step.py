@@ -18,10 +18,11 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from aligndetr.benchmark.measure import alternate, describe_machine
 from aligndetr.engine.activation_checkpointing import recompute_activations
 from aligndetr.engine.cpu_allocator import tune_allocator
 from aligndetr.engine.memory import peak_bytes
-from benchmarks.measure import alternate, describe_machine, summarise, write_json
+from benchmarks.measure import summarise, write_json
 from benchmarks.reference import reference_model
 from benchmarks.workload import evaluation, make_batch, make_model, training
 

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from aligndetr.benchmark.measure import describe_machine
 from aligndetr.data.demo_shapes import PLAIN, Scene, draw_scene
 from aligndetr.evaluation.coco import coco_metrics
 from aligndetr.prediction.detections import Detections
 from aligndetr.prediction.suppression import Suppression
 from aligndetr.prediction.tiles import TiledDetector, Tiles
 from aligndetr.predictor import Predictor
-from benchmarks.measure import describe_machine, write_json
+from benchmarks.measure import write_json
 
 SIDE, OVERLAP = 192, 0.2  # the largest side of a picture that the model has seen
 LOWEST = 0.02  # score below which a detection changes no AP worth telling

@@ -22,7 +22,7 @@ ORDER = (  # a room imports from rooms of the lines above only, not even from th
     ("report",),
     ("engine",),
     ("configs", "initial_config", "predictor", "export"),
-    ("hub",),
+    ("hub", "benchmark"),
     ("projects", "commands"),
     ("cli",),
     ("__main__",),

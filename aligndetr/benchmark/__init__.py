@@ -1,0 +1,1 @@
+"""How long a detector takes for its images, whatever runs it."""
