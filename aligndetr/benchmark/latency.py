@@ -15,7 +15,7 @@ from aligndetr.benchmark.measure import alternate, peak_memory
 from aligndetr.benchmark.subjects import Subject
 from aligndetr.evaluation.report import text_table
 
-MOST_NAME = 24
+MOST_NAME = 22
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def latency_table(found: Sequence[Latency]) -> list[str]:
             str(each.batch),
             f"{each.median_ms:.1f}",
             f"{each.p95_ms:.1f}",
-            f"{each.images_per_s:.2f}",
+            f"{each.images_per_s:.2f}" if each.images_per_s < 100 else f"{each.images_per_s:.0f}",
             f"{each.memory_mib:.0f}",
         ]
         for each in found
