@@ -50,6 +50,54 @@ def machine_line(found: dict[str, Any]) -> str:
     )
 
 
+USAGE = """\
+## Your own model
+
+```bash
+aligndetr benchmark rtdetr_r18_6x                                  # a config, in PyTorch
+aligndetr benchmark my_config.py out/model.onnx out/model.xml --size 640 --batch-sizes 1,8
+aligndetr benchmark out/model.xml --precision bf16 --threads 4 --json found.json
+```
+
+Median, the time that 95 % of the runs did not exceed, images a second, and by how much resident
+memory rises during a run beside what the model holds. All that are given run in turns, A B C A B
+C, after `--warm-up` turns, so that what else the machine does troubles them alike. A run takes
+uint8 images of one size to detections: normalisation and post-processing are in it, decoding and
+resizing are not. A config's weights are random; files are those of `aligndetr export`, and one of
+fixed size is left out where it does not fit. `--threads` is by default one a core that the process
+may use, and the same for every runtime. `--precision bf16` is for PyTorch and OpenVINO; ONNX
+Runtime computes as the file has it.
+
+How the ways to run a published model compare on one machine is measured by `python -m
+benchmarks.latency --threads 2`, which takes hours, keeps every turn, and goes on where it was
+stopped."""
+
+
+def latency_section(found: dict[str, Any]) -> list[str]:
+    """Every way to run a model beside the others."""
+    from benchmarks.latency import summary
+
+    results = found["results"]
+    lines = [f"## Every way to run a model ({results['size']} px, random weights)", ""]
+    lines += [machine_line(found) + ". `python -m benchmarks.latency`.", ""]
+    rows = summary(results)
+    for model in dict.fromkeys(row["model"] for row in rows):
+        own = [row for row in rows if row["model"] == model]
+        head = [model, "median", "95 % within", "images/s", f"against {own[0]['name']}"]
+        cells = [
+            [
+                row["name"],
+                f"{row['median_ms']:.0f} ms",
+                f"{row['p95_ms']:.0f} ms",
+                f"{row['images_per_s']:.2f}",
+                f"{row['faster']:.2f}x",
+            ]
+            for row in own
+        ]
+        lines += table(head, cells)
+    return lines
+
+
 def step_section(found: dict[str, Any]) -> list[str]:
     """Times of a step, the work in it, and memory."""
     results = found["results"]
@@ -270,6 +318,7 @@ SECTIONS = {
     "analysis": analysis_section,
     "loader": loader_section,
     "msda": operator_section,
+    "latency": latency_section,
 }
 
 
@@ -290,7 +339,7 @@ def write_report(results: Path, docs: Path) -> None:
         lines += [f"![seconds of a step]({PICTURE})", ""]
     for name, section in SECTIONS.items():
         lines += section(found[name]) if found[name] else []
-    lines += ["## What did not help", "", NO_HELP]
+    lines += [USAGE, "", "## What did not help", "", NO_HELP]
     with atomic_write(docs / "performance.md") as file:
         file.write("\n".join(lines) + "\n")
 
