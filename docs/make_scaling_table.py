@@ -91,7 +91,7 @@ def main() -> None:
     add("--images-per-core", type=float, default=25, help="decoded, resized a second")
     add("--kilobytes", type=float, default=160, help="of an image file")
     add("--megapixels", type=float, default=1.1, help="of an image for the model, padded")
-    add("--record", type=float, default=900, help="bytes of an image's annotations in memory")
+    add("--record", type=float, default=650, help="bytes of an image's annotations in memory")
     add("--disk", type=float, default=500, help="MB/s")
     print("| what | from | figure |\n|---|---|---|")
     for what, source, figure in rows(parser.parse_args()):

@@ -19,6 +19,11 @@ COMMANDS = {
         "aligndetr train CONFIG --num-gpus 8 --num-machines 2 --machine-rank 0 "
         "--dist-url tcp://10.0.0.1:29500",
         "torchrun --nproc-per-node 8 -m aligndetr train CONFIG",
+        "torchrun --nnodes 1:4 --nproc-per-node 8 --max-restarts 3 --rdzv-backend c10d "
+        "--rdzv-endpoint first-machine:29500 --rdzv-id my-run -m aligndetr train CONFIG",
+        "aligndetr submit CONFIG --nodes 2 --gpus-per-node 8 --partition gpu --time 24:00:00",
+        "aligndetr submit CONFIG --nodes 2 --partition gpu --dry-run",
+        "aligndetr submit CONFIG --gpus-per-node 2 --here",
         "aligndetr train aligndetr_k2_r50_4scale_12ep --num-gpus 8",
         "aligndetr train align_dab_detr_r50_50ep --num-gpus 8",
         "aligndetr train dab_deformable_detr_r50_50ep --num-gpus 8",
@@ -55,6 +60,7 @@ COMMANDS = {
         "python -m studies.first_detector BCCD --final 0",
     ],
     MINUTES: [
+        "python -m tests.soak --iterations 2000 --disturbances 40",
         "aligndetr train aligndetr_k2_r50_4scale_12ep dataloader.train.dataset.path=kitchen/ "
         "model.num_classes=null",
         "aligndetr train aligndetr_k2_r50_4scale_12ep dataloader.train.dataset.path=kitchen "
@@ -78,6 +84,7 @@ COMMANDS = {
         'pip install -e ".[test]"',
         'pip install -e ".[dev]"',
         'pip install "aligndetr[onnx]"',
+        'pip install "aligndetr[slurm]"',
         "cd aligndetr",
         "python -m venv .venv",
         ". .venv/bin/activate",

@@ -32,11 +32,11 @@ def test_two_processes_have_the_gradients_of_the_joined_batch(together, case):
 
 
 def test_compressed_gradients_are_those_that_were_sent_rounded(together):
-    """Half precision keeps 11 bits of a number; a sum of two rounds once more."""
+    """Half precision keeps 11 bits of a number, and none below 2^-24; a sum of two rounds again."""
     compressed, _ = together[1]["compressed"]["fp16"]
     whole, _ = together[1]["without_denoising"]
     for key, gradient in whole.items():
-        tolerance = 2**-10 * gradient.abs().max().item()
+        tolerance = 2**-10 * gradient.abs().max().item() + 2**-24
         torch.testing.assert_close(compressed[key], gradient, rtol=2**-9, atol=tolerance, msg=key)
     assert any(not torch.equal(compressed[key], gradient) for key, gradient in whole.items())
 

@@ -85,8 +85,19 @@ def test_a_batch_that_cannot_be_divided_is_refused_before_anything_is_read(tiny_
 
 
 @pytest.mark.parametrize("processes", [64, 128])
-def test_a_step_as_one_of_many(tiny_config, toy_detector, toy_loader, processes):
+def test_a_step_as_one_of_many_sends_each_gradient_once(
+    tiny_config, toy_detector, toy_loader, processes
+):
     config = tiny_config(f"dataloader.train.total_batch_size={4 * processes}")
+    sent = []
+
+    def exchange(state, bucket):
+        """In place of the sum over all processes, which a fake group cannot give."""
+        sent.append(bucket.buffer().nbytes)
+        future = torch.futures.Future()
+        future.set_result(bucket.buffer())
+        return future
+
     with process(processes - 1, processes):
         model = toy_detector()
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -94,6 +105,9 @@ def test_a_step_as_one_of_many(tiny_config, toy_detector, toy_loader, processes)
         plan = make_plan(config, IMAGES, world_size())
         trainer = build_trainer(config, model, toy_loader(), optimizer, plan)
         assert isinstance(trainer.model, DistributedDataParallel)
+        trainer.model.register_comm_hook(None, exchange)
         trainer.train(0, 2)
         assert trainer.completed == 2
         assert not torch.equal(model.out.bias, before)
+    # weights and biases: 3 * 8 + 8 of the first layer, 8 * 5 + 5 of the second, 4 bytes each
+    assert sum(sent) == 2 * (32 + 45) * 4
