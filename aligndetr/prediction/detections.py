@@ -26,7 +26,9 @@ class Detections:
     classes: np.ndarray
 
     @staticmethod
-    def of(size: tuple[int, int], boxes: ArrayLike, scores: ArrayLike, classes: ArrayLike):
+    def of(
+        size: tuple[int, int], boxes: ArrayLike, scores: ArrayLike, classes: ArrayLike
+    ) -> Detections:
         """Detections of anything that numpy makes arrays of."""
         return Detections(
             tuple(size),
