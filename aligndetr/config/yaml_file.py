@@ -5,6 +5,7 @@ Reading imports nothing: functions and classes stay names until they are instant
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -167,7 +168,7 @@ def read_yaml(path: Path) -> DictConfig:
     return parse_yaml(read_text(path), path)
 
 
-def parse_yaml(text: str, path: str | Path) -> DictConfig:
+def parse_yaml(text: str, path: str | os.PathLike) -> DictConfig:
     """`read_yaml` of a text that came from `path`, or from wherever that says."""
     try:
         data = yaml.load(text, Loader=ConfigLoader)

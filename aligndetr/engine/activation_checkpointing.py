@@ -66,8 +66,9 @@ def model_parts(model: nn.Module, names: Sequence[str], key: str) -> dict[str, n
 
 def _layers(part: nn.Module) -> list[nn.Module]:
     """`layers` of a transformer, or the blocks of a residual network's stages."""
-    if hasattr(part, "layers"):
-        return list(part.layers)
+    layers: Any = getattr(part, "layers", None)
+    if layers is not None:
+        return list(layers)
     stages = [child for child in part.children() if isinstance(child, nn.Sequential)]
     return [block for stage in stages for block in stage]
 

@@ -122,8 +122,8 @@ def augmented(detector: nn.Module, looks: Looks) -> nn.Module:
 
 def mirrored_back(found: Detections) -> Detections:
     """What was found in a mirrored image, in pixels of the image."""
-    boxes = found.boxes[:, [2, 1, 0, 3]] * np.float32([-1, 1, -1, 1])
-    boxes += np.float32([1, 0, 1, 0]) * found.size[1]
+    boxes = found.boxes[:, [2, 1, 0, 3]] * np.array([-1, 1, -1, 1], np.float32)
+    boxes += np.array([1, 0, 1, 0], np.float32) * found.size[1]
     return replace(found, boxes=boxes)
 
 

@@ -148,7 +148,11 @@ def build_checkpointer(
     ema: ModelEMA | None,
 ) -> Checkpointer:
     """Everything that `--resume` needs, in the folder of a run whose config is saved there."""
-    parts = {"optimizer": trainer.optimizer, "scheduler": scheduler, "hooks": trainer}
+    parts: dict[str, Any] = {
+        "optimizer": trainer.optimizer,
+        "scheduler": scheduler,
+        "hooks": trainer,
+    }
     parts |= {"scaler": trainer.precision.scaler, "random_state": RandomState()}
     if hasattr(trainer.loader, "state_dict"):
         parts["loader"] = trainer.loader

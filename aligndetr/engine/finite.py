@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -24,7 +24,7 @@ def infinite_buffers(model: nn.Module) -> set[str]:
     }
 
 
-def describe_nonfinite(state: Any, infinite: set[str] = frozenset()) -> str | None:
+def describe_nonfinite(state: Any, infinite: Collection[str] = frozenset()) -> str | None:
     """How many tensors hold NaN or infinity, and the names of some; None if there are none.
 
     Args:

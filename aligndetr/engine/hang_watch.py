@@ -70,7 +70,7 @@ class HangWatch:
         self._index = index
         self._count = count
         self._end = end
-        self._main = threading.main_thread().ident
+        self._main = threading.main_thread().ident or 0  # it has one, as it runs
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="hang watch", daemon=True)
 

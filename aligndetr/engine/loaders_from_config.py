@@ -59,7 +59,7 @@ def build_validation_loader(config: DictConfig, dataset: Any) -> Any:
     Raises:
         ConfigError: there is no dataset, or its mapper has no such mode.
     """
-    node = OmegaConf.select(config, "dataloader.test") or {}
+    node: Any = OmegaConf.select(config, "dataloader.test") or {}
     if "is_train" not in (node.get("mapper") or {}):
         raise ConfigError(
             "what is to be seen of the test images' objects (train.validation_loss, "

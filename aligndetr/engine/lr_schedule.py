@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from fvcore.common.param_scheduler import ParamScheduler
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -96,7 +97,7 @@ class LRMultiplier(LRScheduler):
         self.max_iter = max_iter
         super().__init__(optimizer)
 
-    def get_lr(self) -> list[float]:
+    def get_lr(self) -> list[float | Tensor]:
         """Learning rates of the groups at the present iteration."""
         # after the last step there is no next one; some schedules reject progress of 1
         where = min(self.last_epoch, self.max_iter - 1) / self.max_iter

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import warnings
+from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -81,7 +82,7 @@ def load_model(
     else:
         class_names = settle_by_checkpoint(config, stored.get("class_names"), checkpoint)
     warn_of_differences(config, stored, checkpoint)
-    model = _built(config, class_names)
+    model: Any = _built(config, class_names)
     model.operating_point = None
     if checkpoint is not None:
         preferred = OmegaConf.select(config, "train.best.weights")

@@ -168,7 +168,7 @@ def _trained(model: nn.Module) -> Iterator[tuple[str, nn.Parameter, nn.Module]]:
 def _lr_factor_function(
     lr_factor: Mapping[str, float] | Callable[[str], float] | None, names: list[str]
 ) -> Callable[[str], float]:
-    if callable(lr_factor):
+    if lr_factor is not None and not isinstance(lr_factor, Mapping):
         return lr_factor
     factors = dict(lr_factor or {})
     _check_patterns(factors, names, "lr_factor")

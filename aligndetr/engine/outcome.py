@@ -30,7 +30,7 @@ def write_training(
         "checkpoint": last_checkpoint(folder),
         "log": folder / LOG_FILE,
         "best checkpoint": folder / BEST_WEIGHTS,
-        "pictures": evaluation and evaluation.draw(folder / PICTURES_FOLDER),
+        "pictures": evaluation.draw(folder / PICTURES_FOLDER) if evaluation else None,
         "curves": _draw_curves(folder),
         "report": write_report(folder, config, evaluation),
     }

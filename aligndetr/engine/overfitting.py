@@ -134,6 +134,8 @@ class _Watch(hooks.Hook):
 
     def silent_parts(self) -> tuple[list[str], list[str]]:
         """Parts without gradients, and those with vanishing ones."""
+        if self._largest is None:
+            return [], []
         sizes = dict(zip(self._trained(), self._largest.tolist(), strict=True))
         limit = VANISHING * max(sizes.values())
         still = {name for name, size in sizes.items() if size == 0}

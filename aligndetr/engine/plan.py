@@ -70,7 +70,7 @@ class Plan:
         return "\n  ".join([f"{length}{parts}{rate}", evaluations, *self.advice])
 
     def _in_epochs(self, iterations: int) -> str:
-        if not self.epoch_size:
+        if self.epoch_iters is None:
             return f"{iterations} iterations"
         return f"{iterations} iterations = {iterations / self.epoch_iters:.2f} epochs"
 

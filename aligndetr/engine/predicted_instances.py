@@ -83,6 +83,8 @@ class PredictedInstances(Instances):
     ) -> Prediction:
         found = detections_of(self)
         found = found if choose is None else choose(found)
+        if pixels is None:  # what is asked does not look at them
+            pixels = np.empty((0, 0, 3), np.uint8)
         return Prediction(self._picture, found, self._class_names, pixels)
 
 

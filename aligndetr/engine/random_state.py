@@ -63,7 +63,8 @@ def undisturbed() -> Generator[None]:
 
 def process_state() -> dict[str, Any]:
     """States of the generators of this process, as plain numbers and tensors."""
-    name, keys, position, has_gauss, cached = np.random.get_state()
+    state: Any = np.random.get_state()
+    name, keys, position, has_gauss, cached = state
     version, internal, gauss = random.getstate()
     cuda = torch.cuda.is_available() and torch.cuda.is_initialized()
     return {

@@ -63,7 +63,7 @@ def find_resume_point(folder: Path, model: nn.Module, trust: bool = False) -> Re
     def choose() -> Path | None:
         nonlocal point
         point = _find(folder, model, trust)
-        return point and point.path
+        return point.path if point else None
 
     path = on_main(choose)
     if path is not None and point is None:  # the main process chose it

@@ -191,7 +191,7 @@ class _LogFile(logging.FileHandler):
             super().handleError(record)
         elif self.failure is None:
             self.failure = error
-            print(f"warning: {self._sentence()}", file=sys.stderr)
+            print(f"warning: {self._sentence(error)}", file=sys.stderr)
 
     def close(self) -> None:
         """Close; what is left cannot be written either."""
@@ -203,10 +203,10 @@ class _LogFile(logging.FileHandler):
     def raise_failure(self) -> None:
         """Raise a UserError if the file is not complete."""
         if self.failure is not None:
-            raise UserError(self._sentence())
+            raise UserError(self._sentence(self.failure))
 
-    def _sentence(self) -> str:
-        reason = reason_and_remedy(self.failure)
+    def _sentence(self, failure: OSError) -> str:
+        reason = reason_and_remedy(failure)
         return f"cannot write {self.baseFilename}: {reason}. The log is complete on stderr only"
 
 
@@ -216,6 +216,7 @@ class _CurrentStderr(logging.StreamHandler):
     def __init__(self) -> None:
         logging.Handler.__init__(self)
 
+    # the base writes to a stream of its own, `setStream` replaces it: nobody calls that here
     @property
-    def stream(self) -> TextIO:
+    def stream(self) -> TextIO:  # ty: ignore[incompatible-property-override]
         return sys.stderr

@@ -46,7 +46,7 @@ def stored_config(path: str | os.PathLike, trust_config: bool = False) -> DictCo
 
 
 def warn_of_differences(
-    config: DictConfig, stored: Mapping[str, Any], path: str | os.PathLike
+    config: DictConfig, stored: Mapping[str, Any], path: str | os.PathLike | None
 ) -> None:
     """Say where a config differs from a checkpoint's in what detection depends on.
 
@@ -56,7 +56,7 @@ def warn_of_differences(
         path: of the checkpoint, named in the warning.
     """
     try:
-        other = parse_yaml(stored["config"], path)
+        other = parse_yaml(stored["config"], path or "the checkpoint")
     except (KeyError, TypeError, AttributeError, ConfigError):
         return  # it holds none: another toolbox, or weights alone
     differing = _differing(config, other)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -171,7 +171,7 @@ class Trainer:
             self._call_hooks("after_backward")
             scaler.unscale_(self.optimizer)
             grad_norm = self._grad_norm()
-            total = sum(losses.values())
+            total = cast(Tensor, sum(losses.values()))
             # float16 gradients may overflow: the scaler then skips the step and scales them less
             checked = total if scaler.is_enabled() else total + grad_norm
             self._check(losses, checked, shared.stops, batches)
@@ -262,7 +262,8 @@ class Trainer:
             with self._gradients_synchronised(index == len(batches) - 1):
                 with self.precision.autocast():
                     losses = self._losses(batch, num_boxes)
-                self.precision.scaler.scale(sum(losses.values())).backward()
+                total = cast(Tensor, sum(losses.values()))
+                self.precision.scaler.scale(total).backward()
             for name, loss in losses.items():
                 loss = loss.detach()
                 totals[name] = totals[name] + loss if name in totals else loss

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -34,7 +35,7 @@ def build_trainer(
         dump_folder: see `Trainer`.
     """
     device = next(model.parameters()).device
-    clip = OmegaConf.select(config, "train.clip_grad") or {}
+    clip: Any = OmegaConf.select(config, "train.clip_grad") or {}
     return Trainer(
         distribute(model, config, device),
         loader,

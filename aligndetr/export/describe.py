@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 from PIL import Image
-from torch import nn
 from torch.export import ExportedProgram
 
 from aligndetr import __version__
@@ -25,7 +24,7 @@ from aligndetr.prediction.choice import DEFAULT_THRESHOLD
 
 
 def describe(
-    config: DictConfig, model: nn.Module, mapper: Any, program: ExportedProgram, canvas: Canvas
+    config: DictConfig, model: Any, mapper: Any, program: ExportedProgram, canvas: Canvas
 ) -> dict[str, Any]:
     """Metadata without format and precision; see `metadata.py`.
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from aligndetr.data.augmentation import apply_augmentations
 
@@ -28,7 +27,7 @@ class Result:
 
 
 @torch.inference_mode()
-def detect_eagerly(model: nn.Module, mapper: Any, image: np.ndarray) -> Result:
+def detect_eagerly(model: Any, mapper: Any, image: np.ndarray) -> Result:
     """Detect as `Predictor` does.
 
     Args:

@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig
-from torch import nn
 
 from aligndetr.config import instantiate
 from aligndetr.engine.model import load_model
@@ -105,7 +104,7 @@ class Source:
         self, config: DictConfig, checkpoint: str | os.PathLike | None, weights: str | None = None
     ) -> None:
         self.config = config
-        self.model: nn.Module = load_model(config, checkpoint, weights=weights, device="cpu")
+        self.model: Any = load_model(config, checkpoint, weights=weights, device="cpu")
         self.mapper: Any = instantiate(config.dataloader.test.mapper)
 
 

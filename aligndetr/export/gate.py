@@ -212,7 +212,7 @@ def _on_same_canvas(model: nn.Module, prepared: Prepared) -> Result:
 
 
 @torch.inference_mode()
-def _batch_on_canvas(model: nn.Module, prepared: Prepared) -> list[Result]:
+def _batch_on_canvas(model: Any, prepared: Prepared) -> list[Result]:
     """What the detector itself says about a batch, padding and all."""
     height, width = prepared.images.shape[2:]
     items = []

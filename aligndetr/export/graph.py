@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -79,7 +79,7 @@ class DetectionGraph(nn.Module):
         Returns:
             The fields of `GraphOutput`, as a tuple, which needs none of our classes to be read.
         """
-        detector = self.detector
+        detector: Any = self.detector
         height, width = images.shape[-2:]
         below = torch.arange(height, device=images.device) >= sizes[:, :1]  # (B, H)
         right = torch.arange(width, device=images.device) >= sizes[:, 1:]  # (B, W)

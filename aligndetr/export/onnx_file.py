@@ -32,7 +32,7 @@ def convert(program: ExportedProgram, canvas_is_fixed: bool) -> Any:
     """
     for package in ("onnx", "onnxscript"):
         require(package, EXTRA)
-    translations = {
+    translations: dict[Any, Any] = {
         torch.ops.aligndetr.deform_attn.default: deform_attn_in_onnx,
         torch.ops.aten.layer_norm.default: _layer_norm,
         torch.ops.aten.sort.stable: _stable_sort,
@@ -40,7 +40,7 @@ def convert(program: ExportedProgram, canvas_is_fixed: bool) -> Any:
     try:
         with _silence():
             # its own optimiser makes files that onnxruntime refuses: it merges clamps wrongly
-            converted = torch.onnx.export(
+            converted: Any = torch.onnx.export(
                 program,
                 (),
                 input_names=list(INPUTS),

@@ -63,7 +63,7 @@ def results_of(
         raise DataError(f"{path} holds no results of an evaluation: {error}") from error
 
 
-def model_card(model: nn.Module, config: DictConfig, facts: CardFacts, title: str) -> str:
+def model_card(model: Any, config: DictConfig, facts: CardFacts, title: str) -> str:
     """The text of README.md: a header for the hub, then sections for people.
 
     Args:
@@ -155,7 +155,7 @@ def _datasets(config: DictConfig) -> str:
     return "; ".join(named.values()) or NOT_STATED
 
 
-def _thresholds(model: nn.Module) -> str:
+def _thresholds(model: Any) -> str:
     point = model.operating_point
     if point is None:
         return "None were fitted: objects with a score of 0.5 or more count."

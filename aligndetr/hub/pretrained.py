@@ -190,7 +190,7 @@ def _is_absolute(value: object) -> bool:
     return isinstance(value, str) and os.path.isabs(value)
 
 
-def _about(model: nn.Module, checkpoint: str | os.PathLike) -> dict[str, Any]:
+def _about(model: Any, checkpoint: str | os.PathLike) -> dict[str, Any]:
     """What a checkpoint says besides weights and config."""
     state, point = model.state_dict(), model.operating_point
     entry = point and {

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -24,7 +25,7 @@ _NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.ERO
 _COMMIT = re.compile("[0-9a-f]{40}")
 
 
-def is_hub_name(path: str | Path) -> bool:
+def is_hub_name(path: str | os.PathLike) -> bool:
     """Tell whether this names a model on the hub, or a folder as the hub's libraries write it."""
     return str(path).startswith(PREFIX)
 
@@ -66,6 +67,8 @@ def snapshot(name: str) -> Path:
         UserError: it cannot be written.
     """
     match = _NAME.fullmatch(name)
+    if match is None:
+        raise CheckpointError(f"{name!r} is not org/name or org/name@revision")
     repository, revision = match["repository"], match["revision"]
     about = _fetch(repository, ABOUT, revision)
     if not is_pretrained(about.parent):
@@ -105,7 +108,7 @@ def _fetch(repository: str, file: str, revision: str | None) -> Path:
 
 
 @contextmanager
-def hub_errors(repository: str, file: str = "", revision: str | None = None) -> Iterator[None]:
+def hub_errors(repository: str, file: str = "", revision: str | None = None) -> Generator[None]:
     """Inside of it the hub's library is called; its refusals become a sentence.
 
     Raises:

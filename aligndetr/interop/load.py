@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from aligndetr.interop.transformers_backbone import load_backbone
 
 
 def load_checkpoint(
-    model: nn.Module, path: str | Path, strict: bool = False, weights: str = "model"
+    model: nn.Module, path: str | os.PathLike, strict: bool = False, weights: str = "model"
 ) -> Report:
     """Load a checkpoint of any known source into a model.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,7 @@ class RawCheckpoint:
     traits: dict[str, Any] = field(default_factory=dict)
 
 
-def read_checkpoint(path: str | Path, weights: str = "model") -> RawCheckpoint:
+def read_checkpoint(path: str | os.PathLike, weights: str = "model") -> RawCheckpoint:
     """Read a checkpoint without running any code in it.
 
     Args:
@@ -68,7 +68,7 @@ def read_checkpoint(path: str | Path, weights: str = "model") -> RawCheckpoint:
     )
 
 
-def _find_weights(content: Mapping, weights: str, path: str | Path) -> Mapping:
+def _find_weights(content: Mapping, weights: str, path: str | os.PathLike) -> Mapping:
     for key in WEIGHT_KEYS[weights]:
         value = content.get(key)
         if isinstance(value, Mapping) and value:

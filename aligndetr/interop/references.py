@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from aligndetr.interop import zoo
@@ -12,7 +13,7 @@ DETECTRON2_PREFIX = "detectron2://"
 DETECTRON2_URL = "https://dl.fbaipublicfiles.com/detectron2/"
 
 
-def local_checkpoint(path: str | Path) -> Path:
+def local_checkpoint(path: str | os.PathLike) -> Path:
     """The local file or folder that a name stands for; whatever lies elsewhere is fetched once.
 
     Args:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,9 @@ class Detections:
     classes: np.ndarray
 
     @staticmethod
-    def of(size: tuple[int, int], boxes: Sequence, scores: Sequence, classes: Sequence):
+    def of(
+        size: tuple[int, int], boxes: ArrayLike, scores: ArrayLike, classes: ArrayLike
+    ) -> Detections:
         """Detections of anything that numpy makes arrays of."""
         return Detections(
             tuple(size),

@@ -79,9 +79,9 @@ def merge(
         cut = _cut_sides(boxes, frames[view_of[rows]], size)
         seen = _Seen(boxes, every.scores[rows], view_of[rows], cut)
         groups = _groups(seen, frames)
-        merged = [_joined(seen, group, weights) for group in groups]
+        joined = [_joined(seen, group, weights) for group in groups]
         scores = [score(seen.scores[group]) for group in groups]
-        parts.append(Detections.of(size, merged, scores, np.full(len(groups), label)))
+        parts.append(Detections.of(size, joined, scores, np.full(len(groups), label)))
         cut_sides.append(np.array([seen.cut[group].all(axis=0) for group in groups]))
     merged = Detections.joined(size, parts)
     return merged[~_fragments(merged, np.concatenate(cut_sides))].best_first()

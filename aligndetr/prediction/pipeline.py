@@ -101,9 +101,9 @@ class Pipeline:
                 each.found = self.choose(found)
 
     def _done(self, waiting: list[_Waiting]) -> Iterator[Prediction]:
-        while waiting and waiting[0].found is not None:
+        while waiting and (found := waiting[0].found) is not None:
             first = waiting.pop(0)
-            yield Prediction(first.picture, first.found, self.class_names, first.pixels)
+            yield Prediction(first.picture, found, self.class_names, first.pixels)
 
     def _rest(self, waiting: list[_Waiting]) -> Iterator[Prediction]:
         while waiting:

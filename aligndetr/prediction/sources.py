@@ -146,8 +146,7 @@ class Sources:
         return Source(name, partial(video_pictures, name, name, target, self._stride), True)
 
     def _from_network(self, url: str) -> Source:
-        if self._fetch is None:
-            raise UserError(f"{url}: download it and give the local file instead")
+        self._fetcher(url)
         name = Path(url.partition("#")[0].partition("?")[0].rpartition("/")[2] or "image.png")
         if name.suffix.lower() in VIDEO_SUFFIXES:
             check_pyav(url)
@@ -166,9 +165,14 @@ class Sources:
         except DataError as error:
             raise DataError(f"{url}: {error}") from error
 
+    def _fetcher(self, url: str) -> Callable[[str], Path]:
+        if self._fetch is None:
+            raise UserError(f"{url}: download it and give the local file instead")
+        return self._fetch
+
     def _fetched(self, url: str) -> Path:
         try:
-            return self._fetch(url)
+            return self._fetcher(url)(url)
         except UserError as error:
             raise DataError(str(error)) from error
 

@@ -120,7 +120,7 @@ class TiledDetector:
     ) -> Detections:
         """In pixels of the image, those that may count."""
         found = found[found.scores >= self.lowest]
-        boxes = found.boxes * np.float32(scale) + np.tile(np.float32(corner), 2)
+        boxes = found.boxes * np.float32(scale) + np.tile(np.array(corner, np.float32), 2)
         return Detections.of(size, boxes, found.scores, found.classes)
 
 

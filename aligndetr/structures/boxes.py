@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,7 +19,7 @@ class Boxes:
         ValueError: the last dimension is not 4.
     """
 
-    def __init__(self, tensor: Tensor | Sequence) -> None:
+    def __init__(self, tensor: Tensor | Sequence[Any]) -> None:
         tensor = torch.as_tensor(tensor)
         if not tensor.is_floating_point():
             tensor = tensor.float()

@@ -114,7 +114,7 @@ def _select(value: Any, item: slice | Tensor) -> Any:
     return value[item]
 
 
-def _concatenate(values: list) -> Any:
+def _concatenate(values: list[Any]) -> Any:
     if isinstance(values[0], Tensor):
         return torch.cat(values)
     if isinstance(values[0], list):

@@ -76,7 +76,7 @@ class DesyncGuard(Hook):
             {key: value for key, value in group.items() if key != "params"}
             for group in trainer.optimizer.param_groups
         ]
-        loader = trainer.loader
+        loader: Any = trainer.loader
         return {
             "iteration": trainer.iter,
             "length of the training": trainer.max_iter,

@@ -41,7 +41,7 @@ class Detectron2Events(Hook):
             storage.__exit__(None, None, None)
 
 
-def _forwarding(kind: type, hook: Hook) -> type:
+def _forwarding(kind: Any, hook: Hook) -> type:
     """A subclass of detectron2's storage whose scalars go to the hook's trainer as well."""
 
     class Forwarding(kind):

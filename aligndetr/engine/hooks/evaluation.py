@@ -28,7 +28,7 @@ class EvalHook(Hook):
         results: those of the last evaluation.
     """
 
-    def __init__(self, period: int, evaluate: Callable[[bool], Results]) -> None:
+    def __init__(self, period: int, evaluate: Callable[[bool], Results] | None) -> None:
         self.period = period
         self.evaluate = evaluate
         self.results: Results = {}
@@ -43,7 +43,7 @@ class EvalHook(Hook):
     def _evaluate(self, last: bool) -> Results:
         # how often it is evaluated must not change a training; some imports draw numbers too
         with undisturbed(), paused_writers(self.trainer.hooks), cut.at_once():
-            results = self.evaluate(last)
+            results = self.evaluate(last) if self.evaluate else {}
         return broadcast_object(results)  # only the main process has any, but all act on them
 
 

@@ -6,6 +6,7 @@ import logging
 import signal
 import threading
 from types import FrameType
+from typing import Any
 
 from aligndetr.distributed import all_gather_object
 from aligndetr.engine.hooks.base import Hook
@@ -33,7 +34,7 @@ class Interruption(Hook):
 
     def __init__(self) -> None:
         self.signal: int | None = None
-        self._previous: dict[int, object] = {}
+        self._previous: dict[int, Any] = {}
 
     def before_train(self) -> None:
         """Take over the signals."""

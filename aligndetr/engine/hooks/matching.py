@@ -79,7 +79,7 @@ class MatchingStability(Hook):
         Raises:
             CheckpointError: they are no such tables.
         """
-        tables = [state_dict.get(name) for name in ("objects", "pairs")]
+        tables: list[Any] = [state_dict.get(name) for name in ("objects", "pairs")]
         for table in tables:
             if not isinstance(table, torch.Tensor) or table.shape[1:] != (2,):
                 raise CheckpointError("what MatchingStability remembers is no table of two columns")

@@ -31,7 +31,7 @@ class Metric:
 
     def is_better(self, value: float, best: float | None) -> bool:
         """Whether a value is a new best one; anything is better than none."""
-        if _is_none(best):
+        if best is None or _is_none(best):
             return True
         return value > best if self.larger_is_better else value < best
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
+from aligndetr.data.loader import TestLoader
 from aligndetr.distributed import on_main
 from aligndetr.engine.hooks.base import Hook, is_due
 from aligndetr.engine.random_state import undisturbed
@@ -25,7 +24,7 @@ class Pictures(Hook):
     Args:
         period: steps between evaluations; 0: only one at the end.
         every: evaluations from one drawing to the next.
-        model: whose detections are drawn.
+        model: a detector, whose detections are drawn.
         loader: an evaluation loader with `instances` in its items, and its `dataset`.
         num_images: the first ones of the loader.
         threshold: detections with a lower score are left out.
@@ -35,8 +34,8 @@ class Pictures(Hook):
         self,
         period: int,
         every: int,
-        model: nn.Module,
-        loader: Iterable[list[dict]],
+        model: Any,
+        loader: TestLoader,
         num_images: int = 4,
         threshold: float = 0.4,
     ) -> None:

@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Any
 
 from aligndetr.engine.events import EventStorage
 from aligndetr.engine.writers.base import Writer
@@ -43,7 +44,7 @@ class LineWriter(Writer):
 class BarWriter(Writer):
     """A progress bar that stays at the bottom of the terminal."""
 
-    _progress = None
+    _progress: Any = None  # of rich, which is imported where it is shown
 
     def start(self, start_iter: int, max_iter: int) -> None:
         """Show it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from typing import Any
 
 from aligndetr.engine.events import EventStorage
 from aligndetr.engine.writers.base import Writer
@@ -24,7 +25,7 @@ class TensorBoardWriter(Writer):
 
     def __init__(self, folder: str | os.PathLike) -> None:
         self.folder = os.fspath(folder)
-        self._file = None
+        self._file: Any = None  # from `start` on
 
     def start(self, start_iter: int, max_iter: int) -> None:
         """Begin a file; what an earlier run wrote from `start_iter` on is hidden."""

@@ -30,7 +30,7 @@ class WandbWriter(Writer):
             )
         self.params = dict(params)
         self.config = dict(config)
-        self._run = None
+        self._run: Any = None  # from `start` on
 
     def start(self, start_iter: int, max_iter: int) -> None:
         """Begin or resume the run."""

@@ -65,7 +65,8 @@ class AnnotatedVideo:
     def __init__(self, path: Path, rate: Fraction, size: tuple[int, int]) -> None:
         self.path = path
         self._av = check_pyav(str(path))
-        self._size = tuple(max(side - side % 2, 2) for side in size)
+        width, height = (max(side - side % 2, 2) for side in size)
+        self._size = (width, height)
         self._file = GrowingFile(path, "wb")
         self._container = self._av.open(self._file.file, "w", format="mp4")
         codec = next(name for name in CODECS if name in self._av.codecs_available)
