@@ -95,8 +95,10 @@ class PictureDetector(ABC):
         tiled = TiledDetector(self.detect, tiles, batch_size, choose.lowest)
         return Pipeline(tiled, choose, 1, self.class_names)  # large pictures do not wait for others
 
-    def about_thresholds(self) -> str:
-        """Those that were fitted, as `cat 0.41, dog 0.63 (fitted on kitchen_val)`."""
+    def about_thresholds(self) -> str | None:
+        """As `cat 0.41, dog 0.63 (fitted on kitchen_val)`; None where they are not fitted."""
+        if self.fitted_on is None or not isinstance(self.thresholds, tuple):
+            return None
         names = self.class_names or range(self.num_classes)
         pairs = zip(names, self.thresholds, strict=True)
         fitted_on = self.fitted_on.get("dataset", "unknown data")

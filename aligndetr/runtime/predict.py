@@ -46,8 +46,9 @@ def predict(
     detector = load()
     chosen = args.threshold, args.classes, tiles, suppress
     pipeline = detector.pipeline(args.batch_size, *chosen)
-    if args.threshold is None and detector.fitted_on is not None:
-        print(f"thresholds: {detector.about_thresholds()}")
+    fitted = detector.about_thresholds()
+    if args.threshold is None and fitted:
+        print(f"thresholds: {fitted}")
     output = Path(args.output)
     outputs = Outputs(output, formats, detector.class_names, detector.num_classes)
     progress = Progress(sources, output if "images" in formats else None)

@@ -60,6 +60,7 @@ def test_what_counts_by_default():
     assert found(prediction) == [(2, 0.9, 0), (2, 0.6, 0)]
     assert prediction.names == ["cat", "cat"]
     assert prediction.found.size == (8, 10)
+    assert Detector(Told()).about_thresholds() is None
 
 
 def test_thresholds_of_each_class_come_with_the_file():

@@ -18,7 +18,9 @@ def label_font(size: int) -> ImageFont.FreeTypeFont:
     try:
         import matplotlib
     except ImportError:
-        return ImageFont.load_default(size)
+        font = ImageFont.load_default(size)
+        assert isinstance(font, ImageFont.FreeTypeFont)  # with a size it is one
+        return font
     path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
     return ImageFont.truetype(str(path), size)
 
