@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from omegaconf import DictConfig
 
-from aligndetr.analysis.calibrator import Calibrator
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.find_file import resolve_config
 from aligndetr.config.nodes import to_node
@@ -21,16 +20,15 @@ from aligndetr.engine.operating_point import OperatingPoint
 from aligndetr.engine.precision import Precision
 from aligndetr.engine.predicted_instances import PredictedInstances, detections_of, instances_of
 from aligndetr.engine.stored_config import stored_config
-from aligndetr.errors import CheckpointError, DataError, UserError, some
+from aligndetr.errors import CheckpointError, UserError, some
 from aligndetr.interop.download import fetch
-from aligndetr.prediction.affordable import affordable_pixels
-from aligndetr.prediction.choice import DEFAULT_THRESHOLD, Choice, class_indices
-from aligndetr.prediction.detections import Detections
-from aligndetr.prediction.picture import upright_rgb
-from aligndetr.prediction.pipeline import Pipeline, raise_on
-from aligndetr.prediction.result import Prediction
-from aligndetr.prediction.sources import Sources, is_one_image
-from aligndetr.prediction.tiles import TiledDetector, Tiles
+from aligndetr.runtime.calibrator import Calibrator
+from aligndetr.runtime.picture_detector import PictureDetector
+from aligndetr.runtime.prediction.choice import Choice
+from aligndetr.runtime.prediction.detections import Detections
+from aligndetr.runtime.prediction.picture import upright_rgb
+from aligndetr.runtime.prediction.pipeline import Pipeline
+from aligndetr.runtime.prediction.sources import Sources, is_one_image
 from aligndetr.structures import Instances
 
 __all__ = ["PredictedInstances", "Predictor", "upright_rgb"]
@@ -38,7 +36,7 @@ __all__ = ["PredictedInstances", "Predictor", "upright_rgb"]
 PRECISIONS = {"fp32": None, "bf16": "bfloat16", "fp16": "float16"}
 
 
-class Predictor:
+class Predictor(PictureDetector):
     """Finds objects in images of any size: `Predictor(None, "model.pth")("image.jpg")`.
 
     Images are prepared as the config prepares them for evaluation
@@ -71,6 +69,8 @@ class Predictor:
         UserError: the device cannot compute in this precision.
     """
 
+    fetch = staticmethod(fetch)
+
     def __init__(
         self,
         config: str | os.PathLike | Mapping | None,
@@ -87,6 +87,9 @@ class Predictor:
         self.num_classes: int = model.num_classes
         self.class_names: Sequence[str] | None = model.class_names
         self.operating_point: OperatingPoint | None = model.operating_point
+        if self.operating_point is not None:
+            self.thresholds = self.operating_point.thresholds
+            self.fitted_on = self.operating_point.data
         self._device = next(model.parameters()).device
         self._precision = _precision(precision, self._device)
         count = len(self.operating_point.thresholds) if self.operating_point else None
@@ -95,7 +98,7 @@ class Predictor:
                 f"{checkpoint} has thresholds of {count} classes, but the model has "
                 f"{self.num_classes}; fit them again by `aligndetr analyze`"
             )
-        self._calibrator = self._read_calibrator(checkpoint) if calibrated else None
+        self.calibrator = self._read_calibrator(checkpoint) if calibrated else None
         self._mapper = instantiate(node.dataloader.test.mapper)
         self.model = augmented(model, looks)
 
@@ -119,63 +122,11 @@ class Predictor:
         everything = Pipeline(self.detect, lambda found: found, 1, self.class_names)
         results = [
             PredictedInstances(
-                instances_of(each.found), each.picture, self.class_names, self._thresholds
+                instances_of(each.found), each.picture, self.class_names, self.thresholds
             )
-            for each in everything(Sources(image, fetch=fetch))
+            for each in everything(Sources(image, fetch=self.fetch))
         ]
         return results[0] if is_one_image(image) else results
-
-    def stream(
-        self,
-        inputs: Any,
-        stride: int = 1,
-        failed: Callable[[str, DataError], None] = raise_on,
-        **options: Any,
-    ) -> Iterator[Prediction]:
-        """Detections that count, picture by picture, in constant memory.
-
-        Args:
-            inputs: see `Sources`.
-            stride: of videos, each so many-th frame.
-            failed: called with a name and an error when something cannot be read.
-            options: see `pipeline`.
-
-        Raises:
-            UserError: there is no such input, or what `failed` raises.
-        """
-        most = affordable_pixels() if options.get("tiles") else None
-        sources = Sources(inputs, stride=stride, most_pixels=most, fetch=fetch)
-        return self.pipeline(**options)(sources, failed)
-
-    def pipeline(
-        self,
-        batch_size: int = 1,
-        threshold: float | None = None,
-        classes: Sequence[str | int] | None = None,
-        tiles: Tiles | None = None,
-        suppress: Callable[[Detections], Detections] | None = None,
-    ) -> Pipeline:
-        """What turns sources into predictions.
-
-        Args:
-            batch_size: pictures of equal shape at once; with `tiles`, tiles.
-            threshold: see `confident`.
-            classes: those that count, by name or index; None: all.
-            tiles: cut images into these; None looks at them as a whole.
-            suppress: `Suppression` or `SoftSuppression`; None, as the model is trained for it.
-
-        Raises:
-            UserError: a class does not exist, or the batch size is none.
-        """
-        chosen = None
-        if classes is not None:
-            chosen = tuple(class_indices(classes, self.class_names, self.num_classes))
-        thresholds = self._thresholds if threshold is None else threshold
-        choose = Choice(thresholds, chosen, self._calibrator, suppress)
-        if tiles is None:
-            return Pipeline(self.detect, choose, batch_size, self.class_names)
-        tiled = TiledDetector(self.detect, tiles, batch_size, choose.lowest)
-        return Pipeline(tiled, choose, 1, self.class_names)  # large pictures do not wait for others
 
     @torch.inference_mode()
     def detect(self, images: Sequence[np.ndarray]) -> list[Detections]:
@@ -195,20 +146,13 @@ class Predictor:
         Returns:
             With calibrated scores if the predictor has been asked for them.
         """
-        choice = Choice(self._thresholds if threshold is None else threshold)
+        choice = Choice(self.thresholds if threshold is None else threshold)
         scores, classes = found.scores.numpy(), found.pred_classes.numpy()
         found = found[torch.from_numpy(choice.mask(scores, classes))]
-        if self._calibrator is not None:
-            scores = self._calibrator(found.scores.numpy(), found.pred_classes.numpy())
+        if self.calibrator is not None:
+            scores = self.calibrator(found.scores.numpy(), found.pred_classes.numpy())
             found.scores = torch.from_numpy(scores).to(found.scores)
         return found.all_shown() if isinstance(found, PredictedInstances) else found
-
-    @property
-    def _thresholds(self) -> float | tuple[float, ...]:
-        """Lowest scores that count, unless somebody says others."""
-        return (
-            DEFAULT_THRESHOLD if self.operating_point is None else self.operating_point.thresholds
-        )
 
     def _item(self, image: np.ndarray) -> dict[str, Any]:
         pixels = image[:, :, ::-1] if self._mapper.image_format == "BGR" else image

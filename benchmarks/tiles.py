@@ -16,10 +16,10 @@ import numpy as np
 from aligndetr.benchmark.measure import describe_machine
 from aligndetr.data.demo_shapes import PLAIN, Scene, draw_scene
 from aligndetr.evaluation.coco import coco_metrics
-from aligndetr.prediction.detections import Detections
-from aligndetr.prediction.suppression import Suppression
-from aligndetr.prediction.tiles import TiledDetector, Tiles
 from aligndetr.predictor import Predictor
+from aligndetr.runtime.prediction.detections import Detections
+from aligndetr.runtime.prediction.suppression import Suppression
+from aligndetr.runtime.prediction.tiles import TiledDetector, Tiles
 from benchmarks.measure import write_json
 
 SIDE, OVERLAP = 192, 0.2  # the largest side of a picture that the model has seen

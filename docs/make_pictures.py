@@ -25,8 +25,8 @@ def draw_predictions(args: argparse.Namespace) -> Path:
     from aligndetr.commands.arguments import load_config
     from aligndetr.config import instantiate
     from aligndetr.predictor import Predictor, upright_rgb
+    from aligndetr.runtime.drawing.picture_file import save_picture
     from aligndetr.visualization import draw_instances
-    from aligndetr.visualization.picture_file import save_picture
     from aligndetr.visualization.predictions import contact_sheet
 
     config = load_config(args)

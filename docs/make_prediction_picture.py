@@ -14,11 +14,11 @@ import numpy as np
 from PIL import Image
 
 from aligndetr.data.demo_shapes import drawing
-from aligndetr.prediction.tiles import Tiles
-from aligndetr.prediction.video import video_pictures
-from aligndetr.prediction.writers.drawings import AnnotatedVideo, Drawings
 from aligndetr.predictor import Predictor
-from aligndetr.visualization.picture_file import save_picture
+from aligndetr.runtime.drawing.picture_file import save_picture
+from aligndetr.runtime.prediction.tiles import Tiles
+from aligndetr.runtime.prediction.video import video_pictures
+from aligndetr.runtime.prediction.writers.drawings import AnnotatedVideo, Drawings
 from aligndetr.visualization.predictions import contact_sheet, side_by_side
 from benchmarks.tiles import SIDE, make_scenes
 

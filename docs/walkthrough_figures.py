@@ -16,8 +16,8 @@ from aligndetr.explanation import Walk
 from aligndetr.explanation.inspection_picture_panels import INK, SOFT, faded, frame
 from aligndetr.files import atomic_write
 from aligndetr.layers.boxes import cxcywh_to_xyxy
+from aligndetr.runtime.drawing.palette import class_color, hex_color
 from aligndetr.visualization.curves import COLORS
-from aligndetr.visualization.palette import class_color, hex_color
 
 DPI = 100
 

@@ -11,13 +11,14 @@ PACKAGE = Path(__file__).parent.parent / "aligndetr"
 PAGE = PACKAGE.parent / "docs" / "architecture.md"
 FILES = sorted(PACKAGE.rglob("*.py"))
 ORDER = (  # a room imports from rooms of the lines above only, not even from those beside it
-    ("errors", "csrc"),
+    ("runtime", "csrc"),
+    ("errors",),
     ("files", "distributed", "structures"),
     ("checkpoint_file",),
     ("config", "layers", "data"),
     ("matchers", "evaluation"),
     ("criterions", "visualization"),
-    ("modeling", "analysis", "prediction"),
+    ("modeling", "analysis"),
     ("interop", "explanation", "doctor"),
     ("report",),
     ("engine",),

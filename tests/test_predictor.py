@@ -13,8 +13,8 @@ from aligndetr.config.find_file import resolve_config
 from aligndetr.data.mapper import DetrMapper
 from aligndetr.engine.operating_point import OperatingPoint, write_operating_point
 from aligndetr.errors import CheckpointError, ConfigError, DataError, UserError
-from aligndetr.prediction.tiles import Tiles
 from aligndetr.predictor import Predictor, upright_rgb
+from aligndetr.runtime.prediction.tiles import Tiles
 from aligndetr.visualization import draw_instances
 
 NAMES = ["disk", "square", "star"]

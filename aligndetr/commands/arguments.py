@@ -156,7 +156,7 @@ def _names_config(word: str, args: argparse.Namespace) -> bool:
     if args.takes_others and getattr(args, "checkpoint", None):
         if os.path.exists(word):
             return _resolves_to_config(word)
-        from aligndetr.prediction.sources import is_source
+        from aligndetr.runtime.prediction.sources import is_source
 
         if is_source(word):
             return False

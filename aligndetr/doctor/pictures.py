@@ -15,9 +15,9 @@ from aligndetr.data.formats import Reading
 from aligndetr.data.images import read_image
 from aligndetr.errors import DataError
 from aligndetr.files import atomic_write
+from aligndetr.runtime.drawing.palette import class_color, hex_color
 from aligndetr.structures import Boxes, Instances
 from aligndetr.visualization.draw import draw_instances
-from aligndetr.visualization.palette import class_color, hex_color
 
 _COLUMNS, _ROWS, _TILE, _GAP = 4, 4, 320, 6  # of the contact sheet; the last two in pixels
 _MOST_CLASSES, _MOST_POINTS = 40, 20_000

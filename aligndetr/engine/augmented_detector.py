@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from aligndetr.engine.predicted_instances import detections_of, instances_of
 from aligndetr.errors import ConfigError
-from aligndetr.prediction.detections import Detections
-from aligndetr.prediction.merging import View, merge
+from aligndetr.runtime.prediction.detections import Detections
+from aligndetr.runtime.prediction.merging import View, merge
 from aligndetr.structures import Instances
 
 KEY = "train.test_time_augmentation"

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from aligndetr.errors import UserError
-from aligndetr.prediction.affordable import available_memory
+from aligndetr.runtime.prediction.affordable import available_memory
 
 _UNITS = {"MB": 10**6, "GB": 10**9, "MIB": 2**20, "GIB": 2**30}
 _STATUS = Path("/proc/self/status")

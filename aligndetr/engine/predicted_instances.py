@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from aligndetr.prediction.choice import Choice
-from aligndetr.prediction.detections import Detections
-from aligndetr.prediction.picture import Picture
-from aligndetr.prediction.result import Prediction, counted, png
+from aligndetr.runtime.prediction.choice import Choice
+from aligndetr.runtime.prediction.detections import Detections
+from aligndetr.runtime.prediction.picture import Picture
+from aligndetr.runtime.prediction.result import Prediction, counted, png
 from aligndetr.structures import Boxes, Instances
 
 if TYPE_CHECKING:

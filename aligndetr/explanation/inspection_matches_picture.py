@@ -11,9 +11,9 @@ import numpy as np
 from aligndetr.explanation import inspection_picture_panels as panels
 from aligndetr.explanation.inspection import Inspection, LayerView
 from aligndetr.explanation.inspection_picture_panels import SOFT, frame, line
-from aligndetr.visualization.draw import place_label
-from aligndetr.visualization.fonts import label_font, text_size
-from aligndetr.visualization.palette import class_color, hex_color, text_color
+from aligndetr.runtime.drawing.boxes import place_label
+from aligndetr.runtime.drawing.fonts import label_font, text_size
+from aligndetr.runtime.drawing.palette import class_color, hex_color, text_color
 
 MOST_LABELLED = 12  # things; labels of more would cover the image
 _LETTERS = 8  # points

@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 
 from aligndetr.explanation.inspection import Inspection, LayerView
+from aligndetr.runtime.drawing.palette import class_color, hex_color
 from aligndetr.visualization.curves import COLORS
 from aligndetr.visualization.html_page import Markup, html_page
-from aligndetr.visualization.palette import class_color, hex_color
 
 LONGEST_SIDE = 1000  # pixels of the embedded image
 

@@ -16,11 +16,11 @@ from aligndetr.config.nodes import to_plain
 from aligndetr.config.yaml_file import yaml_text
 from aligndetr.data.augmentation import Resize, ResizeShortestEdge
 from aligndetr.engine.operating_point import hash_weights
-from aligndetr.export.errors import ExportError
-from aligndetr.export.graph import FREE_SIZES, INPUTS, OUTPUTS
-from aligndetr.export.metadata import SCHEMA, UNVERIFIED
+from aligndetr.errors import ExportError
+from aligndetr.export.graph import FREE_SIZES
 from aligndetr.export.program import Canvas
-from aligndetr.prediction.choice import DEFAULT_THRESHOLD
+from aligndetr.runtime.exported.metadata import INPUTS, OUTPUTS, SCHEMA, UNVERIFIED
+from aligndetr.runtime.prediction.choice import DEFAULT_THRESHOLD
 
 
 def describe(

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from aligndetr.export.graph import DetectionGraph
 from aligndetr.export.onnx_file import PART
-from aligndetr.export.preparing import Prepared
+from aligndetr.runtime.exported.preparing import Prepared
 
 DEEPEST = 3  # names such as encoder.layers.0 and backbone.res3.1
 Seen = dict[str, list[np.ndarray]]

@@ -19,19 +19,20 @@ from omegaconf import DictConfig
 from aligndetr.config import instantiate
 from aligndetr.engine.model import load_model
 from aligndetr.engine.operating_point import hash_weights
+from aligndetr.errors import ExportError
 from aligndetr.export import onnx_file, openvino_file, torch_file
 from aligndetr.export.agreement import tolerance_of
 from aligndetr.export.describe import describe, example_canvas, resize_rule
 from aligndetr.export.diagnosis import first_difference
-from aligndetr.export.errors import ExportError
 from aligndetr.export.gate import Judgement, judge
 from aligndetr.export.graph import DetectionGraph
 from aligndetr.export.judged_images import calibration_images, choose_images
-from aligndetr.export.preparing import prepare
 from aligndetr.export.program import Canvas, trace
 from aligndetr.export.quantization import quantize_onnx, quantize_openvino
-from aligndetr.export.runtimes import OnnxFile, open_file
+from aligndetr.export.runtimes import open_file
 from aligndetr.files import writing
+from aligndetr.runtime.exported.opened import OnnxFile
+from aligndetr.runtime.exported.preparing import prepare
 
 logger = logging.getLogger(__name__)
 

@@ -11,14 +11,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from aligndetr.errors import DataError
+from aligndetr.errors import DataError, ExportError
 from aligndetr.evaluation.coco import COCOEvaluator
 from aligndetr.export.agreement import Alike, Tolerance, alike, matched
 from aligndetr.export.eager import Result, detect_eagerly, result_of
-from aligndetr.export.errors import ExportError
 from aligndetr.export.judged_images import JudgedImages
-from aligndetr.export.preparing import Prepared, prepare
-from aligndetr.export.runtimes import ExportedFile
+from aligndetr.runtime.exported.opened import ExportedFile
+from aligndetr.runtime.exported.preparing import Prepared, prepare
 
 SMALLEST = 64  # pixels; of a side
 SHAPES = ((1, 0.6, 0.8), (3, 1.0, 0.7), (4, 1.2, 0.9))  # batch, and shares of the traced canvas

@@ -8,10 +8,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from aligndetr.export.errors import ExportError
+from aligndetr.errors import ExportError
 from aligndetr.structures import ImageBatch
-
-INPUTS = ("images", "sizes", "original_sizes")
 
 
 class GraphOutput(NamedTuple):
@@ -33,7 +31,6 @@ class GraphOutput(NamedTuple):
     query_boxes: Tensor
 
 
-OUTPUTS = GraphOutput._fields
 _PAIR, _FOUND, _QUERY = ("batch", ""), ("batch", "detections", ""), ("batch", "queries", "")
 FREE_SIZES = {
     "images": ("batch", "", "height", "width"),

@@ -14,9 +14,8 @@ from omegaconf import DictConfig
 from aligndetr.data import load_dataset as load_named
 from aligndetr.data.images import FORMATS, read_image
 from aligndetr.engine.loaders_from_config import load_dataset
-from aligndetr.errors import DataError, some
-from aligndetr.export.errors import ExportError
-from aligndetr.prediction.sources import SUFFIXES
+from aligndetr.errors import DataError, ExportError, some
+from aligndetr.runtime.prediction.sources import SUFFIXES
 
 logger = logging.getLogger(__name__)
 

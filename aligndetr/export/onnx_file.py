@@ -14,10 +14,11 @@ from typing import Any
 import torch
 from torch.export import ExportedProgram
 
-from aligndetr.export.errors import ExportError, require
-from aligndetr.export.graph import FREE_SIZES, INPUTS, OUTPUTS
-from aligndetr.export.metadata import KEY, to_text
+from aligndetr.errors import ExportError
+from aligndetr.export.graph import FREE_SIZES
 from aligndetr.layers.ms_deform_attn.onnx_translation import OPSET, deform_attn_in_onnx
+from aligndetr.runtime.exported.metadata import INPUTS, KEY, OUTPUTS, to_text
+from aligndetr.runtime.packages import require
 
 EXTRA = "onnx"
 PART = "namespace"  # of a node's metadata: the modules that it comes from

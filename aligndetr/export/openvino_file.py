@@ -9,9 +9,10 @@ from typing import Any
 
 from torch.export import ExportedProgram
 
+from aligndetr.errors import ExportError
 from aligndetr.export import onnx_file
-from aligndetr.export.errors import ExportError, require
-from aligndetr.export.metadata import KEY, to_text
+from aligndetr.runtime.exported.metadata import KEY, to_text
+from aligndetr.runtime.packages import require
 
 
 def convert(program: ExportedProgram, canvas_is_fixed: bool) -> Any:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from aligndetr.export.errors import ExportError
+from aligndetr.errors import ExportError
 from aligndetr.export.graph import DetectionGraph
 from aligndetr.layers.ms_deform_attn.reference import fused_reference, sample_reference
 from aligndetr.layers.ms_deform_attn.selection import keep_operator

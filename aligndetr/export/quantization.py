@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from aligndetr.export.errors import require
-from aligndetr.export.preparing import prepare
+from aligndetr.runtime.exported.preparing import prepare
+from aligndetr.runtime.packages import require
 
 QUANTIZED = ("detector.backbone", "detector.neck", "detector.encoder")
 OPERATORS = ("Conv", "MatMul", "Gemm")

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch.export import ExportedProgram
 
-from aligndetr.export.metadata import KEY, to_text
 from aligndetr.export.program import in_plain_operators
+from aligndetr.runtime.exported.metadata import KEY, to_text
 
 
 def convert(program: ExportedProgram, canvas_is_fixed: bool) -> ExportedProgram:

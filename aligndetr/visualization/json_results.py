@@ -12,7 +12,7 @@ import torch
 from aligndetr.data.coco_json import parse_json
 from aligndetr.data.entries import check_entries
 from aligndetr.errors import DataError
-from aligndetr.visualization.picture_file import save_picture
+from aligndetr.runtime.drawing.picture_file import save_picture
 from aligndetr.visualization.predictions import instances_of, truth_beside
 
 

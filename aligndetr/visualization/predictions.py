@@ -14,10 +14,10 @@ from PIL import Image, ImageDraw, ImageOps
 from aligndetr.data.images import read_image
 from aligndetr.data.loader import TestLoader
 from aligndetr.evaluation.inference import evaluation_mode
+from aligndetr.runtime.drawing.fonts import label_font, shorten
+from aligndetr.runtime.drawing.picture_file import save_picture
 from aligndetr.structures import Boxes, Instances
 from aligndetr.visualization.draw import draw_instances
-from aligndetr.visualization.fonts import label_font, shorten
-from aligndetr.visualization.picture_file import save_picture
 
 SHEET_FILE = "predictions.png"
 _PAPER, _INK = (255, 255, 255), (70, 70, 70)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from aligndetr.data.images import read_image
+from aligndetr.runtime.drawing.picture_file import save_picture
 from aligndetr.visualization.draw import draw_instances
-from aligndetr.visualization.picture_file import save_picture
 from aligndetr.visualization.predictions import ground_truth
 
 

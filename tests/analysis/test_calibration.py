@@ -5,7 +5,6 @@ import pytest
 
 from aligndetr.analysis.calibration import calibration, object_errors, reliability
 from aligndetr.analysis.calibrator import (
-    Calibrator,
     fit,
     fit_isotonic,
     fit_linear,
@@ -13,6 +12,7 @@ from aligndetr.analysis.calibrator import (
     of_images,
 )
 from aligndetr.analysis.matches import match
+from aligndetr.runtime.calibrator import Calibrator
 
 
 def test_reliability_by_hand():

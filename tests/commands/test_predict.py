@@ -14,8 +14,9 @@ from aligndetr.config.find_file import resolve_config
 from aligndetr.config.nodes import to_plain
 from aligndetr.config.yaml_file import yaml_text
 from aligndetr.errors import CheckpointError, UserError
-from aligndetr.prediction.suppression import SoftSuppression, Suppression
 from aligndetr.predictor import Predictor
+from aligndetr.runtime.predict import suppression
+from aligndetr.runtime.prediction.suppression import SoftSuppression, Suppression
 
 
 def run(words):
@@ -160,7 +161,7 @@ def test_suppression_is_asked_for():
         (["--soft-nms", "0.3"], SoftSuppression(0.3)),
     ):
         args = parser.parse_args(["--checkpoint", "a.pth", *words])
-        assert predict._options(args)[2] == expected
+        assert suppression(args) == expected
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from PIL import Image
 
 from aligndetr.data.formats import Source, read
 from aligndetr.doctor import draw_pictures
-from aligndetr.visualization.palette import class_color
+from aligndetr.runtime.drawing.palette import class_color
 
 
 def boxes(image, *shapes):

@@ -12,7 +12,7 @@ from aligndetr.explanation.inspection_sampling_picture import (
     draw_sampling,
     level_shares,
 )
-from aligndetr.visualization.palette import class_color
+from aligndetr.runtime.drawing.palette import class_color
 
 
 def look(layers, things=2):

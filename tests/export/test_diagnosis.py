@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from aligndetr.export.diagnosis import first_difference
-from aligndetr.export.preparing import prepare
 from aligndetr.export.runtimes import open_file
+from aligndetr.runtime.exported.preparing import prepare
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from aligndetr.export.errors import ExportError
+from aligndetr.errors import ExportError
 from aligndetr.export.exporting import export
 
 pytest.importorskip("onnxruntime")

@@ -9,9 +9,8 @@ from PIL import Image
 
 from aligndetr.cli import main
 from aligndetr.engine.checkpoint import Checkpointer
-from aligndetr.errors import UserError
+from aligndetr.errors import ExportError, UserError
 from aligndetr.export import onnx_file
-from aligndetr.export.errors import ExportError
 from aligndetr.export.exporting import Proof, export, verify
 from aligndetr.export.report import as_table, write_report
 from aligndetr.export.runtimes import open_file

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from aligndetr.export.errors import ExportError
+from aligndetr.errors import ExportError
 from aligndetr.export.exporting import Source
 from aligndetr.export.graph import DetectionGraph, GraphOutput
 from aligndetr.export.program import Canvas, trace

@@ -8,11 +8,11 @@ from aligndetr.export import onnx_file
 from aligndetr.export.eager import detect_eagerly, result_of
 from aligndetr.export.exporting import SUFFIXES, export
 from aligndetr.export.onnx_file import PART
-from aligndetr.export.preparing import prepare
 from aligndetr.export.runtimes import open_file
 from aligndetr.layers.ms_deform_attn import fused_ms_deform_attn, ms_deform_attn
 from aligndetr.layers.ms_deform_attn.onnx_translation import OPSET, deform_attn_in_onnx
 from aligndetr.layers.ms_deform_attn.selection import keep_operator
+from aligndetr.runtime.exported.preparing import prepare
 
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")

@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from aligndetr.export.errors import ExportError
+from aligndetr.errors import ExportError
 from aligndetr.export.exporting import Proof, export, verify
 from aligndetr.export.onnx_file import PART
 

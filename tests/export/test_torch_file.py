@@ -7,10 +7,10 @@ import sys
 import numpy as np
 import pytest
 
-from aligndetr.export.errors import ExportError
+from aligndetr.errors import ExportError
 from aligndetr.export.exporting import export
-from aligndetr.export.preparing import prepare
 from aligndetr.export.runtimes import open_file
+from aligndetr.runtime.exported.preparing import prepare
 
 SCRIPT = """
 import sys, numpy as np, torch

@@ -6,10 +6,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aligndetr.runtime.drawing.boxes import place_label
+from aligndetr.runtime.drawing.fonts import label_font, shorten
+from aligndetr.runtime.drawing.palette import class_color, text_color
 from aligndetr.structures import Boxes, Instances
-from aligndetr.visualization.draw import draw_instances, place_label
-from aligndetr.visualization.fonts import label_font, shorten
-from aligndetr.visualization.palette import class_color, text_color
+from aligndetr.visualization.draw import draw_instances
 
 
 def found(boxes, classes, scores, size=(600, 800)):

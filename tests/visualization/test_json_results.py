@@ -8,8 +8,8 @@ from PIL import Image
 
 from aligndetr.data import load_dataset
 from aligndetr.errors import DataError
+from aligndetr.runtime.drawing.palette import class_color
 from aligndetr.visualization.json_results import draw_json_results
-from aligndetr.visualization.palette import class_color
 
 
 @pytest.fixture

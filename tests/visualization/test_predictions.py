@@ -6,9 +6,9 @@ import torch
 from PIL import Image
 from torch import nn
 
+from aligndetr.runtime.drawing.palette import class_color
 from aligndetr.structures import Boxes, Instances
 from aligndetr.visualization import save_prediction_pictures
-from aligndetr.visualization.palette import class_color
 from aligndetr.visualization.predictions import contact_sheet, ground_truth, side_by_side
 
 SIZES = {4: (480, 640), 9: (640, 480), 2: (100, 300)}

@@ -1,0 +1,1 @@
+"""Boxes, names and scores on images."""
