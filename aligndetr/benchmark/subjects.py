@@ -6,7 +6,7 @@ and resizing are not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -27,6 +27,7 @@ FILES = (".onnx", ".xml")
 PRECISIONS = ("fp32", "bf16")
 
 Run = Callable[[np.ndarray], object]
+Canvas = tuple[int | None, int | None, int | None]
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Subject:
     runtime: str
     precision: str
     run: Run
-    canvas: tuple[int | None, int | None, int | None] = (None, None, None)
+    canvas: Canvas = (None, None, None)
 
     def takes(self, batch: int, size: int) -> bool:
         """Whether it takes so many images of so many pixels."""
@@ -153,7 +154,7 @@ def _openvino(name: str, threads: int, precision: str) -> Subject:
     )
 
 
-def _canvas(name: str, shapes: dict[str, Sequence[Any]]) -> tuple[int | None, ...]:
+def _canvas(name: str, shapes: Mapping[str, Sequence[Any]]) -> Canvas:
     """(batch, height, width) of the images, None where free."""
     if set(shapes) != set(INPUTS):
         raise UserError(
