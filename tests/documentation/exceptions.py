@@ -59,6 +59,7 @@ COMMANDS = {
         "python -m studies.first_detector BCCD --trials",
         "python -m studies.first_detector BCCD --final 0",
     ],
+    FOREIGN: ["aligndetr-predict model.onnx images/ --output out/"],
     MINUTES: [
         "python -m tests.soak --iterations 2000 --disturbances 40",
         "aligndetr train aligndetr_k2_r50_4scale_12ep dataloader.train.dataset.path=kitchen/ "
@@ -85,6 +86,7 @@ COMMANDS = {
         'pip install -e ".[dev]"',
         'pip install "aligndetr[onnx]"',
         'pip install "aligndetr[slurm]"',
+        "pip install 'aligndetr-runtime[onnx]'",
         "cd aligndetr",
         "python -m venv .venv",
         ". .venv/bin/activate",
@@ -106,7 +108,9 @@ PYTHON = {
     ): FOREIGN,
     ("docs/prediction.md", "import fiftyone as fo"): FOREIGN,
     ("docs/training.md", "import mlflow"): FOREIGN,
-    ("docs/export.md", "import json, numpy, onnxruntime"): MINUTES,
+    ("docs/export.md", "from aligndetr_runtime import Detector"): FOREIGN,
+    ("docs/runtime.md", "from aligndetr_runtime import Detector"): FOREIGN,  # see tests/export
+    ("docs/runtime.md", "detector = Detector("): MINUTES,
     (
         "aligndetr/projects/deformable_attention_2d/README.md",
         "model.encoder.layer.self_attention = ",
@@ -131,13 +135,7 @@ dataloader = LazyConfig.load(resolve_config("aligndetr_tiny")).dataloader
 """,
     "docs/prediction.md": """
 from PIL import Image
-from aligndetr.prediction.choice import Choice
-from aligndetr.prediction.pipeline import Pipeline
-from aligndetr.prediction.sources import Sources
-from aligndetr.prediction.tiles import TiledDetector
 import numpy
 image = numpy.asarray(Image.open("image.jpg"))
-names = ["cat", "cup", "fork", "knife", "plate", "spoon"]
-detect = lambda images: predictor.detect(images)
 """,
 }

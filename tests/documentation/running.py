@@ -102,8 +102,12 @@ def imports_of(text: str) -> list[tuple[str, str | None]]:
     """Modules, and names in them, that Python code imports from this package."""
     found = []
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("aligndetr"):
+        if isinstance(node, ast.ImportFrom) and _is_ours(node.module or ""):
             found += [(node.module, alias.name) for alias in node.names]
         elif isinstance(node, ast.Import):
-            found += [(a.name, None) for a in node.names if a.name.startswith("aligndetr")]
+            found += [(a.name, None) for a in node.names if _is_ours(a.name)]
     return found
+
+
+def _is_ours(module: str) -> bool:
+    return module.partition(".")[0] == "aligndetr"

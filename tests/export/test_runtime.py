@@ -18,9 +18,11 @@ from aligndetr.export.exporting import Source, export
 from aligndetr.predictor import Predictor
 from aligndetr.runtime import Detector
 from aligndetr.runtime.calibrator import Calibrator
+from tests.documentation.blocks import blocks_of
 from tests.export.conftest import TWO_LEVELS
 
 ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "runtime.md"
 CLASSES = ["red", "green", "blue"]
 THRESHOLDS = (0.6, 0.7, 0.8)
 RESIZED = "dataloader.image_size=72"  # 48 x 64 becomes 72 x 96, which is `FIXED`: no padding
@@ -177,6 +179,13 @@ def test_its_distribution_alone_finds_the_same(alone, exported, few, photo, tmp_
     assert done.returncode == 0, done.stderr
     assert f": {len(expected)} objects -> predictions/a.png" in done.stdout
     assert (tmp_path / "predictions" / "a.png").is_file()
+    (tmp_path / "images").mkdir()
+    shutil.copy(picture, tmp_path / "images")
+    [recipe] = [b.text for b in blocks_of(PAGE) if b.text.startswith("from aligndetr_runtime")]
+    shutil.copy(path, tmp_path)  # as model.onnx
+    done = subprocess.run([alone / "python", "-c", recipe], **run)
+    assert done.stdout.startswith("Prediction(images/a.png, 48x64: "), done.stderr
+    assert done.stdout.count("'box': ") == len(expected)
     (tmp_path / "a.xml").write_text("")
     done = subprocess.run([alone / "aligndetr-predict", "a.xml", picture], **run)
     assert done.returncode == 2
