@@ -154,11 +154,10 @@ def candidates(
     return runs
 
 
-def read_runs(path: Path) -> dict[str, Any]:
-    """What an earlier run measured."""
-    if not path.is_file():
-        return {"runs": {}}
-    return json.loads(path.read_text())["results"]
+def read_runs(path: Path, size: int) -> dict[str, Any]:
+    """What an earlier run measured with images of this size."""
+    results = json.loads(path.read_text())["results"] if path.is_file() else {}
+    return results if results.get("size") == size else {"size": size, "runs": {}}
 
 
 def measure(
@@ -221,8 +220,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/latency.json"))
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    results = read_runs(args.output)
-    results |= {"size": args.size}
+    results = read_runs(args.output, args.size)
     keep = partial(write_json, args.output, results)
     for title in args.models:
         config = MODELS.get(title, title)
