@@ -10,6 +10,7 @@ from PIL import Image
 
 from aligndetr.config import LazyConfig
 from aligndetr.config.find_file import resolve_config
+from aligndetr.config.nodes import to_plain
 from aligndetr.data.mapper import DetrMapper
 from aligndetr.engine.operating_point import OperatingPoint, write_operating_point
 from aligndetr.errors import CheckpointError, ConfigError, DataError, UserError
@@ -42,6 +43,12 @@ def test_path_pillow_and_array_give_the_same(predictor, photo, tmp_path):
     assert same(found, predictor(str(tmp_path / "photo.png")))
     assert same(found, predictor(Image.fromarray(photo)))
     assert predictor.class_names == NAMES
+
+
+def test_a_plain_dict_is_a_config_too(predictor, tiny_checkpoint, photo):
+    plain = to_plain(LazyConfig.load(resolve_config("aligndetr_tiny")))
+    assert type(plain) is dict
+    assert same(Predictor(plain, tiny_checkpoint)(photo), predictor(photo))
 
 
 def test_boxes_are_in_the_pixels_of_the_given_image(tiny_checkpoint, photo):
