@@ -78,6 +78,7 @@ COMMANDS = {
         "pytest tests/criterions",
         "pytest tests/parity",
         "mkdocs serve",
+        ".ci/rehearse",
         ".ci/run",
     ],
     INSTALLS: [
