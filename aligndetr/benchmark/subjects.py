@@ -20,8 +20,8 @@ from aligndetr.config import LazyConfig
 from aligndetr.config.find_file import resolve_config
 from aligndetr.engine.model import load_model
 from aligndetr.errors import UserError
+from aligndetr.runtime.exported.metadata import INPUTS
 
-INPUTS = ("images", "sizes", "original_sizes")
 NUM_CLASSES = 80  # where neither config nor checkpoint says
 FILES = (".onnx", ".xml")
 PRECISIONS = ("fp32", "bf16")

@@ -13,7 +13,7 @@ from aligndetr.benchmark.subjects import Subject, open_subject
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.find_file import resolve_config
 from aligndetr.errors import UserError
-from aligndetr.export.graph import INPUTS
+from aligndetr.runtime.exported.metadata import INPUTS
 
 TINY = ["model.num_classes=3", "train.device=cpu", "model.num_queries=20"]
 
