@@ -164,7 +164,8 @@ class Trainer:
         batches = self._fetch()
         data_time = time.perf_counter() - start
         scaler = self.precision.scaler
-        self.samples = [item.get("sample") for batch in batches for item in batch]
+        items = (item for batch in batches for item in batch)
+        self.samples = [item.get("sample") for item in items if isinstance(item, Mapping)]
         with self._buffers.restored_on_failure(), together(f"step {self.iter}"):
             shared = self._share(batches)
             losses = self._forward_backward(batches, shared.num_boxes)
