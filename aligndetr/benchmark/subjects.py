@@ -139,7 +139,9 @@ def _openvino(name: str, threads: int, precision: str) -> Subject:
     except RuntimeError as error:
         raise UserError(f"openvino cannot open {name}: {_first_line(error)}") from error
     shapes = {
-        each.get_any_name(): [d.get_length() if d.is_static else None for d in each.partial_shape]
+        _input_name(each.get_names()): [
+            length.get_length() if length.is_static else None for length in each.partial_shape
+        ]
         for each in compiled.inputs
     }
     canvas = _canvas(name, shapes)
@@ -152,6 +154,11 @@ def _openvino(name: str, threads: int, precision: str) -> Subject:
         lambda images: compiled(_feeds(images, dtype)),
         canvas,
     )
+
+
+def _input_name(names: set[str]) -> str:
+    """Which input it is: to one tensor a file may give several names."""
+    return next((name for name in INPUTS if name in names), min(names, default="?"))
 
 
 def _canvas(name: str, shapes: Mapping[str, Sequence[Any]]) -> Canvas:
