@@ -28,7 +28,7 @@ FEATURES = {  # the first that a test's path begins with
     "losses, matching": ("tests/criterions/", "tests/matchers/", "tests/parity/"),
     "training": ("tests/engine/",),
     "evaluation": ("tests/evaluation/", "tests/analysis/"),
-    "prediction": ("tests/prediction/", "tests/test_predictor"),
+    "prediction": ("tests/runtime/", "tests/test_predictor"),
     "other toolboxes": ("tests/interop/", "tests/checkpoint_file/"),
     "reports": ("tests/report/", "tests/visualization/"),
 }

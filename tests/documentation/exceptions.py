@@ -41,6 +41,12 @@ COMMANDS = {
         "aligndetr predict --checkpoint model_final.pth 'photos/**/*.jpg' "
         "https://example.org/a.jpg clip.mp4",
         "pre-commit install",
+        "aligndetr predict --checkpoint huggingface://org/cells_r18@<commit> images/",
+        "aligndetr zoo huggingface_rtdetr_r18 --fetch",
+        "aligndetr predict --checkpoint zoo:rtdetr_r18 images/",
+        "aligndetr train my_config.py train.init_checkpoint=zoo:detrex_dino_r50_12ep",
+        "aligndetr train aligndetr_k2_r50_4scale_12ep "
+        "dataloader.train.dataset.path=s3://bucket/kitchen_shards model.num_classes=null",
     ],
     DATA: [
         "aligndetr train aligndetr_k2_r50_4scale_12ep dataloader.train.total_batch_size=4 "
@@ -48,6 +54,7 @@ COMMANDS = {
         "aligndetr train dino_r50_4scale_12ep '+model.backbone.deform_stages=[res3,res4,res5]'",
         "aligndetr train dino_swin_large_384_4scale_12ep 'optimizer.params.lr_factor={_target_: "
         "aligndetr.engine.layer_decay.LayerwiseDecay, decay: 0.9}'",
+        "aligndetr train output/cells/config.yaml train.init_checkpoint=cells_r18",
         "aligndetr convert dino_r50.pth ours.pth",
         "aligndetr convert dino_r50.pth ours.pth "
         "--config-file projects/dino/configs/dino_r50_4scale_12ep.py",
@@ -70,6 +77,13 @@ COMMANDS = {
         "--output exported/",
         "aligndetr export --checkpoint model_final.pth --format onnx --output exported",
         "aligndetr plan CONFIG --memory 8GB",
+        "aligndetr train aligndetr_k2_r50_4scale_12ep "
+        "dataloader.train.dataset.path=kitchen_shards model.num_classes=null",
+        "aligndetr benchmark rtdetr_r18_6x",
+        "aligndetr benchmark my_config.py out/model.onnx out/model.xml --size 640 "
+        "--batch-sizes 1,8",
+        "aligndetr benchmark out/model.xml --precision bf16 --threads 4 --json found.json",
+        "ty check",
         "aligndetr walk dino_r50_4scale_12ep --image street.jpg --depth 3",
         "aligndetr walk rtdetr_r18_6x --html walk.html --json walk.json model.num_queries=100",
         "ruff check .",
@@ -86,8 +100,8 @@ COMMANDS = {
         'pip install -e ".[test]"',
         'pip install -e ".[dev]"',
         'pip install "aligndetr[onnx]"',
-        'pip install "aligndetr[slurm]"',
         "pip install 'aligndetr-runtime[onnx]'",
+        'pip install "aligndetr[slurm]"',
         "cd aligndetr",
         "python -m venv .venv",
         ". .venv/bin/activate",
@@ -112,6 +126,7 @@ PYTHON = {
     ("docs/export.md", "from aligndetr_runtime import Detector"): FOREIGN,
     ("docs/runtime.md", "from aligndetr_runtime import Detector"): FOREIGN,  # see tests/export
     ("docs/runtime.md", "detector = Detector("): MINUTES,
+    ("docs/hub.md", "from aligndetr.hub import"): NETWORK,
     (
         "aligndetr/projects/deformable_attention_2d/README.md",
         "model.encoder.layer.self_attention = ",
