@@ -43,12 +43,14 @@ def weighted_losses(
         weights: by term.
         num_boxes: objects to divide by; by `copies` times as many where objects occur so often.
     """
-    return {
-        f"loss_{term}{suffix}": weights[term] * loss / (num_boxes * comparison.copies)
-        for comparison in comparisons
-        for term, losses in comparison.losses.items()
-        for suffix, loss in zip(comparison.suffixes, losses.unbind(), strict=True)
-    }
+    found: dict[str, Tensor] = {}
+    for comparison in comparisons:
+        divisor = num_boxes * comparison.copies
+        for term, losses in comparison.losses.items():
+            names = [f"loss_{term}{suffix}" for suffix in comparison.suffixes]
+            weighted = weights[term] * losses / divisor  # all layers at once
+            found |= zip(names, weighted.unbind(), strict=True)
+    return found
 
 
 def term_and_layer(name: str) -> tuple[str, str]:

@@ -173,8 +173,9 @@ class Trainer:
             scaler.unscale_(self.optimizer)
             grad_norm = self._grad_norm()
             total = cast(Tensor, sum(losses.values()))
-            # float16 gradients may overflow: the scaler then skips the step and scales them less
-            checked = total if scaler.is_enabled() else total + grad_norm
+            # float16 gradients may overflow: the scaler then skips the step and scales them less;
+            # a loss is of this process alone, and all of them have to stop for it
+            checked = all_reduce_sum(total) if scaler.is_enabled() else total + grad_norm
             self._check(losses, checked, shared.stops, batches)
         self._clip(grad_norm)
         scaler.step(self.optimizer)

@@ -10,6 +10,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from aligndetr.engine.determinism import check_deterministic
 from aligndetr.engine.model import distribute
 from aligndetr.engine.plan import Plan
 from aligndetr.engine.precision import build_precision
@@ -33,14 +34,19 @@ def build_trainer(
         optimizer: over the model's parameters.
         plan: of the training.
         dump_folder: see `Trainer`.
+
+    Raises:
+        ConfigError: the precision, or determinism, cannot be had on this device.
     """
     device = next(model.parameters()).device
+    precision = build_precision(config, device)
+    check_deterministic(model, precision)
     clip: Any = OmegaConf.select(config, "train.clip_grad") or {}
     return Trainer(
         distribute(model, config, device),
         loader,
         optimizer,
-        precision=build_precision(config, device),
+        precision=precision,
         clip_grad=dict(clip.params) if clip.get("enabled") else None,
         accumulation_steps=plan.accumulation_steps,
         dump_folder=dump_folder,

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from aligndetr.layers.attention import check_heads
 from aligndetr.layers.ms_deform_attn import fused_ms_deform_attn
 from aligndetr.layers.ms_deform_attn.reference import locations_and_weights
+from aligndetr.layers.ms_deform_attn.selection import explain
 
 
 class MultiScaleDeformableAttention(nn.Module):
@@ -86,6 +87,13 @@ class MultiScaleDeformableAttention(nn.Module):
         tokens = tokens.unflatten(-1, (self.num_heads, -1))
         sampled = fused_ms_deform_attn(tokens, spatial_shapes, *self._points(query), reference)
         return self.output_proj(sampled)
+
+    def no_fixed_order(self, dtype: torch.dtype) -> str | None:
+        """Why gradients of values of a dtype are sums without a fixed order on a GPU, or None."""
+        name, reason = explain("cuda", dtype)
+        if name != "reference":
+            return None
+        return f"grid_sample computes it there ({reason}); the triton kernels have a fixed order"
 
     @torch.no_grad()
     def sampling_points(

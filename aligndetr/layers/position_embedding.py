@@ -61,7 +61,8 @@ class SinePositionEmbedding(nn.Module):
     def forward(self, padding: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Embed (B, H, W) bool padding (True = padding) into (B, H, W, 2F): row, then column."""
         inside = ~padding
-        row, column = inside.cumsum(1, dtype=dtype), inside.cumsum(2, dtype=dtype)
+        # Counted in integers: of floats PyTorch has no cumsum of a fixed order on a GPU.
+        row, column = (inside.cumsum(axis, dtype=torch.int32).to(dtype) for axis in (1, 2))
         if self.normalize:
             row = (row + self.offset) / (row[:, -1:, :] + self.eps) * (2 * math.pi)
             column = (column + self.offset) / (column[:, :, -1:] + self.eps) * (2 * math.pi)

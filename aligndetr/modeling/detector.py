@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.distributed as dist
@@ -145,21 +145,25 @@ class Detector(nn.Module):
     def preprocess(self, batched_inputs: list[dict]) -> ImageBatch:
         """Normalise images and pad them to a common size, after which padding is zero."""
         images = [item["image"].to(self.device, non_blocking=True) for item in batched_inputs]
-        return ImageBatch.from_images([(x - self.pixel_mean) / self.pixel_std for x in images])
+        batch = ImageBatch.from_images(images)
+        pixels = (batch.pixels - self.pixel_mean) / self.pixel_std
+        if batch.is_padded:
+            pixels = pixels.masked_fill_(batch.padding.unsqueeze(1), 0.0)
+        return replace(batch, pixels=pixels)
 
     def targets(self, batched_inputs: list[dict]) -> Targets:
         """Ground truth in the model's coordinates; works with any object that looks like ours."""
-        labels, boxes = [], []
-        for item in batched_inputs:
-            instances = item["instances"]
-            self._check_labels(instances.gt_classes)
-            height, width = instances.image_size
-            scale = self.pixel_mean.new_tensor([width, height, width, height])
-            label = instances.gt_classes.to(self.device, non_blocking=True)
-            box = instances.gt_boxes.tensor.to(scale, non_blocking=True)
-            labels.append(label)
-            boxes.append(xyxy_to_cxcywh(box / scale))
-        return Targets(labels, boxes)
+        objects = [item["instances"] for item in batched_inputs]
+        labels = torch.cat([instances.gt_classes for instances in objects])
+        self._check_labels(labels)
+        sizes = [len(instances.gt_classes) for instances in objects]
+        scales = torch.tensor([[w, h, w, h] for h, w in (each.image_size for each in objects)])
+        scales = scales.repeat_interleave(torch.tensor(sizes), dim=0)
+        boxes = torch.cat([instances.gt_boxes.tensor for instances in objects])
+        boxes, scales = (x.to(self.pixel_mean, non_blocking=True) for x in (boxes, scales))
+        boxes = xyxy_to_cxcywh(boxes / scales)
+        labels = labels.to(self.device, non_blocking=True)
+        return Targets(list(labels.split(sizes)), list(boxes.split(sizes)))
 
     def _check_labels(self, labels: Tensor) -> None:
         """On the host only: elsewhere asking would wait for the device."""

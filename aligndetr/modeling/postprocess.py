@@ -100,10 +100,16 @@ def _selection(boxes: Tensor, queries: Tensor, scores: Tensor, labels: Tensor) -
 
 
 def _objects(selection: Selection, sizes: list[tuple[int, int]]) -> list[Instances]:
+    """Boxes in pixels, without empty ones; the host waits for the device once, for all images."""
+    ends = selection.boxes.new_tensor([[w, h, w, h] for h, w in sizes]).unsqueeze(1)
+    boxes = torch.minimum((selection.boxes * ends).clamp(min=0), ends)
+    nonempty = (boxes[..., 2:] > boxes[..., :2]).all(-1).cpu()
     found = []
-    for box, score, label, size in zip(*selection, sizes, strict=True):
-        height, width = size
-        pixels = Boxes(box).scale(width, height).clip(size)
-        instances = Instances(size, pred_boxes=pixels, scores=score, pred_classes=label)
-        found.append(instances[pixels.nonempty()])
+    for box, score, label, kept, size in zip(
+        boxes, selection.scores, selection.classes, nonempty, sizes, strict=True
+    ):
+        instances = Instances(size, pred_boxes=Boxes(box), scores=score, pred_classes=label)
+        if not kept.all():
+            instances = instances[kept.nonzero().squeeze(1).to(box.device)]
+        found.append(instances)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -44,9 +45,20 @@ class ImageBatch:
                 raise ValueError(f"an image must have shape (C, h, w), got {tuple(image.shape)}")
         sizes = [(int(image.shape[1]), int(image.shape[2])) for image in images]
         height, width = (max(side) for side in zip(*sizes, strict=True))
-        pixels = images[0].new_zeros(len(images), images[0].shape[0], height, width)
-        padding = torch.ones(len(images), height, width, dtype=torch.bool, device=images[0].device)
+        device = images[0].device
+        if len(set(sizes)) == 1:
+            padding = torch.zeros(len(images), height, width, dtype=torch.bool, device=device)
+            return ImageBatch(torch.stack(list(images)), padding, sizes)
+        kind = functools.reduce(torch.promote_types, [image.dtype for image in images])
+        pixels = images[0].new_zeros(len(images), len(images[0]), height, width, dtype=kind)
         for index, (image, (h, w)) in enumerate(zip(images, sizes, strict=True)):
             pixels[index, :, :h, :w] = image
-            padding[index, :h, :w] = False
-        return ImageBatch(pixels, padding, sizes)
+        return ImageBatch(pixels, _outside(sizes, height, width, device), sizes)
+
+
+def _outside(sizes: list[tuple[int, int]], height: int, width: int, device: torch.device) -> Tensor:
+    """(B, height, width) True where an image of its size does not reach."""
+    ends = torch.tensor(sizes).to(device, non_blocking=True)
+    below = torch.arange(height, device=device) >= ends[:, :1]
+    beside = torch.arange(width, device=device) >= ends[:, 1:]
+    return below[:, :, None] | beside[:, None]

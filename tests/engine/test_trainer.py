@@ -267,3 +267,21 @@ def test_the_storage_is_global_only_while_training(toy_detector, toy_loader):
     assert trainer.storage.latest()["asked"] == (1, 1)
     with pytest.raises(RuntimeError, match="running Trainer"):
         get_event_storage()
+
+
+def test_with_loss_scaling_a_loss_of_another_process_stops_this_one_too(
+    toy_detector, toy_loader, monkeypatch
+):
+    model = toy_detector()
+    precision = Precision(torch.device("cpu"))
+    precision.scaler = torch.amp.GradScaler("cpu")
+    trainer = make_trainer(model, toy_loader(), precision=precision)
+    before = parameters(model)
+    monkeypatch.setattr(
+        "aligndetr.engine.trainer.all_reduce_sum",
+        # what all processes share before a step is a vector, the loss a number
+        lambda tensor: tensor if tensor.dim() else tensor + float("nan"),
+    )
+    with pytest.raises(TrainingError, match=r"not finite|a gradient is not"):
+        trainer.train(0, 2)
+    assert torch.equal(parameters(model), before)

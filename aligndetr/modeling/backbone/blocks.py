@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -49,6 +50,10 @@ class DeformConvNorm(ConvNorm):
         scale, shift = self.norm.scale_shift()
         weight = self.weight * scale[:, None, None, None]
         return deform_conv2d(x, offset, mask, weight, shift, *steps)
+
+    def no_fixed_order(self, dtype: torch.dtype) -> str:
+        """Why its gradients are sums without a fixed order on a GPU."""
+        return "deformable convolution has no other backward pass; train without it"
 
 
 class Stem(nn.Module):

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from aligndetr.layers.norm import freeze_batch_norm
+from aligndetr.layers.norm import folded_together, freeze_batch_norm
 from aligndetr.modeling.backbone.blocks import BasicBlock, BottleneckBlock, Stem, strided_shortcut
 from aligndetr.modeling.backbone.registry import BACKBONES
 
@@ -116,10 +116,11 @@ class ResNet(nn.Module):
         Returns:
             name -> (B, channels[name], ceil(H / strides[name]), ceil(W / strides[name])).
         """
-        x = self.stem(images)
-        maps = {"stem": x}
-        for name in self.stage_names:
-            maps[name] = x = getattr(self, name)(x)
+        with folded_together(self):
+            x = self.stem(images)
+            maps = {"stem": x}
+            for name in self.stage_names:
+                maps[name] = x = getattr(self, name)(x)
         return {name: maps[name] for name in self.out_features}
 
 

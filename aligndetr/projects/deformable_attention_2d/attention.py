@@ -162,6 +162,10 @@ class DeformableAttention2D(nn.Module):
         attended = self._attend(points.flatten(2, 3), pixels, *heads, unseen)
         return self.output_proj(attended.transpose(1, 2).flatten(2))
 
+    def no_fixed_order(self, dtype: torch.dtype) -> str:
+        """Why its gradients are sums without a fixed order on a GPU."""
+        return "grid_sample has no other backward pass; train without deformable attention in 2D"
+
     def points(self, queries: Tensor, padding: Tensor | None) -> Tensor:
         """Where keys and values are, for projected queries (B, H, W, C).
 
