@@ -10,9 +10,10 @@ from omegaconf import DictConfig, OmegaConf
 from aligndetr.analysis import AnalysisEvaluator
 from aligndetr.config import instantiate
 from aligndetr.distributed import main_first
+from aligndetr.engine.listed_parts import check_part
 from aligndetr.engine.plan import Plan, whole_number
 from aligndetr.errors import ConfigError, some
-from aligndetr.evaluation import AlignmentEvaluator
+from aligndetr.evaluation import AlignmentEvaluator, DatasetEvaluator
 
 logger = logging.getLogger(__name__)
 
@@ -80,8 +81,11 @@ def build_evaluator(config: DictConfig, dataset: Any) -> Any:
         ConfigError: there is no such diagnosis.
     """
     node, tested = config.dataloader.evaluator, config.dataloader.test.get("dataset")
-    nodes = list(node) if OmegaConf.is_list(node) else [node]
-    own = [_evaluator(item, tested, dataset) for item in nodes]
+    key = "dataloader.evaluator"
+    nodes = (
+        {f"{key}[{i}]": x for i, x in enumerate(node)} if OmegaConf.is_list(node) else {key: node}
+    )
+    own = [_evaluator(path, item, tested, dataset) for path, item in nodes.items()]
     tasks = {getattr(evaluator, "task", None) for evaluator in own}
     for name in OmegaConf.select(config, DIAGNOSIS) or ():
         if name not in DIAGNOSES:
@@ -105,9 +109,11 @@ def _limited(dataset: Any, count: int) -> Any:
     return chosen
 
 
-def _evaluator(node: DictConfig, tested: Any, dataset: Any) -> Any:
-    same = "dataset" in node and tested is not None and node.dataset == tested
-    return instantiate(node, **({"dataset": dataset} if same else {}))
+def _evaluator(path: str, node: Any, tested: Any, dataset: Any) -> Any:
+    same = OmegaConf.is_dict(node) and tested is not None and node.get("dataset") == tested
+    evaluator = instantiate(node, **({"dataset": dataset} if same else {}))
+    check_part(evaluator, path, DatasetEvaluator, ("reset", "process", "evaluate"))
+    return evaluator
 
 
 def _given(node: DictConfig, dataset: Any) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from aligndetr.engine.desync import check_data
 from aligndetr.engine.earlier_runs import folder_of_run, remove_earlier_run, with_restarts
 from aligndetr.engine.evaluating import build_evaluation, weights_of
 from aligndetr.engine.initial_weights import load_start
+from aligndetr.engine.listed_parts import listed_parts
 from aligndetr.engine.loaders_from_config import (
     build_train_loader,
     load_dataset,
@@ -105,7 +106,7 @@ def train(config: DictConfig, resume: bool = False, overwrite: bool = False) -> 
                 *watching_each_other(config, plan),
                 *build_observers(config, plan, evaluation),
                 *([evaluating] if evaluation else []),
-                *instantiate(OmegaConf.select(config, "train.hooks") or []),
+                *listed_parts(config, "train.hooks", hooks.Hook, hooks.MOMENTS),
                 *_early_stopping(config),
                 hooks.TimeLeft(plan.eval_period if evaluation else None, plan.checkpoint_period),
                 # a kill after a checkpoint finds the line of its step written, no hook left out

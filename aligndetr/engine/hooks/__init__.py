@@ -1,6 +1,6 @@
 """Everything that happens around the steps of a training."""
 
-from aligndetr.engine.hooks.base import Hook, is_due
+from aligndetr.engine.hooks.base import MOMENTS, Hook, is_due
 from aligndetr.engine.hooks.checkpoints import BestCheckpointer, PeriodicCheckpointer
 from aligndetr.engine.hooks.desync import DesyncGuard
 from aligndetr.engine.hooks.detectron2 import Detectron2Events
@@ -17,6 +17,7 @@ from aligndetr.engine.hooks.timer import IterationTimer
 from aligndetr.engine.hooks.writing import PeriodicWriter
 
 __all__ = [
+    "MOMENTS",
     "BestCheckpointer",
     "DesyncGuard",
     "Detectron2Events",

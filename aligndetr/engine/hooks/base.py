@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from aligndetr.engine.trainer import Trainer
 
 
+MOMENTS = ("before_train", "before_step", "after_backward", "after_step", "after_train")
+
+
 class Hook:
     """Called by the trainer at five moments; the names are detectron2's.
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from aligndetr.config import instantiate
+from aligndetr.engine.listed_parts import listed_parts
 from aligndetr.engine.plan import Plan
 from aligndetr.engine.writers.base import Writer
 from aligndetr.engine.writers.console import BarWriter, LineWriter, console_writer
@@ -25,7 +25,7 @@ def build_writers(config: DictConfig, folder: Path, plan: Plan) -> list[Writer]:
     if OmegaConf.select(config, "train.wandb.enabled"):
         text = (folder / CONFIG_FILE).read_text(encoding="utf-8")
         chosen.append(WandbWriter(config.train.wandb.get("params") or {}, {"yaml": text}))
-    return [*chosen, *instantiate(OmegaConf.select(config, "train.writers") or [])]
+    return [*chosen, *listed_parts(config, "train.writers", Writer, ("start", "write", "close"))]
 
 
 __all__ = [
