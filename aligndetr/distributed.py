@@ -143,6 +143,16 @@ def unwrap(model: nn.Module) -> nn.Module:
     return model.module if isinstance(model, DistributedDataParallel) else model
 
 
+def local(tensor: Tensor) -> Tensor:
+    """The part of a sharded tensor that this process holds; of any other all of it."""
+    return tensor.to_local() if hasattr(tensor, "to_local") else tensor
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """All of a sharded tensor; every process must call it."""
+    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+
+
 def backend_for(device: torch.device) -> str:
     """The communication library for tensors on `device`."""
     return "nccl" if device.type == "cuda" else "gloo"

@@ -25,6 +25,7 @@ from aligndetr.checkpoint_file.safe_pickle import (
     refusal,
 )
 from aligndetr.checkpoint_file.safetensors_file import read_safetensors
+from aligndetr.checkpoint_file.sharded import REST_FILE, is_sharded, read_whole
 from aligndetr.errors import CheckpointError
 
 # Of a record's header in a zip file: fixed bytes, and where the lengths of two texts after it are.
@@ -37,8 +38,8 @@ def read_checkpoint_file(path: str | os.PathLike, trust: bool = False) -> Any:
     """Read what a file holds, tensors onto the CPU.
 
     Args:
-        path: local file: of `torch.save` (zip or legacy), a pickle of arrays, or safetensors; or a
-            folder of `aligndetr.hub.save_pretrained`.
+        path: local file: of `torch.save` (zip or legacy), a pickle of arrays, or safetensors; a
+            folder of `aligndetr.hub.save_pretrained`, or that of a sharded training.
         trust: allow any object in a file of `torch.save`, whose reading can then run any code.
 
     Raises:
@@ -46,6 +47,8 @@ def read_checkpoint_file(path: str | os.PathLike, trust: bool = False) -> Any:
         UntrustedError: it holds objects that are refused.
     """
     path = Path(path)
+    if is_sharded(path):
+        return read_whole(path, read_rest(path, trust))
     if not path.is_file() and not path.is_dir():
         raise CheckpointError(f"no checkpoint at {path}: there is no such file")
     try:
@@ -60,6 +63,18 @@ def read_checkpoint_file(path: str | os.PathLike, trust: bool = False) -> Any:
         raise CheckpointError(
             f"{path} is truncated or not a checkpoint ({type(error).__name__}: {error})"
         ) from error
+
+
+def read_rest(folder: Path, trust: bool = False) -> dict[str, Any]:
+    """What a sharded checkpoint holds besides the tensors of model, average and optimizer.
+
+    Raises:
+        CheckpointError: it is missing or damaged.
+    """
+    rest = read_checkpoint_file(folder / REST_FILE, trust)
+    if not isinstance(rest, dict):
+        raise CheckpointError(f"{folder / REST_FILE} holds a {type(rest).__name__}, not a dict")
+    return rest
 
 
 def check_claims(content: Any, size: int) -> None:

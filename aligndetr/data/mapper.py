@@ -31,8 +31,8 @@ class DetrMapper:
             stops with an error, True counts it and goes on with another one.
         decode_short_edge: JPEGs are decoded to a half, quarter or eighth as long as their shorter
             edge keeps so many pixels, and boxes follow; faster for large photographs whose first
-            step makes them smaller. Pixels differ a little, the less the more remain: twice what
-            the steps make of them. None: all pixels.
+            step makes them smaller. Pixels differ a little, the less the more remain; it should be
+            no less than what the steps make of them. None: all pixels.
     """
 
     augmentation: Sequence[AnyAugmentation]

@@ -30,7 +30,7 @@ def recompute_activations(model: nn.Module, parts: Sequence[str]) -> None:
         ConfigError: the model has no such part, or one that cannot be computed twice.
     """
     for part, module in model_parts(model, parts, KEY).items():
-        layers = _layers(module)
+        layers = layers_of(module)
         if not layers:
             raise ConfigError(f"{KEY}: {part} is not made of layers that can be computed twice")
         if _have_batch_norms(layers):
@@ -44,7 +44,7 @@ def recompute_activations(model: nn.Module, parts: Sequence[str]) -> None:
 
 def recomputable_parts(model: nn.Module) -> list[str]:
     """Which of backbone, encoder and decoder `recompute_activations` takes."""
-    layers = {part: _layers(getattr(model, part, nn.Identity())) for part in USUAL_PARTS}
+    layers = {part: layers_of(getattr(model, part, nn.Identity())) for part in USUAL_PARTS}
     return [part for part, found in layers.items() if found and not _have_batch_norms(found)]
 
 
@@ -64,7 +64,7 @@ def model_parts(model: nn.Module, names: Sequence[str], key: str) -> dict[str, n
     return {name: children[name] for name in names}
 
 
-def _layers(part: nn.Module) -> list[nn.Module]:
+def layers_of(part: nn.Module) -> list[nn.Module]:
     """`layers` of a transformer, or the blocks of a residual network's stages."""
     layers: Any = getattr(part, "layers", None)
     if layers is not None:

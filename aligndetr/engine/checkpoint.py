@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from aligndetr.checkpoint_file import read_checkpoint_file
+from aligndetr.checkpoint_file.sharded import SUFFIX as SHARDED
 from aligndetr.distributed import on_main, unwrap
 from aligndetr.engine.finite import describe_nonfinite, infinite_buffers
 from aligndetr.engine.optimizer import check_moments
@@ -27,12 +28,14 @@ from aligndetr.files import atomic_write
 
 if TYPE_CHECKING:
     from aligndetr.engine.hooks import ModelEMA
+    from aligndetr.engine.sharding import Sharding
     from aligndetr.engine.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
 LAST_FILE = "last_checkpoint"
-FILE_NAME = re.compile(r"[\w.-]{1,100}\.pth")
+SUFFIXES = (".pth", SHARDED)
+FILE_NAME = re.compile(r"[\w.-]{1,100}\.(pth|dcp)")
 MOST_STEPS = 2**31
 TENSORS = ("model", "ema", "optimizer")  # parts of a file that must be finite
 
@@ -111,13 +114,24 @@ class Checkpointer:
 
     def restore(self, content: dict[str, Any], path: str | os.PathLike) -> dict[str, Any]:
         """The same from content that is read already; `path` is where."""
+        self._check_parts(content, path)
+        load_weights(self.model, content["model"], path)
+        self._restore_others(content, path)
+        return content
+
+    def finish(self) -> None:
+        """Wait for what `save` began; here it is done when `save` returns."""
+
+    def _check_parts(self, content: Mapping[str, Any], path: str | os.PathLike) -> None:
         missing = [name for name in self.checkpointables if name not in content]
         if "iteration" not in content or missing:
             raise CheckpointError(
                 f"no training can go on from {path}: it lacks {some(missing) or 'iteration'}; to "
                 "start from its weights use train.init_checkpoint instead of --resume"
             )
-        load_weights(self.model, content["model"], path)
+
+    def _restore_others(self, content: Mapping[str, Any], path: str | os.PathLike) -> None:
+        """All but the model."""
         for name, value in self.checkpointables.items():
             with _named(f"the {name} state in {path}"):
                 value.load_state_dict(content[name])
@@ -125,7 +139,6 @@ class Checkpointer:
                     check_moments(value)
         with _named(path):
             stored_count(content, "iteration")
-        return content
 
     def _refuse_nonfinite(self, path: Path, content: Mapping[str, Any]) -> None:
         problem = describe_nonfinite_parts(content, self.model)
@@ -146,27 +159,21 @@ def build_checkpointer(
     trainer: Trainer,
     scheduler: LRScheduler,
     ema: ModelEMA | None,
+    sharding: Sharding | None = None,
 ) -> Checkpointer:
     """Everything that `--resume` needs, in the folder of a run whose config is saved there."""
-    parts: dict[str, Any] = {
-        "optimizer": trainer.optimizer,
-        "scheduler": scheduler,
-        "hooks": trainer,
-    }
+    parts: dict[str, Any] = {"scheduler": scheduler, "hooks": trainer}
     parts |= {"scaler": trainer.precision.scaler, "random_state": RandomState()}
     if hasattr(trainer.loader, "state_dict"):
         parts["loader"] = trainer.loader
-    if ema is not None:
-        parts["ema"] = ema
     model = unwrap(trainer.model)
     config_text = (folder / CONFIG_FILE).read_text(encoding="utf-8")
-    return Checkpointer(
-        model,
-        folder,
-        max_to_keep=whole_number(config, "train.checkpointer.max_to_keep", None),
-        extra={"class_names": getattr(model, "class_names", None), "config": config_text},
-        **parts,
-    )
+    extra = {"class_names": getattr(model, "class_names", None), "config": config_text}
+    most = whole_number(config, "train.checkpointer.max_to_keep", None)
+    if sharding is not None:
+        return sharding.checkpointer(trainer.optimizer, folder, most, extra, **parts)
+    parts = {"optimizer": trainer.optimizer, **parts, **({} if ema is None else {"ema": ema})}
+    return Checkpointer(model, folder, most, extra, **parts)
 
 
 def last_checkpoint(folder: Path) -> Path | None:
@@ -181,7 +188,7 @@ def last_checkpoint(folder: Path) -> Path | None:
     with open(pointer, "rb") as file:
         name = file.read(1000).decode("utf-8", errors="replace").strip()
     path = folder / name if FILE_NAME.fullmatch(name) else None
-    return path if path and path.is_file() else None
+    return path if path and _is_there(path) else None
 
 
 def periodic_files(folder: Path) -> list[Path]:
@@ -192,9 +199,13 @@ def periodic_files(folder: Path) -> list[Path]:
 def by_age(paths: Iterable[Path]) -> list[Path]:
     """Oldest first."""
     return sorted(
-        (path for path in paths if path.is_file()),
+        (path for path in paths if _is_there(path)),
         key=lambda path: (path.stat().st_mtime_ns, path.name),
     )
+
+
+def _is_there(path: Path) -> bool:
+    return path.is_dir() if path.suffix == SHARDED else path.is_file()
 
 
 def describe_nonfinite_parts(content: Mapping[str, Any], model: nn.Module) -> str | None:

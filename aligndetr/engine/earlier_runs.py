@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import shutil
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +34,8 @@ from aligndetr.report import REPORT_FILE
 logger = logging.getLogger(__name__)
 
 KEY = "train.output_dir"
-_KEPT = (METRICS_FILE, "model_*.pth", RESULTS_FILE)  # a folder with one of them is used
+# a folder with one of them is used
+_KEPT = (METRICS_FILE, "model_*.pth", "model_*.dcp/rest.pth", RESULTS_FILE)
 _WRITTEN = (  # what --overwrite removes; config.yaml and log.txt are written anew
     *_KEPT,
     "coco_instances_results.json",
@@ -119,6 +121,8 @@ def remove_earlier_run(folder: Path) -> None:
     """Remove what a training wrote there, but for its config and log."""
     for path in _files(folder, _WRITTEN):
         path.unlink(missing_ok=True)
+    for path in folder.glob("model_*.dcp"):
+        shutil.rmtree(path)
 
 
 def _is_used(folder: Path) -> bool:

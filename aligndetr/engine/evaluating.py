@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
@@ -21,7 +22,12 @@ from aligndetr.engine.plan import FAST_DEV_ITERS
 from aligndetr.errors import ConfigError, TrainingError
 from aligndetr.evaluation import Results, inference_on_dataset
 
+if TYPE_CHECKING:
+    from aligndetr.engine.sharding import Sharding
+
 logger = logging.getLogger(__name__)
+
+Gathered = Callable[[bool], AbstractContextManager]
 
 
 class Evaluation:
@@ -34,6 +40,7 @@ class Evaluation:
         evaluator: see `aligndetr.evaluation.DatasetEvaluator`; or a list of them.
         most_batches: evaluate no more than these; None: all.
         looks: test-time augmentation.
+        gathered: context in which the models have their weights, given whether they keep them.
     """
 
     def __init__(
@@ -44,6 +51,7 @@ class Evaluation:
         evaluator: Any,
         most_batches: int | None = None,
         looks: Looks = ONE_LOOK,
+        gathered: Gathered = nullcontext,
     ) -> None:
         self.models = dict(models)
         self.chosen = chosen
@@ -51,6 +59,7 @@ class Evaluation:
         self.evaluator = evaluator
         self.most_batches = most_batches
         self.looks = looks
+        self.gathered = gathered
 
     def __call__(self, last: bool = True) -> Results:
         """Evaluate the chosen weights after a step, at the end of a training also the others.
@@ -65,6 +74,10 @@ class Evaluation:
         Raises:
             TrainingError: the weights are not finite.
         """
+        with self.gathered(last):  # pictures and the report of a finished training want them, too
+            return self._evaluate(last)
+
+    def _evaluate(self, last: bool) -> Results:
         further = self.models.keys() - {self.chosen} if last else set()
         for name in (self.chosen, *further):
             on_main(partial(self._refuse_nonfinite, name))
@@ -104,7 +117,10 @@ class Evaluation:
 
 
 def build_evaluation(
-    config: DictConfig, models: Mapping[str, nn.Module], dataset: Any = None
+    config: DictConfig,
+    models: Mapping[str, nn.Module],
+    dataset: Any = None,
+    gathered: Gathered = nullcontext,
 ) -> Evaluation | None:
     """The config's evaluation; None, with a warning, if it has no loader or no evaluator.
 
@@ -112,6 +128,7 @@ def build_evaluation(
         config: of the experiment.
         models: see `Evaluation`; `train.best.weights` chooses among them.
         dataset: of the test loader; None loads it.
+        gathered: see `Evaluation`.
 
     Raises:
         ConfigError: `train.best.weights` names weights that there are not.
@@ -130,12 +147,17 @@ def build_evaluation(
         build_evaluator(config, dataset),
         FAST_DEV_ITERS if fast else None,
         read_looks(config),
+        gathered,
     )
 
 
-def weights_of(model: nn.Module, ema: ModelEMA | None) -> dict[str, nn.Module]:
-    """What can be evaluated of a training, by the names that `train.best.weights` uses."""
-    return {"model": model} if ema is None else {"model": model, "ema": ema.module}
+def evaluation_of_training(
+    config: DictConfig, model: nn.Module, ema: ModelEMA | None, sharding: Sharding | None = None
+) -> Evaluation | None:
+    """The evaluation of what is trained, be it sharded or not."""
+    if sharding is not None:
+        return build_evaluation(config, sharding.whole, gathered=sharding.gathered)
+    return build_evaluation(config, {"model": model} | ({"ema": ema.module} if ema else {}))
 
 
 def _chosen(config: DictConfig, models: Mapping[str, nn.Module]) -> str:

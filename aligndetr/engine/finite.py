@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from aligndetr.distributed import local
 from aligndetr.errors import some
 
 
@@ -26,6 +27,8 @@ def infinite_buffers(model: nn.Module) -> set[str]:
 
 def describe_nonfinite(state: Any, infinite: Collection[str] = frozenset()) -> str | None:
     """How many tensors hold NaN or infinity, and the names of some; None if there are none.
+
+    Of sharded tensors it looks at the parts of this process.
 
     Args:
         state: tensors in nested dicts and lists, for example a model's `state_dict`.
@@ -67,7 +70,7 @@ def _where_not_finite(scalars: Mapping[str, Tensor]) -> list[str]:
 
 def _tensors(state: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
     if isinstance(state, Tensor):
-        yield name, state.detach()
+        yield name, local(state.detach())
     entries = enumerate(state) if isinstance(state, list | tuple) else ()
     for key, value in state.items() if isinstance(state, Mapping) else entries:
         yield from _tensors(value, f"{name}.{key}" if name else str(key))

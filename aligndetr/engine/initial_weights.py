@@ -12,7 +12,7 @@ from torch import nn
 
 from aligndetr.checkpoint_file.pretrained_folder import is_pretrained
 from aligndetr.distributed import main_first
-from aligndetr.engine.checkpoint import choose_weights, load_model_file, load_weights
+from aligndetr.engine.checkpoint import SUFFIXES, choose_weights, load_model_file, load_weights
 from aligndetr.engine.finite import describe_nonfinite_model
 from aligndetr.engine.num_classes import check_class_names
 from aligndetr.errors import CheckpointError
@@ -41,7 +41,7 @@ def read_stored(path: str | os.PathLike) -> Mapping[str, Any]:
     if not local.exists():
         raise CheckpointError(f"no checkpoint at {path}: there is no such file")
     try:
-        stored = load_model_file(local) if local.is_dir() or local.suffix == ".pth" else {}
+        stored = load_model_file(local) if local.is_dir() or local.suffix in SUFFIXES else {}
     except CheckpointError:
         if local.is_dir() and (is_pretrained(local) or not is_hub_name(path)):
             raise

@@ -94,7 +94,7 @@ def load_model(
 
 def distribute(model: nn.Module, config: DictConfig, device: torch.device) -> nn.Module:
     """Let several processes average the model's gradients; one alone needs no wrapper."""
-    if world_size() == 1:
+    if world_size() == 1 or hasattr(model, "set_requires_gradient_sync"):  # alone, or sharded
         return model
     options = OmegaConf.select(config, "train.ddp") or {}
     model = synchronised_batch_norms(model, config, device)

@@ -11,15 +11,18 @@ from typing import Any
 
 from torch import nn
 
+from aligndetr.checkpoint_file import read_rest
+from aligndetr.checkpoint_file.sharded import is_sharded, sharded_reader
 from aligndetr.distributed import on_main
 from aligndetr.engine.checkpoint import (
     LAST_FILE,
+    SUFFIXES,
     by_age,
     describe_nonfinite_parts,
     last_checkpoint,
     load_model_file,
 )
-from aligndetr.errors import CheckpointError, UntrustedError
+from aligndetr.errors import CheckpointError, ConfigError, UntrustedError
 from aligndetr.files import remove_unfinished
 
 logger = logging.getLogger(__name__)
@@ -40,7 +43,9 @@ class ResumePoint:
     content: dict[str, Any]
 
 
-def find_resume_point(folder: Path, model: nn.Module, trust: bool = False) -> ResumePoint | None:
+def find_resume_point(
+    folder: Path, model: nn.Module, trust: bool = False, sharded: bool = False
+) -> ResumePoint | None:
     """The file that `last_checkpoint` names or, where that cannot be used, the newest that can.
 
     A file can be used if it is whole and no tensor in it holds NaN or infinity. What is passed
@@ -51,30 +56,40 @@ def find_resume_point(folder: Path, model: nn.Module, trust: bool = False) -> Re
         folder: of the run; no other training uses it.
         model: of the run, see `describe_nonfinite_parts`.
         trust: see `load_model_file`.
+        sharded: whether the run is; of a sharded checkpoint, a folder, `content` is all but the
+            tensors, which are finite, as others are not written.
 
     Returns:
         The file, read once in each process, or None: the training starts anew.
 
     Raises:
         UntrustedError: a file asks for objects that are refused.
+        ConfigError: it is sharded and the run is not, or the other way round.
     """
     point: ResumePoint | None = None
 
     def choose() -> Path | None:
         nonlocal point
-        point = _find(folder, model, trust)
+        point = _find(folder, model, trust, sharded)
         return point.path if point else None
 
     path = on_main(choose)
     if path is not None and point is None:  # the main process chose it
-        point = ResumePoint(path, load_model_file(path, trust))
+        content = read_rest(path, trust) if sharded else load_model_file(path, trust)
+        point = ResumePoint(path, content)
     return point
 
 
-def _find(folder: Path, model: nn.Module, trust: bool) -> ResumePoint | None:
+def _find(folder: Path, model: nn.Module, trust: bool, sharded: bool) -> ResumePoint | None:
     for path in (*remove_unfinished(folder), *_remove_unfinished_0_1(folder)):
         logger.info("removed %s, which a killed process had begun", path)
     for path in _candidates(folder):
+        if is_sharded(path) != sharded:
+            raise ConfigError(
+                f"{path} is {'' if is_sharded(path) else 'not '}sharded: only a training with "
+                f"train.fsdp.enabled={str(not sharded).lower()} goes on from it; one that "
+                f"starts from its weights needs another folder and train.init_checkpoint={path}"
+            )
         try:
             return ResumePoint(path, _read(path, model, trust))
         except UntrustedError:
@@ -100,13 +115,17 @@ def _candidates(folder: Path) -> Iterator[Path]:
     last = last_checkpoint(folder)
     if last is not None:
         yield last
-    rest = [path for path in reversed(by_age(folder.glob("model_*.pth"))) if path != last]
+    files = [path for suffix in SUFFIXES for path in folder.glob(f"model_*{suffix}")]
+    rest = [path for path in reversed(by_age(files)) if path != last]
     if last is None and rest:
         logger.warning("%s names no file beside it; looking for others", folder / LAST_FILE)
     yield from rest
 
 
 def _read(path: Path, model: nn.Module, trust: bool) -> dict[str, Any]:
+    if is_sharded(path):
+        sharded_reader(path)  # whole?
+        return read_rest(path, trust)
     try:
         content = load_model_file(path, trust)
         problem = describe_nonfinite_parts(content, model)

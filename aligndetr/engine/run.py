@@ -19,7 +19,7 @@ from aligndetr.engine.activation_checkpointing import KEY as RECOMPUTED
 from aligndetr.engine.checkpoint import Checkpointer, build_checkpointer
 from aligndetr.engine.desync import check_data
 from aligndetr.engine.earlier_runs import folder_of_run, remove_earlier_run, with_restarts
-from aligndetr.engine.evaluating import build_evaluation, weights_of
+from aligndetr.engine.evaluating import build_evaluation, evaluation_of_training
 from aligndetr.engine.initial_weights import load_start
 from aligndetr.engine.listed_parts import listed_parts
 from aligndetr.engine.loaders_from_config import (
@@ -39,6 +39,8 @@ from aligndetr.engine.resume_point import ResumePoint, find_resume_point
 from aligndetr.engine.run_folder import logging_to, make_run_folder
 from aligndetr.engine.sections import EVALUATED, TRAINED, checked_copy
 from aligndetr.engine.several_processes import watching_each_other
+from aligndetr.engine.sharding import KEY as SHARDED
+from aligndetr.engine.sharding import build_sharding
 from aligndetr.engine.trainer import Trainer
 from aligndetr.engine.trainer_from_config import build_trainer
 from aligndetr.engine.writers import build_writers
@@ -87,14 +89,15 @@ def train(config: DictConfig, resume: bool = False, overwrite: bool = False) -> 
         model = build_model(config, getattr(dataset, "class_names", None)).to(device)
         resumed = _start(config, folder, model, resume)
         ema = hooks.build_ema(config, model)
+        sharding = build_sharding(config, model, ema)
         optimizer = build_optimizer(config, model, plan.lr_factor)
         scheduler = LRMultiplier(optimizer, instantiate(config.lr_multiplier), plan.max_iter)
         loader = build_train_loader(config, dataset, plan)
         trainer = build_trainer(config, model, loader, optimizer, plan, folder)
-        evaluation = build_evaluation(config, weights_of(model, ema))
+        evaluation = evaluation_of_training(config, model, ema, sharding)
         if overwrite:
             on_main(lambda: remove_earlier_run(folder))
-        checkpointer = build_checkpointer(config, folder, trainer, scheduler, ema)
+        checkpointer = build_checkpointer(config, folder, trainer, scheduler, ema, sharding)
         on_main(lambda: write_environment(folder, model))
         evaluating = hooks.EvalHook(plan.eval_period, evaluation)
         trainer.register_hooks(
@@ -174,12 +177,6 @@ def _settle(config: DictConfig, dataset: Any, folder: Path) -> Plan:
     return plan
 
 
-def _resume_point(config: DictConfig, folder: Path, model: nn.Module) -> ResumePoint | None:
-    """What to go on from, read as far as the config trusts it."""
-    trust = bool(OmegaConf.select(config, "train.trust_checkpoint"))
-    return find_resume_point(folder, model, trust)
-
-
 def _save(config: DictConfig, folder: Path) -> None:
     """Keep what is trained; whoever trains it may read it again without being asked."""
     LazyConfig.save(config, folder / CONFIG_FILE)
@@ -205,7 +202,8 @@ def _early_stopping(config: DictConfig) -> list[hooks.Hook]:
 def _start(config: DictConfig, folder: Path, model: nn.Module, resume: bool) -> ResumePoint | None:
     """Where to go on; if that is nowhere, the model gets the weights that it begins with."""
     trust = bool(OmegaConf.select(config, "train.trust_checkpoint"))
-    resumed = find_resume_point(folder, model, trust) if resume else None
+    sharded = bool(OmegaConf.select(config, SHARDED))
+    resumed = find_resume_point(folder, model, trust, sharded) if resume else None
     if resumed is None:
         load_start(config, model)
     return resumed

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from aligndetr.data.samplers import Sample
-from aligndetr.distributed import all_reduce_sum, together, unwrap, world_size
+from aligndetr.distributed import all_reduce_sum, together, unwrap, whole, world_size
 from aligndetr.engine.buffers import BufferBackup
 from aligndetr.engine.events import EventStorage
 from aligndetr.engine.hooks.base import Hook
@@ -278,13 +278,16 @@ class Trainer:
         return {name: loss / self.accumulation_steps for name, loss in losses.items()}
 
     def _gradients_synchronised(self, now: bool):
+        if hasattr(self.model, "set_requires_gradient_sync"):  # sharded
+            self.model.set_requires_gradient_sync(now)
+            return nullcontext()
         distributed = isinstance(self.model, DistributedDataParallel)
         return self.model.no_sync() if distributed and not now else nullcontext()
 
     def _grad_norm(self) -> Tensor:
         gradients = [p.grad for p in self._parameters if p.grad is not None]
         norm_type = (self.clip_grad or {}).get("norm_type", 2.0)
-        return nn.utils.get_total_norm(gradients, norm_type)
+        return whole(nn.utils.get_total_norm(gradients, norm_type))
 
     def _clip(self, grad_norm: Tensor) -> None:
         if self.clip_grad:

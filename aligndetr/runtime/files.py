@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Generator
@@ -91,9 +92,12 @@ def remove_unfinished(folder: Path) -> list[Path]:
 
     Only for a folder that nobody else writes to now.
     """
-    left = [path for path in folder.rglob(f".*{UNFINISHED}") if path.is_file()]
+    left = list(folder.rglob(f".*{UNFINISHED}"))
     for path in left:
-        path.unlink(missing_ok=True)
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
     return left
 
 

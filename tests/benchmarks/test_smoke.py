@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from benchmarks import alternatives, analysis, evaluation, loader, report, scaling, step
+from benchmarks import alternatives, analysis, evaluation, loader, report, scaling, shards, step
 from benchmarks.measure import write_json
 from benchmarks.reference import reference_model
 from benchmarks.workload import make_batch, make_model, training
@@ -85,6 +85,19 @@ def test_every_benchmark_runs_and_the_report_shows_its_numbers(tmp_path, capsys)
         "AdamW, loop",
     ]
     assert (tmp_path / report.PICTURE).stat().st_size > 1000
+
+
+def test_ratios_are_by_the_first_way_of_the_same_round(monkeypatch):
+    """Three rounds of two ways; the first round does not count: 6 / 2 and 3 / 3, median 2."""
+    ticks = iter([0, 9, 9, 10, 10, 12, 12, 18, 18, 21, 21, 24])
+    monkeypatch.setattr(shards.time, "perf_counter", lambda: next(ticks))
+    assert shards.ratios({"a": list, "b": list}, 2) == {"a": 1, "b": 2}
+
+
+def test_shards_are_measured_against_files(tmp_path):
+    found = shards.compare_sources(tmp_path, 2, 1)
+    assert found["epoch, cold"].keys() == {"image files", "shards", "shards, shuffle_buffer=8"}
+    assert all(ratio > 0 for group in found.values() for ratio in group.values())
 
 
 def test_a_worker_measures_its_own_process():

@@ -26,6 +26,7 @@ train = {
         "gradient_compression": None,  # fp16, bf16: gradients travel in half as many bytes
         "sync_batch_norm": False,  # batch norms that train see all processes' images; GPUs only
     },
+    "fsdp": {"enabled": False},  # each process holds a part of weights and optimizer state
     "desync_guard": {
         "period": 100,  # iterations between comparisons of several processes; 0: only at the start
         "timeout": 600,  # seconds that processes wait for one of them, before all end

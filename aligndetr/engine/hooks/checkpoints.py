@@ -42,12 +42,14 @@ class PeriodicCheckpointer(Hook):
         done = trainer.completed - 1
         if trainer.failure is None and done + 1 == trainer.max_iter > trainer.start_iter:
             self.checkpointer.save("model_final", iteration=done)
+            self.checkpointer.finish()
             return
         # a process that failed alone cannot gather what the others know
         lost = trainer.failure is not None and world_size() > 1
         aborted = isinstance(trainer.failure, KeyboardInterrupt)
         if done >= trainer.start_iter and done != self._saved and not (lost or aborted):
             path = self._save(done)
+            self.checkpointer.finish()
             logger.info("what was reached is saved in %s; --resume goes on from there", path)
 
     def _save(self, iteration: int):

@@ -10,7 +10,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
-from aligndetr.distributed import unwrap
+from aligndetr.distributed import local, unwrap
 from aligndetr.engine.checkpoint import load_weights, stored_count
 from aligndetr.engine.hooks.base import Hook
 from aligndetr.errors import ConfigError
@@ -105,4 +105,4 @@ def build_ema(config: DictConfig, model: nn.Module) -> ModelEMA | None:
 
 
 def _tensors(model: nn.Module) -> list[Tensor]:
-    return [*model.parameters(), *model.buffers()]
+    return [local(tensor) for tensor in (*model.parameters(), *model.buffers())]

@@ -150,3 +150,21 @@ def test_of_several_that_need_a_shard_one_fetches_it(url, monkeypatch):
 def test_the_doctor_takes_a_url(url, capsys):
     assert cli.main(["doctor", url]) == 0
     assert "0 here with 0.0 GB" in capsys.readouterr().out
+
+
+def test_a_lost_shard_is_replaced_by_the_next_one_alone(url, shards, monkeypatch):
+    """Each of its images by one from anywhere would fetch a shard an image."""
+    monkeypatch.setattr("aligndetr.data.shards.member._given_up", {})
+    remote = load_dataset(None, path=url)
+    layout = remote.layout
+    (shards / layout.paths[1].name).unlink()
+    lost = {int(index) + 1 for index in layout.near(int((layout.shards == 1).argmax()))}
+    following = {int(index) + 1 for index in (layout.shards == 2).nonzero()[0]}
+    mapper = DetrMapper([], skip_broken_images=True)
+    loader = build_train_loader(remote, mapper, 1, 0, False, seed=5, shuffle_buffer=1)
+    items = [item for batch in islice(loader, 3 * NUMBER) for item in batch]
+    for item in items:
+        wanted, found = item["sample"][1] + 1, item["image_id"]
+        assert found in (following if wanted in lost else {wanted})
+    assert {item["sample"][1] + 1 for item in items} == set(range(1, NUMBER + 1))
+    assert len(loader.skipped) == 1
