@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parents[1] / "docs/support"
 FEATURES = {  # the first that a test's path begins with
     "several processes": ("tests/engine/test_distributed", "tests/engine/test_launch"),
     "compiled operator": ("tests/layers/test_ms_deform_attn.py",),
-    "Triton kernels": ("tests/layers/test_ms_deform_attn_triton",),
+    "Triton kernels": ("tests/gpu_offline/",),
     "export to ONNX": ("tests/export/test_onnx",),
     "export to OpenVINO": ("tests/export/test_openvino",),
     "export to .pt2": ("tests/export/test_torch",),
