@@ -36,7 +36,8 @@ class OldHook:
 )
 def test_no_part_of_its_kind(key, value, message, tiny_config):
     config = tiny_config()
-    OmegaConf.update(config, key, value, force_add=True)
+    section, _, name = key.partition(".")
+    config[section][name] = value
     with pytest.raises(ConfigValueError, match=message):
         train(config)
 
