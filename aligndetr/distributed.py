@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.distributed as dist
@@ -145,12 +145,12 @@ def unwrap(model: nn.Module) -> nn.Module:
 
 def local(tensor: Tensor) -> Tensor:
     """The part of a sharded tensor that this process holds; of any other all of it."""
-    return tensor.to_local() if hasattr(tensor, "to_local") else tensor
+    return cast(Any, tensor).to_local() if hasattr(tensor, "to_local") else tensor
 
 
 def whole(tensor: Tensor) -> Tensor:
     """All of a sharded tensor; every process must call it."""
-    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+    return cast(Any, tensor).full_tensor() if hasattr(tensor, "full_tensor") else tensor
 
 
 def backend_for(device: torch.device) -> str:

@@ -11,7 +11,7 @@ import os
 import pickle
 import warnings
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,13 +65,18 @@ def read_whole(folder: Path, rest: dict[str, Any]) -> dict[str, Any]:
         UntrustedError: it asks for objects that are refused.
     """
     import torch.distributed.checkpoint as dcp
+    from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 
     reader = sharded_reader(folder)
     with named(folder), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "torch.distributed is disabled")  # so it is meant
         entries = reader.read_metadata().state_dict_metadata
-        wanted = {n: e for n, e in entries.items() if n.partition("/")[0] in ("model", "ema")}
-        tensors = {n: torch.empty(e.size, dtype=e.properties.dtype) for n, e in wanted.items()}
+        tensors = {
+            name: torch.empty(entry.size, dtype=entry.properties.dtype)
+            for name, entry in entries.items()
+            if name.partition("/")[0] in ("model", "ema")
+            and isinstance(entry, TensorStorageMetadata)
+        }
         dcp.load(tensors, storage_reader=reader, no_dist=True)
     parts: dict[str, dict[str, torch.Tensor]] = defaultdict(dict)
     for name, tensor in tensors.items():
@@ -102,7 +107,7 @@ def sharded_reader(folder: Path) -> FileSystemReader:
 
 
 @contextmanager
-def named(folder: Path) -> Iterator[None]:
+def named(folder: Path) -> Generator[None]:
     """What goes wrong in the block is said of a checkpoint."""
     from torch.distributed.checkpoint import CheckpointException  # no Exception of Python's
 

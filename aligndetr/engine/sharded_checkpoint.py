@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.distributed as dist
@@ -70,9 +70,8 @@ class ShardedCheckpointer(Checkpointer):
         rest = {**self.extra, **states, "optimizer": settings, "iteration": iteration}
         on_main(partial(_begin, unfinished, rest))
         with writing(path):
-            self._writing = dcp.async_save(
-                tensors, checkpoint_id=unfinished, process_group=self._group
-            )
+            begun = dcp.async_save(tensors, checkpoint_id=unfinished, process_group=self._group)
+            self._writing = cast(Future, begun)
         if is_main():
             arguments = self._writing, unfinished, path, is_last
             self._naming = threading.Thread(target=self._name, args=arguments)
@@ -133,7 +132,8 @@ class ShardedCheckpointer(Checkpointer):
             self._failure = error
 
     def _conclude(self) -> None:
-        self._naming.join()
+        if self._naming is not None:
+            self._naming.join()
         failure, self._failure = self._failure, None
         if failure is not None:
             lines = str(failure).strip().splitlines() or [type(failure).__name__]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +75,7 @@ class Sharding:
             _shard(model)
 
     @contextmanager
-    def gathered(self, keep: bool = False) -> Iterator[None]:
+    def gathered(self, keep: bool = False) -> Generator[None]:
         """In the block `whole` holds the weights; every process must enter it.
 
         Args:
@@ -109,7 +109,7 @@ class Sharding:
             for part, model in self.models.items()
             for name, tensor in model.state_dict().items()
         }
-        state = get_optimizer_state_dict(self.models["model"], optimizer)
+        state: dict[str, Any] = get_optimizer_state_dict(self.models["model"], optimizer)
         for name, kept in state["state"].items():
             found |= {f"optimizer/{what}/{name}": tensor for what, tensor in kept.items()}
         return found, state
@@ -143,7 +143,8 @@ class Sharding:
 
 
 def _shard(model: nn.Module) -> None:
-    from torch.distributed.device_mesh import init_device_mesh
+    # there unless torch was built without `distributed`
+    from torch.distributed.device_mesh import init_device_mesh  # ty: ignore[possibly-missing-import]
     from torch.distributed.fsdp import fully_shard
 
     device = next(model.parameters()).device

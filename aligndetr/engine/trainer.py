@@ -279,7 +279,7 @@ class Trainer:
 
     def _gradients_synchronised(self, now: bool):
         if hasattr(self.model, "set_requires_gradient_sync"):  # sharded
-            self.model.set_requires_gradient_sync(now)
+            cast(Any, self.model).set_requires_gradient_sync(now)
             return nullcontext()
         distributed = isinstance(self.model, DistributedDataParallel)
         return self.model.no_sync() if distributed and not now else nullcontext()

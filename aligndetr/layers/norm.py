@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
@@ -59,7 +59,7 @@ class FrozenBatchNorm2d(nn.Module):
 
 
 @contextmanager
-def folded_together(module: nn.Module) -> Iterator[None]:
+def folded_together(module: nn.Module) -> Generator[None]:
     """Inside of the block the frozen norms in `module` share one computation of their constants.
 
     On a GPU each norm's own four operators of a few hundred numbers take as long as large ones.
