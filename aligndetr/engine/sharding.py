@@ -154,7 +154,15 @@ def _shard(model: nn.Module) -> None:
     for part in USUAL_PARTS:
         for layer in _units(getattr(model, part, nn.Identity())):
             fully_shard(layer, mesh=mesh)
+    model.register_forward_hook(_own_losses)  # before those of `fully_shard`
     fully_shard(model, mesh=mesh)
+
+
+def _own_losses(model: nn.Module, inputs: Any, outputs: Any) -> Any:
+    """Losses that are no views of each other: those could lose what gathers weights in backward."""
+    if not isinstance(outputs, dict):
+        return outputs
+    return {name: loss.clone() for name, loss in outputs.items()}
 
 
 def _units(part: nn.Module) -> list[nn.Module]:
