@@ -6,7 +6,8 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from aligndetr.engine.launcher import LAUNCH
 from aligndetr.errors import UserError
 
 MOST_REQUEUES = 1000
+_LOG_LEVEL = "SUBMITIT_LOG_LEVEL"
 _TIME = re.compile(r"(?:(?P<days>\d+)-)?(?P<parts>\d+(?::\d+){0,2})")
 
 
@@ -176,9 +178,23 @@ def _local(request: JobRequest, folder: Path) -> Any:
 
 def _submitit() -> Any:
     try:
-        import submitit
+        with _logging_left_alone():
+            import submitit
     except ImportError as error:
         raise UserError(
             "jobs are submitted by submitit, which is not installed: pip install aligndetr[slurm]"
         ) from error
     return submitit
+
+
+@contextmanager
+def _logging_left_alone() -> Generator[None]:
+    """submitit, imported here, does not set up logging: that would close everyone's handlers."""
+    before = os.environ.get(_LOG_LEVEL)
+    os.environ[_LOG_LEVEL] = "NOCONFIG"
+    try:
+        yield
+    finally:
+        os.environ.pop(_LOG_LEVEL)
+        if before is not None:
+            os.environ[_LOG_LEVEL] = before

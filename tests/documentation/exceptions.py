@@ -33,6 +33,9 @@ COMMANDS = {
         "aligndetr train dino_r50_4scale_12ep --num-gpus 8",
         "aligndetr train h_deformable_detr_r50_two_stage_12ep --num-gpus 8",
         "aligndetr train rtdetr_r50_6x --num-gpus 8",
+        "aligndetr train dino_swin_large_384_4scale_12ep --num-gpus 8 train.fsdp.enabled=true",
+        "aligndetr convert output/model_final.dcp model.pth --weights ema",
+        "aligndetr eval --checkpoint output/model_final.dcp",
     ],
     NETWORK: [
         "git clone <your fork> aligndetr",
