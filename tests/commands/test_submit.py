@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from aligndetr.errors import UserError
 from tests.engine import elastic_workers as workers
 
 ROOT = Path(__file__).parents[2]
+# found, not imported: that would set up logging anew and close the handlers of others
+needs_submitit = pytest.mark.skipif(find_spec("submitit") is None, reason="submitit is missing")
 
 
 @pytest.mark.parametrize(
@@ -66,8 +69,8 @@ def test_without_submitit_the_extra_is_named(monkeypatch, capsys):
     assert "pip install aligndetr[slurm]" in capsys.readouterr().err
 
 
+@needs_submitit
 def test_a_dry_run_prints_the_job_and_leaves_nothing(tmp_path, capsys):
-    pytest.importorskip("submitit")
     words = "--nodes 2 --gpus-per-node 8 --partition gpu --time 24:00:00 --dry-run"
     output = f"train.output_dir={tmp_path}/run"
     assert cli.main(["submit", "aligndetr_tiny", output, *words.split()]) == 0
@@ -92,15 +95,15 @@ def test_a_dry_run_prints_the_job_and_leaves_nothing(tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
+@needs_submitit
 def test_without_slurm_a_job_is_not_submitted(tmp_path, monkeypatch, capsys):
-    pytest.importorskip("submitit")
     monkeypatch.setenv("PATH", str(tmp_path))
     assert cli.main(["submit", "aligndetr_tiny", f"train.output_dir={tmp_path}/run"]) == 2
     assert "there is no srun here" in capsys.readouterr().err
 
 
+@needs_submitit
 def test_a_preempted_job_saves_is_queued_again_and_ends(tmp_path, monkeypatch, capsys):
-    pytest.importorskip("submitit")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     preempt = workers.hook(workers.Preempt, before=4, mark=str(tmp_path / "preempted"))
     config = workers.config_of(tmp_path, f"train.output_dir={tmp_path}/run", hooks=[preempt])

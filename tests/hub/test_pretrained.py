@@ -68,7 +68,7 @@ def test_a_folder_stands_wherever_a_checkpoint_does(folder, photo, tmp_path, cap
     words = [str(tmp_path / "photo.png"), "--output", str(tmp_path / "out")]
     status = cli.main(["predict", "--checkpoint", str(folder), *words, "train.device=cpu"])
     assert status == 0, capsys.readouterr().err
-    assert "thresholds of the checkpoint: disk 0.25" in capsys.readouterr().out
+    assert "thresholds: disk 0.25" in capsys.readouterr().out
     assert (tmp_path / "out" / "predictions.json").is_file()
 
 
