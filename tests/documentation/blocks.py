@@ -39,7 +39,7 @@ class Block:
     @property
     def file(self) -> str | None:
         """The name that a first line such as `# file: my_run.py` gives it."""
-        named = re.match(r"# file: (\S+)", self.text)
+        named = re.match(r"# file: ([\w./-]*\w)", self.text)
         return named and named[1]
 
 
