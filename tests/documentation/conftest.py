@@ -30,7 +30,7 @@ OTHERS = {  # runs that differ in one value
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # other folders of tests need the whole demo set
 def small_demo():
     """The demo set has four images a split, so that a training of any length is a short one."""
     before = dict(SPLITS)
@@ -42,7 +42,7 @@ def small_demo():
     SPLITS.update(before)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def prepared(tmp_path_factory, small_demo):
     """Data, images, and a training of two steps under every name that the pages use."""
     folder = tmp_path_factory.mktemp("documentation")

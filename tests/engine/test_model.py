@@ -1,6 +1,7 @@
 """The model of an experiment, to train or ready for use."""
 
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -118,11 +119,13 @@ def test_other_files_are_read_by_interop(config, trained, tmp_path, monkeypatch)
         return SimpleNamespace(is_complete=True)
 
     monkeypatch.setattr(initial, "load_checkpoint", read)
+    monkeypatch.setattr(initial, "local_checkpoint", lambda name: fetched.get(name, Path(name)))
     config.model.num_classes = 2
     config.train.best = {"weights": "ema"}  # says which of ours, not which of theirs
     (tmp_path / "r50.pkl").write_bytes(b"anything")
     torch.save(Head(2).state_dict(), tmp_path / "bare.pth")
-    names = [str(tmp_path / "r50.pkl"), str(tmp_path / "bare.pth"), "huggingface://some/model"]
+    fetched = {"huggingface://some/model": tmp_path}  # it has no weights file of ours
+    names = [str(tmp_path / "r50.pkl"), str(tmp_path / "bare.pth"), *fetched]
     for name in names:
         load_model(config, name)
     assert asked == [(name, "model") for name in names]
