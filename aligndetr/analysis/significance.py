@@ -60,14 +60,15 @@ def seeds_needed(
     Returns:
         At least 2; None if more than 1000 are needed.
     """
-    from scipy.stats import nct, t
+    from scipy.special import nctdtr, stdtrit
 
     if deviation == 0:
         return 2
     for count in range(2, MOST_SEEDS + 1):
         shift = abs(difference) / deviation * math.sqrt(count)
-        limit = t.ppf(1 - alpha / 2, count - 1)
-        if nct.sf(limit, count - 1, shift) + nct.cdf(-limit, count - 1, shift) >= power:
+        limit = stdtrit(count - 1, 1 - alpha / 2)
+        below = np.nan_to_num(nctdtr(count - 1, shift, [limit, -limit]))  # NaN: too small for it
+        if 1 - below[0] + below[1] >= power:
             return count
     return None
 

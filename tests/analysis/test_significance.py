@@ -37,6 +37,9 @@ def test_seeds_needed_are_those_of_the_tables(effect, seeds):
 def test_hopeless_and_trivial_differences():
     assert seeds_needed(1.0, 0.01) is None
     assert seeds_needed(0.0, 0.1) == 2
+    # Two runs and a shift of 2 / 0.1 * sqrt(2) = 28.3: |Z| < 28.3 / 12.706 = 2.23 in 97 of 100.
+    assert seeds_needed(0.1, 2.0) == 2
+    assert seeds_needed(1e-9, 5.0) == 2
 
 
 def test_the_difference_of_two_methods(make_truth, make_object, make_detection):
