@@ -115,32 +115,36 @@ def hub_errors(repository: str, file: str = "", revision: str | None = None) -> 
         CheckpointError: in place of an error of the library.
         UserError: a file cannot be written.
     """
-    known = library().errors
+    library()
     try:
         yield
-    except known.GatedRepoError as error:
-        text = f"accept the terms on the page of {repository} first, then log in: hf auth login"
-        raise CheckpointError(text) from error
-    except known.RepositoryNotFoundError as error:
-        raise CheckpointError(
+    except Exception as error:  # of many kinds, which differ between versions of its own libraries
+        if isinstance(error, OSError) and error.errno in _NOT_WRITTEN:
+            raise UserError(f"cannot write {repository}: {reason_and_remedy(error)}") from error
+        raise CheckpointError(_refusal(error, repository, file, revision)) from error
+
+
+def _refusal(error: Exception, repository: str, file: str, revision: str | None) -> str:
+    """What an error of the library means, the special kinds before those that hold them."""
+    kinds = library().errors
+    of_hub = f"{repository} on the hub"
+    sentences = {
+        kinds.GatedRepoError: (
+            f"accept the terms on the page of {repository} first, then log in: hf auth login"
+        ),
+        kinds.RepositoryNotFoundError: (
             f"the hub has no model {repository}, or it is private: check the name, or log in: hf "
             "auth login"
-        ) from error
-    except known.RevisionNotFoundError as error:
-        raise CheckpointError(f"{repository} on the hub has no revision {revision!r}") from error
-    except known.LocalEntryNotFoundError as error:
-        raise CheckpointError(
+        ),
+        kinds.RevisionNotFoundError: f"{of_hub} has no revision {revision!r}",
+        kinds.LocalEntryNotFoundError: (
             f"cannot reach the hub, and {repository} has not been fetched before: fetch it where "
             "there is a connection, and give the folder instead"
-        ) from error
-    except known.EntryNotFoundError as error:
-        raise CheckpointError(f"{repository} on the hub holds no {file}") from error
-    except OSError as error:
-        if error.errno in _NOT_WRITTEN:
-            raise UserError(f"cannot write {repository}: {reason_and_remedy(error)}") from error
-        raise CheckpointError(f"{repository} on the hub: {_first_line(error)}") from error
-    except Exception as error:  # of many kinds, which differ between versions of its own libraries
-        raise CheckpointError(f"{repository} on the hub: {_first_line(error)}") from error
+        ),
+        kinds.EntryNotFoundError: f"{of_hub} holds no {file}",
+        Exception: f"{of_hub}: {_first_line(error)}",
+    }
+    return next(text for kind, text in sentences.items() if isinstance(error, kind))
 
 
 def _first_line(error: Exception) -> str:
