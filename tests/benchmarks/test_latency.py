@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import latency, report
+from benchmarks import latency, sections
 
 IMAGES = np.zeros((2, 3, 8, 8), np.uint8)
 
@@ -46,7 +46,7 @@ def test_the_table_by_hand(tmp_path):
     assert theirs["faster"] == 0.5  # of 100/200, 300/300 and 200/800
     machine = {"cpu": "c", "cores": 2, "threads": 2, "torch": "t", "python": "p"}
     found = {"machine": machine, "results": json.loads(json.dumps(results))}
-    lines = report.latency_section(found)
+    lines = sections.latency_section(found)
     assert "| theirs | 300 ms | 800 ms | 13.33 | 0.50x |" in lines
 
 

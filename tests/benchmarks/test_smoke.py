@@ -5,7 +5,17 @@ import json
 import pytest
 import torch
 
-from benchmarks import alternatives, analysis, evaluation, loader, report, scaling, shards, step
+from benchmarks import (
+    alternatives,
+    analysis,
+    evaluation,
+    loader,
+    report,
+    scaling,
+    sections,
+    shards,
+    step,
+)
 from benchmarks.measure import write_json
 from benchmarks.reference import reference_model
 from benchmarks.workload import make_batch, make_model, training
@@ -141,6 +151,6 @@ def test_attention_is_counted_as_two_products_forward():
 
 def test_work_is_set_beside_the_rate_of_the_same_turns():
     # 300 GFLOP at 150 GFLOP/s take 2 s
-    [line, _] = report.work_lines(seconds=1.5, work_gflop=300.0, gflop_per_s=150.0)
+    [line, _] = sections.work_lines(seconds=1.5, work_gflop=300.0, gflop_per_s=150.0)
     assert "would take 2.00 s" in line
     assert "0.75 times that" in line

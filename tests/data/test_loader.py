@@ -18,33 +18,16 @@ from aligndetr.data import augmentation as T
 from aligndetr.data.worker_signals import dead_workers_named
 from aligndetr.data.workers import BatchReader
 from aligndetr.errors import CheckpointError, DataError
+from tests.data.batches import STEPS, content, take, train_loader
 
 # Ids 1..9, every third one higher than wide; one box each, but for the last image.
 IMAGES = [(i, (40, 30) if i % 3 == 0 else (30, 40 + i)) for i in range(1, 10)]
 BOXES = [{"image_id": i, "category_id": 1, "bbox": [i, 2, 8, 9]} for i in range(1, 9)]
-STEPS = [T.RandomFlip(), T.RandomCrop("absolute_range", (12, 30)), T.ResizeShortestEdge((16, 32))]
 
 
 @pytest.fixture
 def dataset(coco_folder):
     return load_dataset("tiny", *coco_folder(IMAGES, BOXES))
-
-
-def content(batch):
-    """Everything of a batch that can differ, in a form that can be compared."""
-    return [
-        (item["image_id"], item["image"].numpy().tobytes(),
-         item["instances"].gt_boxes.tensor.numpy().tobytes())
-        for item in batch
-    ]  # fmt: skip
-
-
-def take(loader, number):
-    return [content(batch) for batch in islice(loader, number)]
-
-
-def train_loader(dataset, workers=0, seed=5, **options):
-    return build_train_loader(dataset, DetrMapper(STEPS), 2, workers, seed=seed, **options)
 
 
 def test_batches_do_not_depend_on_the_number_of_workers(dataset):

@@ -11,26 +11,8 @@ from aligndetr.data import DetrMapper, build_test_loader, build_train_loader, lo
 from aligndetr.data import augmentation as T
 from aligndetr.data.samplers import Nearby, training_samples
 from aligndetr.errors import DataError
+from tests.data.batches import STEPS, take, train_loader
 from tests.data.shards.conftest import NUMBER
-
-STEPS = [T.RandomFlip(), T.RandomCrop("absolute_range", (12, 30)), T.ResizeShortestEdge((16, 32))]
-
-
-def content(batch):
-    """Everything of a batch that can differ, in a form that can be compared."""
-    return [
-        (item["image_id"], item["image"].numpy().tobytes(),
-         item["instances"].gt_boxes.tensor.numpy().tobytes())
-        for item in batch
-    ]  # fmt: skip
-
-
-def take(loader, number):
-    return [content(batch) for batch in islice(loader, number)]
-
-
-def train_loader(dataset, workers=0, seed=5, **options):
-    return build_train_loader(dataset, DetrMapper(STEPS), 2, workers, seed=seed, **options)
 
 
 def as_process(monkeypatch, rank, world_size):
