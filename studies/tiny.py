@@ -40,6 +40,7 @@ NAMES = (
     "dino_stable_tiny",
     "dino_rank_tiny",
     "dino_ms_tiny",
+    "dino_mr_tiny",
     "dino_dat_tiny",
     "deformable_detr_tiny",
     "h_deformable_detr_tiny",

@@ -26,6 +26,7 @@ from aligndetr.modeling.queries.queries import Queries
 from aligndetr.modeling.queries.token_selection import (
     HybridQueries,
     ProposedQueries,
+    RoutedQueries,
     TokenQueries,
     TwoStageQueries,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "Pyramid",
     "PyramidBuilder",
     "Queries",
+    "RoutedQueries",
     "ScaledAnchorPosition",
     "TokenQueries",
     "TopKPostprocess",

@@ -8,8 +8,15 @@ from torch import nn
 
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.find_file import resolve_config
+from aligndetr.errors import ConfigError
 from aligndetr.layers import repeat, share
-from aligndetr.modeling import HybridQueries, LearnedQueries, ProposedQueries, Queries
+from aligndetr.modeling import (
+    HybridQueries,
+    LearnedQueries,
+    ProposedQueries,
+    Queries,
+    RoutedQueries,
+)
 from aligndetr.modeling.heads import BoxHead, ClassHead
 from aligndetr.modeling.pyramid import PyramidBuilder
 from aligndetr.modeling.queries.token_selection import between_branches
@@ -145,6 +152,27 @@ def test_hybrid_queries_in_training_and_evaluation(scene):
     best = trained.proposals.logits[0, 0, :, 0].sort(descending=True).indices[:7]
     expected = trained.proposals.boxes[0, 0, best]
     torch.testing.assert_close(trained.anchors[0].sigmoid(), expected)
+
+
+def test_a_second_route_has_the_same_queries_and_an_instruction(scene):
+    source = make(RoutedQueries, num_queries=3)
+    trained, evaluated = source.train()(*scene), source.eval()(*scene)
+    assert torch.equal(trained.content[:, :3], evaluated.content)
+    instructed = evaluated.content + source.instruction  # the same vector for all queries
+    torch.testing.assert_close(trained.content[:, 3:], instructed)
+    assert torch.equal(trained.anchors[:, :3], evaluated.anchors)
+    assert torch.equal(trained.anchors[:, 3:], evaluated.anchors)
+    assert torch.equal(trained.blocked, between_branches(trained.anchors, 3))
+    assert evaluated.blocked is None
+    trained.content[:, :3].sum().backward()
+    assert source.instruction.grad.abs().sum() == 0  # the first route does not know of it
+
+
+def test_a_second_route_needs_as_many_tokens_as_queries(scene):
+    source = make(RoutedQueries, num_queries=21)  # of 20 tokens
+    with pytest.raises(ConfigError, match="21 queries, but images of 20 tokens"):
+        source.train()(*scene)
+    assert source.eval()(*scene).content.shape[1] == 20
 
 
 def test_hybrid_queries_with_few_tokens(scene):

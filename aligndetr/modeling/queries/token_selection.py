@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from aligndetr.errors import ConfigError
 from aligndetr.layers.position_embedding import sine_embedding
 from aligndetr.modeling.pyramid import Pyramid
 from aligndetr.modeling.queries.queries import Queries
@@ -116,6 +118,43 @@ class TwoStageQueries(TokenProposals):
         _, anchors, proposals = self.best(memory, pyramid)
         content = self.content.weight[: anchors.shape[1]].expand(memory.shape[0], -1, -1)
         return Queries(content, anchors, proposals=proposals)
+
+
+class RoutedQueries(TwoStageQueries):
+    """In training the same queries a second time, with an instruction (after Mr. DETR, 2412.10028).
+
+    Both routes share the decoder and do not see each other. `HybridCriterion` matches the first
+    one-to-one and the second one-to-many; evaluation has the first alone. The instruction is a
+    learned vector, added to the content once. In the paper it is given to the self-attention of
+    every layer, and a third route has feed-forward networks of its own. Arguments are those of
+    `TokenProposals`.
+    """
+
+    def add_parts(self, embed_dim: int) -> None:
+        """Content, and the instruction."""
+        super().add_parts(embed_dim)
+        self.instruction = nn.Parameter(torch.empty(1, embed_dim))
+        nn.init.xavier_uniform_(self.instruction)
+
+    def forward(self, memory: Tensor, pyramid: Pyramid) -> Queries:
+        """Select queries from memory (B, S, C), and in training repeat them.
+
+        Raises:
+            ConfigError: in training there are fewer tokens than queries, so that nobody could tell
+                where the second route begins.
+        """
+        queries = super().forward(memory, pyramid)
+        if not self.training:
+            return queries
+        if queries.content.shape[1] < self.num_queries:
+            raise ConfigError(
+                f"{self.num_queries} queries, but images of {memory.shape[1]} tokens: lower "
+                "model.num_queries or train with larger images"
+            )
+        second = queries.content + self.instruction
+        content, anchors = torch.cat([queries.content, second], 1), queries.anchors.repeat(1, 2, 1)
+        blocked = between_branches(content, self.num_queries)
+        return replace(queries, content=content, anchors=anchors, blocked=blocked)
 
 
 class TokenQueries(TokenProposals):
