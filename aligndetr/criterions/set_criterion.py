@@ -12,7 +12,7 @@ from aligndetr.criterions.classification import Classification
 from aligndetr.criterions.comparison import Comparison, DenoisedPredictions, Pairs
 from aligndetr.criterions.loss_weights import check_weights, layer_suffixes, weighted_losses
 from aligndetr.errors import ConfigError
-from aligndetr.layers.boxes import cxcywh_to_xyxy, paired_giou, paired_iou
+from aligndetr.layers.boxes import cxcywh_to_xyxy, paired_overlaps
 from aligndetr.matchers import Assignment, Matcher, check_match_num
 from aligndetr.structures import Predictions, Targets
 
@@ -168,25 +168,23 @@ class SetCriterion(nn.Module):
         boxes = predictions.boxes[assignment.where]
         goals = targets.all_boxes.to(boxes.dtype)[assignment.target]
         corners, goal_corners = cxcywh_to_xyxy(boxes), cxcywh_to_xyxy(goals)
-        with torch.no_grad():
-            iou, _ = paired_iou(corners, goal_corners)
+        iou, giou = paired_overlaps(corners, goal_corners)
         labels = targets.all_labels[assignment.target]
-        pairs = Pairs(assignment, labels, corners, goal_corners, iou)
+        pairs = Pairs(assignment, labels, corners, goal_corners, iou.detach())
         classified = self.classification(predictions.logits, pairs)
         l1 = (boxes - goals).abs().sum(-1)
-        giou = 1 - paired_giou(corners, goal_corners)
         weight, zeros = classified.weight, torch.zeros_like(classified.loss)
         losses = {
             "class": classified.loss,
             "bbox": zeros.index_add(0, assignment.layer, weight * l1),
-            "giou": zeros.index_add(0, assignment.layer, weight * giou),
+            "giou": zeros.index_add(0, assignment.layer, weight * (1 - giou)),
         }
         return Comparison(
             predictions=predictions,
             targets=targets,
             suffixes=suffixes,
             assignment=assignment,
-            iou=iou,
+            iou=pairs.iou,
             score=classified.score,
             goal=classified.goal,
             weight=weight,

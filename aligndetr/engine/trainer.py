@@ -172,7 +172,7 @@ class Trainer:
             self._call_hooks("after_backward")
             scaler.unscale_(self.optimizer)
             grad_norm = self._grad_norm()
-            total = cast(Tensor, sum(losses.values()))
+            total = _sum(losses)
             # float16 gradients may overflow: the scaler then skips the step and scales them less;
             # a loss is of this process alone, and all of them have to stop for it
             checked = all_reduce_sum(total) if scaler.is_enabled() else total + grad_norm
@@ -264,7 +264,7 @@ class Trainer:
             with self._gradients_synchronised(index == len(batches) - 1):
                 with self.precision.autocast():
                     losses = self._losses(batch, num_boxes)
-                total = cast(Tensor, sum(losses.values()))
+                total = _sum(losses)
                 self.precision.scaler.scale(total).backward()
             for name, loss in losses.items():
                 loss = loss.detach()
@@ -312,6 +312,10 @@ class Trainer:
         self.storage.put_scalars(losses)
         folder = self.dump_folder
         return nonfinite_error(losses, unwrap(self.model), batches, self.iter, folder)
+
+
+def _sum(losses: Mapping[str, Tensor]) -> Tensor:
+    return torch.stack(list(losses.values())).sum()  # one operator, not one a loss
 
 
 def _read_owed(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -84,9 +84,10 @@ class SelfAttention(MultiHeadAttention):
             (B, N, C) without the residual.
         """
         dim = x.shape[-1]
-        weight, bias = self.in_proj_weight, self.in_proj_bias
-        query, key = F.linear(x + position, weight[: 2 * dim], bias[: 2 * dim]).chunk(2, dim=-1)
-        value = F.linear(x, weight[2 * dim :], bias[2 * dim :])
+        sizes = (2 * dim, dim)
+        weights, biases = self.in_proj_weight.split(sizes), self.in_proj_bias.split(sizes)
+        query, key = F.linear(x + position, weights[0], biases[0]).chunk(2, dim=-1)
+        value = F.linear(x, weights[1], biases[1])
         return self.attend(*[self.heads(t) for t in (query, key, value)], blocked)
 
 

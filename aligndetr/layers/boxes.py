@@ -8,19 +8,22 @@ from torch import Tensor
 
 def cxcywh_to_xyxy(boxes: Tensor) -> Tensor:
     """(..., 4) centre, width, height -> left, top, right, bottom."""
-    center, size = boxes[..., :2], boxes[..., 2:]
-    return torch.cat([center - 0.5 * size, center + 0.5 * size], dim=-1)
+    center, size = boxes.chunk(2, dim=-1)
+    half = 0.5 * size
+    return torch.cat([center - half, center + half], dim=-1)
 
 
 def xyxy_to_cxcywh(boxes: Tensor) -> Tensor:
     """(..., 4) left, top, right, bottom -> centre, width, height."""
-    low, high = boxes[..., :2], boxes[..., 2:]
+    low, high = boxes.chunk(2, dim=-1)
     return torch.cat([(low + high) / 2, high - low], dim=-1)
 
 
 def box_area(boxes: Tensor) -> Tensor:
     """(..., 4) xyxy -> (...) areas."""
-    return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
+    low, high = boxes.chunk(2, dim=-1)
+    width, height = (high - low).unbind(-1)
+    return width * height
 
 
 def paired_iou(boxes1: Tensor, boxes2: Tensor, eps: float = 1e-6) -> tuple[Tensor, Tensor]:
@@ -33,8 +36,8 @@ def paired_iou(boxes1: Tensor, boxes2: Tensor, eps: float = 1e-6) -> tuple[Tenso
     Returns:
         IoU and union, both of the broadcast shape (...).
     """
-    low = torch.maximum(boxes1[..., :2], boxes2[..., :2])
-    high = torch.minimum(boxes1[..., 2:], boxes2[..., 2:])
+    (low1, high1), (low2, high2) = boxes1.chunk(2, -1), boxes2.chunk(2, -1)
+    low, high = torch.maximum(low1, low2), torch.minimum(high1, high2)
     width, height = (high - low).clamp(min=0).unbind(-1)
     intersection = width * height
     union = box_area(boxes1) + box_area(boxes2) - intersection
@@ -42,21 +45,26 @@ def paired_iou(boxes1: Tensor, boxes2: Tensor, eps: float = 1e-6) -> tuple[Tenso
 
 
 def paired_giou(boxes1: Tensor, boxes2: Tensor, eps: float = 1e-6) -> Tensor:
-    """Generalised IoU (Rezatofighi et al., 2019, eq. 1) of boxes that broadcast.
+    """GIoU in (-1, 1] of boxes that broadcast: the second of `paired_overlaps`."""
+    return paired_overlaps(boxes1, boxes2, eps)[1]
+
+
+def paired_overlaps(boxes1: Tensor, boxes2: Tensor, eps: float = 1e-6) -> tuple[Tensor, Tensor]:
+    """IoU and generalised IoU (Rezatofighi et al., 2019, eq. 1) of boxes that broadcast.
 
     Args:
         boxes1, boxes2: (..., 4) xyxy.
-        eps: added to both denominators.
+        eps: added to all denominators.
 
     Returns:
-        GIoU in (-1, 1], of the broadcast shape (...).
+        IoU in [0, 1) and GIoU in (-1, 1], both of the broadcast shape (...).
     """
     iou, union = paired_iou(boxes1, boxes2, eps)
-    low = torch.minimum(boxes1[..., :2], boxes2[..., :2])
-    high = torch.maximum(boxes1[..., 2:], boxes2[..., 2:])
+    (low1, high1), (low2, high2) = boxes1.chunk(2, -1), boxes2.chunk(2, -1)
+    low, high = torch.minimum(low1, low2), torch.maximum(high1, high2)
     width, height = (high - low).clamp(min=0).unbind(-1)
     hull = width * height
-    return iou - (hull - union) / (hull + eps)
+    return iou, iou - (hull - union) / (hull + eps)
 
 
 def pairwise_iou(boxes1: Tensor, boxes2: Tensor, eps: float = 1e-6) -> tuple[Tensor, Tensor]:

@@ -38,8 +38,10 @@ class Pyramid:
         Returns:
             (B, Q, L, 2|4), normalised to the padded map (Deformable-DETR, appendix A.1).
         """
-        repeats = points_or_boxes.shape[-1] // 2
-        return points_or_boxes.unsqueeze(2) * self.valid_ratios.repeat(1, 1, repeats).unsqueeze(1)
+        pairs = points_or_boxes.unflatten(-1, (-1, 2))[
+            :, :, None
+        ]  # of x and y, of width and height
+        return (pairs * self.valid_ratios[:, None, :, None]).flatten(-2)
 
     def maps(self, tokens: Tensor) -> list[Tensor]:
         """Tokens (B, S, F) as L maps (B, F, H_l, W_l)."""

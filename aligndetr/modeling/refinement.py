@@ -106,5 +106,5 @@ def move(anchors: Tensor, delta: Tensor, eps: float) -> Tensor:
     Returns:
         (..., 4) cxcywh boxes in [0, 1].
     """
-    logits = inverse_sigmoid(anchors, eps)
-    return (delta + F.pad(logits, (0, 4 - anchors.shape[-1]))).sigmoid()
+    logits, missing = inverse_sigmoid(anchors, eps), 4 - anchors.shape[-1]
+    return (delta + (F.pad(logits, (0, missing)) if missing else logits)).sigmoid()
