@@ -41,6 +41,7 @@ NAMES = (
     "dino_rank_tiny",
     "dino_ms_tiny",
     "dino_mr_tiny",
+    "dino_union_tiny",
     "dino_dat_tiny",
     "deformable_detr_tiny",
     "h_deformable_detr_tiny",

@@ -13,7 +13,7 @@ from aligndetr.criterions.comparison import Comparison, DenoisedPredictions, Pai
 from aligndetr.criterions.loss_weights import check_weights, layer_suffixes, weighted_losses
 from aligndetr.errors import ConfigError
 from aligndetr.layers.boxes import cxcywh_to_xyxy, paired_overlaps
-from aligndetr.matchers import Assignment, Matcher, check_match_num
+from aligndetr.matchers import Assignment, BoxAssignment, Matcher, check_match_num
 from aligndetr.structures import Predictions, Targets
 
 
@@ -31,6 +31,8 @@ class SetCriterion(nn.Module):
         match_num: queries an object may get, [proposals, layer 1, ..., last layer]; all 1 when
             None. Without proposals entry 0 is unused.
         class_agnostic_proposals: the proposals only tell object (class 0) from background.
+        box_assignment: which pairs box losses are made of, where not those of the classes; see
+            `UnionOverLayers`. Denoising queries keep theirs.
 
     Raises:
         ConfigError: `weights` or `match_num` cannot be meant.
@@ -43,6 +45,7 @@ class SetCriterion(nn.Module):
         weights: Mapping[str, float],
         match_num: Sequence[int] | None = None,
         class_agnostic_proposals: bool = False,
+        box_assignment: BoxAssignment | None = None,
     ) -> None:
         super().__init__()
         self.matcher = matcher
@@ -50,6 +53,7 @@ class SetCriterion(nn.Module):
         self.weights = check_weights(weights)
         self.match_num = None if match_num is None else check_match_num(match_num)
         self.class_agnostic_proposals = class_agnostic_proposals
+        self.box_assignment = box_assignment
 
     @property
     def class_parts(self) -> dict[str, object]:
@@ -156,7 +160,7 @@ class SetCriterion(nn.Module):
         self, predictions: Predictions, targets: Targets, suffixes: list[str], match_num: list[int]
     ) -> Comparison:
         pairs = self.matcher(predictions, targets, match_num)
-        return self._compare(predictions, targets, suffixes, pairs)
+        return self._compare(predictions, targets, suffixes, pairs, self.box_assignment)
 
     def _compare(
         self,
@@ -164,20 +168,18 @@ class SetCriterion(nn.Module):
         targets: Targets,
         suffixes: list[str],
         assignment: Assignment,
+        box_assignment: BoxAssignment | None = None,
     ) -> Comparison:
-        boxes = predictions.boxes[assignment.where]
-        goals = targets.all_boxes.to(boxes.dtype)[assignment.target]
-        corners, goal_corners = cxcywh_to_xyxy(boxes), cxcywh_to_xyxy(goals)
-        iou, giou = paired_overlaps(corners, goal_corners)
-        labels = targets.all_labels[assignment.target]
-        pairs = Pairs(assignment, labels, corners, goal_corners, iou.detach())
+        pairs, errors = _pairs(predictions, targets, assignment)
         classified = self.classification(predictions.logits, pairs)
-        l1 = (boxes - goals).abs().sum(-1)
-        weight, zeros = classified.weight, torch.zeros_like(classified.loss)
+        compared, weight = assignment, classified.weight
+        if box_assignment is not None:
+            compared, weight = box_assignment(assignment, len(predictions.logits))
+            _, errors = _pairs(predictions, targets, compared)
+        zeros = torch.zeros_like(classified.loss)
         losses = {
-            "class": classified.loss,
-            "bbox": zeros.index_add(0, assignment.layer, weight * l1),
-            "giou": zeros.index_add(0, assignment.layer, weight * (1 - giou)),
+            term: zeros.index_add(0, compared.layer, weight * error)
+            for term, error in errors.items()
         }
         return Comparison(
             predictions=predictions,
@@ -187,9 +189,22 @@ class SetCriterion(nn.Module):
             iou=pairs.iou,
             score=classified.score,
             goal=classified.goal,
-            weight=weight,
-            losses=losses,
+            weight=classified.weight,
+            losses={"class": classified.loss, **losses},
         )
+
+
+def _pairs(
+    predictions: Predictions, targets: Targets, assignment: Assignment
+) -> tuple[Pairs, dict[str, Tensor]]:
+    """Queries beside their objects, and "bbox" and "giou" -> (M,) how far they are apart."""
+    boxes = predictions.boxes[assignment.where]
+    goals = targets.all_boxes.to(boxes.dtype)[assignment.target]
+    corners, goal_corners = cxcywh_to_xyxy(boxes), cxcywh_to_xyxy(goals)
+    iou, giou = paired_overlaps(corners, goal_corners)
+    labels = targets.all_labels[assignment.target]
+    pairs = Pairs(assignment, labels, corners, goal_corners, iou.detach())
+    return pairs, {"bbox": (boxes - goals).abs().sum(-1), "giou": 1 - giou}
 
 
 def _upcast(predictions: Predictions) -> Predictions:

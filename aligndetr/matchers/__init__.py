@@ -14,9 +14,11 @@ from aligndetr.matchers.hungarian import HungarianMatcher
 from aligndetr.matchers.matcher import Matcher, check_match_num
 from aligndetr.matchers.mixed import MixedMatcher
 from aligndetr.matchers.quality import QualityMatcher
+from aligndetr.matchers.union import BoxAssignment, UnionOverLayers
 
 __all__ = [
     "Assignment",
+    "BoxAssignment",
     "FocalCost",
     "HighOrderCost",
     "HungarianMatcher",
@@ -28,6 +30,7 @@ __all__ = [
     "ProbabilityCost",
     "QualityCost",
     "QualityMatcher",
+    "UnionOverLayers",
     "check_match_num",
     "lost_copies",
 ]

@@ -54,6 +54,25 @@ class Assignment:
         order, first = self._best_first(quality, (self.image, self.layer))
         return torch.empty_like(quality).index_put((order,), quality[order][first])
 
+    def of_all_layers(self, num_layers: int) -> Assignment:
+        """In each of the layers the pairs that any layer has, but one a query.
+
+        A query keeps the object that it answers for in most layers, of equals the first object.
+
+        Args:
+            num_layers: I; groups are left out, as matching queries have none.
+        """
+        rows = torch.stack([self.image, self.query, self.target], 1)
+        rows, count = rows.unique(dim=0, return_counts=True)
+        image, query, target = rows.unbind(1)
+        nothing = torch.zeros_like(image)
+        pairs = Assignment(nothing, image, query, target, nothing)
+        order, first = pairs._best_first(count, (image, query))
+        kept = order[first.unique()]
+        layer = torch.arange(num_layers, device=kept.device).repeat_interleave(len(kept))
+        columns = (column[kept].repeat(num_layers) for column in (image, query, target, nothing))
+        return Assignment(layer, *columns)
+
     def _best_first(self, quality: Tensor, keys: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """Pairs bag by bag, best first, and at each place of this order where its bag begins.
 
