@@ -14,8 +14,9 @@ COMPILE = "train.compile"
 def compile_parts(model: nn.Module, parts: Sequence[str]) -> None:
     """Compile parts of a model in place; parameters, their names and the results stay.
 
-    The first steps take longer, a minute or more, and a new image size may take as long again;
-    after eight sizes of a part PyTorch goes on without compiling. Needs a C++ compiler on the CPU.
+    The first steps take longer, a minute or more. What is compiled then serves images of all
+    sizes: PyTorch keeps eight versions of a part, and goes on without compiling after these. Needs
+    a C++ compiler on the CPU.
 
     Args:
         model: changed in place.
@@ -25,4 +26,4 @@ def compile_parts(model: nn.Module, parts: Sequence[str]) -> None:
         ConfigError: the model has no such part.
     """
     for part in model_parts(model, parts, COMPILE).values():
-        part.compile()
+        part.compile(dynamic=True)

@@ -25,21 +25,24 @@ def config():
 
 
 @pytest.fixture
-def traced(monkeypatch):
+def traced(monkeypatch, request):
     """Graphs are recorded and run as they are: seconds, where code generation takes minutes."""
+    counters = torch._dynamo.utils.counters
     torch._dynamo.reset()
+    counters.clear()
+    backend = getattr(request, "param", "aot_eager")
     monkeypatch.setattr(
-        nn.Module, "compile", functools.partialmethod(nn.Module.compile, backend="aot_eager")
+        nn.Module, "compile", functools.partialmethod(nn.Module.compile, backend=backend)
     )
-    yield torch._dynamo.utils.counters
+    yield counters
     torch._dynamo.reset()
 
 
-def step(model, height):
+def step(model, height, width=64):
     """Losses and gradients of one training step."""
     boxes = Boxes(torch.tensor([[8.0, 8.0, 40.0, 56.0], [30.0, 10.0, 60.0, 30.0]]))
-    instances = Instances((height, 64), gt_boxes=boxes, gt_classes=torch.tensor([0, 2]))
-    image = torch.rand(3, height, 64, generator=torch.Generator().manual_seed(1)) * 255
+    instances = Instances((height, width), gt_boxes=boxes, gt_classes=torch.tensor([0, 2]))
+    image = torch.rand(3, height, width, generator=torch.Generator().manual_seed(1)) * 255
     torch.manual_seed(2)
     model.train().zero_grad()
     losses = model([{"image": image, "instances": instances}])
@@ -61,6 +64,20 @@ def test_compiled_parts_compute_the_same_for_every_image_size(config, traced):
         for name, gradient in gradients.items():
             torch.testing.assert_close(own_gradients[name], gradient, rtol=1e-2, atol=1e-4)
     assert traced["stats"]["unique_graphs"] >= len(PARTS)
+    assert not traced["graph_break"]
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute")
+@pytest.mark.parametrize("traced", ["eager"], indirect=True)  # without the backward: a third
+def test_a_dozen_image_sizes_share_what_is_compiled(config, traced):
+    """PyTorch keeps eight versions of a part: with one a size it would go on without compiling."""
+    torch.manual_seed(0)
+    model = instantiate(config.model)
+    compile_parts(model, ["encoder"])
+    sizes = [(64 + 32 * i, 64) for i in range(6)] + [(64, 96 + 32 * i) for i in range(6)]
+    for height, width in sizes:
+        step(model, height, width)
+    assert traced["frames"] == {"total": 1, "ok": 1}  # recorded once
     assert not traced["graph_break"]
 
 
