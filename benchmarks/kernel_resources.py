@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import re
 import subprocess
 import tempfile
@@ -22,10 +23,11 @@ from triton import knobs
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, CompiledKernel
 
+from aligndetr.files import atomic_write
 from aligndetr.layers.ms_deform_attn import triton_kernels
 from aligndetr.layers.ms_deform_attn.triton_calls import constants, sum_constants
 from benchmarks.generated import replace_section
-from benchmarks.measure import write_json
+from benchmarks.measure import describe_machine
 
 DOCS = Path(__file__).parents[1] / "docs/kernels.md"
 RESULTS = Path(__file__).parent / "results/kernel_resources.json"
@@ -166,8 +168,14 @@ def main() -> None:
         rows.append(asdict(variant) | resources(compile_variant(variant)))
         print(rows[-1], flush=True)
     found = {"triton": triton.__version__, "source": source_hash(), "rows": rows}
-    write_json(RESULTS, found)
+    write_rows({"machine": describe_machine(), "results": found})
     replace_section(DOCS, "kernel_resources", table(rows))
+
+
+def write_rows(found: dict[str, Any]) -> None:
+    """A line each row."""
+    with atomic_write(RESULTS) as file:
+        file.write(json.dumps(found).replace(', {"kernel"', ',\n{"kernel"') + "\n")
 
 
 if __name__ == "__main__":
