@@ -36,10 +36,17 @@ for size in 2 16; do
         part "step_${dtype}_$size" 100 "$python" -m benchmarks.gpu_step "$large" \
             --batch "$size" --dtype "$dtype"
     done
+    for dtype in float32 bfloat16; do
+        part "step_published_${dtype}_$size" 100 "$python" -m benchmarks.gpu_step "$large" \
+            --batch "$size" --dtype "$dtype" --published
+    done
     part "step_compiled_$size" 150 "$python" -m benchmarks.gpu_step "$large" \
         --batch "$size" --dtype bfloat16 --compile
 done
-part operator 150 "$python" -m benchmarks.msda --device cuda
+for dtype in float32 bfloat16; do # beside the published operator, if that is compiled there
+    part "operator_$dtype" 100 "$python" -m benchmarks.msda --device cuda --dtype "$dtype" \
+        --output "$out/operator_$dtype.json"
+done
 for run in first second; do
     part "deterministic_$run" 90 bash -c \
         "train train.seed=1 train.deterministic=true train.output_dir='$out/$run'"

@@ -20,6 +20,7 @@ from aligndetr.engine.optimizer import build_optimizer
 from aligndetr.engine.precision import Precision
 from aligndetr.engine.trainer import Trainer
 from benchmarks.measure import describe_machine
+from benchmarks.reference import reference_model
 from benchmarks.workload import make_batch
 
 PARTS = ("encoder", "decoder")
@@ -52,6 +53,7 @@ def main() -> None:
     parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--compile", action="store_true", help="the encoder and the decoder")
+    parser.add_argument("--published", action="store_true", help="compute in the published ways")
     parser.add_argument("--profile", action="store_true", help="what a step spends its time on")
     args = parser.parse_args()
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -60,6 +62,7 @@ def main() -> None:
     config.model.num_classes = 80
     torch.manual_seed(0)
     model: nn.Module = instantiate(config.model).to(device)
+    model = reference_model(model) if args.published else model
     compile_parts(model, PARTS if args.compile else ())
     dtype = None if args.dtype == "float32" else args.dtype
     precision = Precision(torch.device(device), dtype)

@@ -21,6 +21,7 @@ from aligndetr.layers.ms_deform_attn import (
 )
 from aligndetr.layers.ms_deform_attn.reference import sampling_locations
 from benchmarks.measure import summarise, write_json
+from benchmarks.published_operator import published, published_module
 
 SHAPES = {  # name: levels, queries (None: one a token)
     "encoder 640x640": ([(80, 80), (40, 40), (20, 20), (10, 10)], None),
@@ -96,6 +97,12 @@ def candidates(
         runs[f"operator, {kind}"] = (
             kind,
             lambda: ms_deform_attn(plain[0], levels, *plain[1:]),
+            plain,
+        )
+    if (module_of_others := published_module()) and device == "cuda" and dtype == torch.float32:
+        runs["operator, published CUDA"] = (
+            ours,
+            lambda: published(module_of_others, plain[0], levels, *plain[1:]),
             plain,
         )
     runs[f"operator + softmax + locations, {ours}"] = (ours, unfused_parts, fused[:3])
