@@ -145,14 +145,27 @@ def _content_of(args: tuple, func: Any) -> Tensor:
     return torch.arange(shape.numel()).flip(0).to(dtype).reshape(shape)
 
 
+def attention_on_a_gpu(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, dropout_p: float = 0.0
+) -> Tensor:
+    """What PyTorch calls there: one kernel, with the mask as a term of the scores."""
+    term = None
+    if mask is not None:
+        shape = (*query.shape[:-1], key.shape[-2])
+        term = torch.where(mask, 0.0, query.new_full((), -torch.inf)).expand(shape)
+    attend = aten._scaled_dot_product_efficient_attention
+    return attend(query, key, value, term, query.requires_grad, dropout_p)[0]
+
+
 @contextmanager
 def like_a_gpu() -> Iterator[None]:
-    """What the `meta` device lacks: the operator of deformable attention, and autocast (off)."""
+    """What the `meta` device lacks: operators of attention, and autocast (off)."""
     place = "aligndetr.layers.ms_deform_attn.operator.implementation"
     fused = "torch.optim.adam._device_dtype_check_for_fused"
     with (
         mock.patch(place, return_value="triton"),
         mock.patch(fused),
+        mock.patch("torch.nn.functional.scaled_dot_product_attention", attention_on_a_gpu),
         mock.patch("torch.nn.utils.clip_grad._has_foreach_support", return_value=True),
         mock.patch("torch.is_autocast_enabled", return_value=False),
         mock.patch("torch.fx.experimental._config.meta_nonzero_assume_all_nonzero", True),
