@@ -1,5 +1,6 @@
 """A long run that is disturbed again and again, and one of the same length that is not."""
 
+import itertools
 import os
 import random
 import signal
@@ -71,18 +72,20 @@ def soak(folder, iterations, disturbances, seed=0, workers=0):
     """Train twice for so many iterations, in `folder`; the second time with disturbances."""
     bench, result, rng = Bench(folder / "bench"), Soaked(), random.Random(seed)
     step = bench.count("hooks") // 4  # calls of hooks in one of the toy config's steps
+    reach = {"hooks": step * iterations // disturbances, "files": bench.count("files")}
     for name in BROKEN:
         path = bench.data / name
         path.write_bytes(path.read_bytes()[:60])
-    words = ["train", *bench.config(*overrides(iterations, workers))]
+    words = ["train", *bench.config(*overrides(iterations, disturbances, workers))]
     whole, soaked = folder / "whole", folder / "soaked"
     whole.mkdir()
     soaked.mkdir()
     outcome = bench.run(words, whole, limit=LIMIT)
     assert outcome.code == 0, outcome.output
     result.held = growth(whole)
-    reach = {"hooks": step * 2 * iterations // disturbances, "files": 60}
-    for kind in [*rng.choices(list(STRIKES), k=disturbances), None]:
+    kinds = list(itertools.islice(itertools.cycle(STRIKES), disturbances))
+    rng.shuffle(kinds)
+    for kind in [*kinds, None]:
         strike = STRIKES.get(kind)
         at = rng.randrange(reach[strike.place]) if strike else 0
         if _part(bench, words, soaked, strike, at, result.problems) == 0:
@@ -93,12 +96,12 @@ def soak(folder, iterations, disturbances, seed=0, workers=0):
     return result
 
 
-def overrides(iterations, workers):
-    """Of the toy config."""
+def overrides(iterations, disturbances, workers):
+    """Of the toy config: with checkpoints between disturbances, or `kill -9` would undo all."""
     return [
         f"train.max_iter={iterations}",
         f"train.eval_period={iterations // 4}",
-        f"train.checkpointer.period={max(1, iterations // 20)}",
+        f"train.checkpointer.period={max(1, iterations // disturbances // 4)}",
         "train.log_period=1",  # a run that stops writes a line wherever that is
         f"dataloader.train.num_workers={workers}",
         "+dataloader.train.mapper.skip_broken_images=true",
