@@ -149,12 +149,12 @@ def attention_on_a_gpu(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, dropout_p: float = 0.0
 ) -> Tensor:
     """What PyTorch calls there: one kernel, with the mask as a term of the scores."""
-    term = None
     if mask is not None:
-        shape = (*query.shape[:-1], key.shape[-2])
-        term = torch.where(mask, 0.0, query.new_full((), -torch.inf)).expand(shape)
+        if mask.dtype == torch.bool:
+            mask = torch.where(mask, 0.0, query.new_full((), -torch.inf))
+        mask = mask.expand(*query.shape[:-1], key.shape[-2])
     attend = aten._scaled_dot_product_efficient_attention
-    return attend(query, key, value, term, query.requires_grad, dropout_p)[0]
+    return attend(query, key, value, mask, query.requires_grad, dropout_p)[0]
 
 
 @contextmanager
