@@ -315,7 +315,7 @@ class Trainer:
 
 
 def _sum(losses: Mapping[str, Tensor]) -> Tensor:
-    return torch.stack(list(losses.values())).sum()  # one operator, not one a loss
+    return torch.cat([loss.flatten() for loss in losses.values()]).sum()  # not one sum a loss
 
 
 def _read_owed(state: Mapping[str, Any]) -> dict[str, Any]:

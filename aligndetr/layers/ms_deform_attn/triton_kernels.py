@@ -62,6 +62,16 @@ def _weight(scores, item, i, SIZE: tl.constexpr, L: tl.constexpr, P: tl.constexp
 
 
 @triton.jit
+def _samples(levels, points, scores, reference, item, i, SIZE: tl.constexpr,
+             H: tl.constexpr, L: tl.constexpr, P: tl.constexpr):  # fmt: skip
+    """Coordinates in pixels and attention weights of the points."""
+    width, height = _level(levels, i, 0, L, P), _level(levels, i, 1, L, P)
+    x = _pixel(points, reference, item, i, width, 0, SIZE, H, L, P)
+    y = _pixel(points, reference, item, i, height, 1, SIZE, H, L, P)
+    return x, y, _weight(scores, item, i, SIZE, L, P)
+
+
+@triton.jit
 def _neighbour(pixel, side, FAR: tl.constexpr):
     """Index of the pixel before or after a coordinate, and whether it exists."""
     index = tl.floor(pixel).to(tl.int32) + FAR
@@ -90,6 +100,12 @@ def _share(pixel, FAR: tl.constexpr):
 
 
 @triton.jit
+def _factor(weight, x, y, CORNER: tl.constexpr):
+    """Part that one of the four pixels around each point has in the result."""
+    return weight * _share(y, CORNER // 2) * _share(x, CORNER % 2)
+
+
+@triton.jit
 def _rows(image, token, exists, d, H: tl.constexpr, D: tl.constexpr):
     """Rows (N, M) of one head's value, zero where the token does not exist."""
     offset = token[:, None] * (H * D) + d[None, :]
@@ -105,14 +121,12 @@ def attend(
     """Forward: one row of the result."""
     item = tl.program_id(0).to(tl.int64)
     i, d = tl.arange(0, N), tl.arange(0, M)
-    x = _pixel(points, reference, item, i, _level(levels, i, 0, L, P), 0, SIZE, H, L, P)
-    y = _pixel(points, reference, item, i, _level(levels, i, 1, L, P), 1, SIZE, H, L, P)
-    weight = _weight(scores, item, i, SIZE, L, P)
+    x, y, weight = _samples(levels, points, scores, reference, item, i, SIZE, H, L, P)
     image = value + (item // (H * Q) * S * H + item % H) * D
     total = tl.zeros((N, M), tl.float32)
     for corner in tl.static_range(4):
         token, exists = _corner(levels, i, x, y, corner, L, P)
-        factor = weight * _share(y, corner // 2) * _share(x, corner % 2)
+        factor = _factor(weight, x, y, corner)
         total += _rows(image, token, exists, d, H, D) * factor[:, None]
     tl.store(out + item * D + d, tl.sum(total, 0).to(out.dtype.element_ty), d < D)
 
@@ -127,9 +141,7 @@ def differentiate_points(
     item = tl.program_id(0).to(tl.int64)
     i, d = tl.arange(0, N), tl.arange(0, M)
     width, height = _level(levels, i, 0, L, P), _level(levels, i, 1, L, P)
-    x = _pixel(points, reference, item, i, width, 0, SIZE, H, L, P)
-    y = _pixel(points, reference, item, i, height, 1, SIZE, H, L, P)
-    weight = _weight(scores, item, i, SIZE, L, P)
+    x, y, weight = _samples(levels, points, scores, reference, item, i, SIZE, H, L, P)
     image = value + (item // (H * Q) * S * H + item % H) * D
     gradient = tl.load(grad_out + item * D + d, d < D, 0.0).to(tl.float32)
     sample, along_x = tl.zeros((N,), tl.float32), tl.zeros((N,), tl.float32)
@@ -179,14 +191,12 @@ def scatter_value(
     """Gradient of the value by atomic additions, whose order varies from run to run."""
     item = tl.program_id(0).to(tl.int64)
     i, d = tl.arange(0, N), tl.arange(0, M)
-    x = _pixel(points, reference, item, i, _level(levels, i, 0, L, P), 0, SIZE, H, L, P)
-    y = _pixel(points, reference, item, i, _level(levels, i, 1, L, P), 1, SIZE, H, L, P)
-    weight = _weight(scores, item, i, SIZE, L, P)
+    x, y, weight = _samples(levels, points, scores, reference, item, i, SIZE, H, L, P)
     gradient = tl.load(grad_out + item * D + d, d < D, 0.0).to(tl.float32)
     image = grad_value + (item // (H * Q) * S * H + item % H) * D
     for corner in tl.static_range(4):
         token, exists = _corner(levels, i, x, y, corner, L, P)
-        factor = weight * _share(y, corner // 2) * _share(x, corner % 2)
+        factor = _factor(weight, x, y, corner)
         offset = token[:, None] * (H * D) + d[None, :]
         mask = exists[:, None] & (d < D)[None, :]
         tl.atomic_add(image + offset, factor[:, None] * gradient[None, :], mask)
@@ -201,13 +211,11 @@ def note_value(
     """Notes (item, corner, point) of what `scatter_value` would add where: token and factor."""
     item = tl.program_id(0).to(tl.int64)
     i = tl.arange(0, N)
-    x = _pixel(points, reference, item, i, _level(levels, i, 0, L, P), 0, SIZE, H, L, P)
-    y = _pixel(points, reference, item, i, _level(levels, i, 1, L, P), 1, SIZE, H, L, P)
-    weight = _weight(scores, item, i, SIZE, L, P)
+    x, y, weight = _samples(levels, points, scores, reference, item, i, SIZE, H, L, P)
     first = (item // (H * Q) * H + item % H) * S
     for corner in tl.static_range(4):
         token, exists = _corner(levels, i, x, y, corner, L, P)
-        factor = weight * _share(y, corner // 2) * _share(x, corner % 2)
+        factor = _factor(weight, x, y, corner)
         place = (item * 4 + corner) * (L * P) + i
         tl.store(tokens + place, first + token, i < L * P)
         tl.store(factors + place, tl.where(exists, factor, 0.0), i < L * P)
