@@ -1,0 +1,31 @@
+"""Detectors that only detect: what is constant then is computed once."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+@torch.no_grad()
+def fold(model: Module) -> Module:
+    """Let every part of a detector do in fewer steps what it does in evaluation, in place.
+
+    Parts that can have a method `fold_constants`; those inside of a part come first. Convolutions
+    then hold their weights in the memory format that the detector's images have. What is computed
+    stays the same but for rounding. The names of parameters do not: fold what will neither be
+    trained nor saved, or a copy.
+
+    Args:
+        model: see `Detector`; in evaluation mode.
+
+    Returns:
+        The same model.
+    """
+    for part in reversed(list(model.modules())):  # parents come before children
+        if hasattr(part, "fold_constants"):
+            part.fold_constants()
+    return model.to(memory_format=getattr(model, "pixel_format", torch.contiguous_format))
