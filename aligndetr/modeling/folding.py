@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -25,7 +25,8 @@ def fold(model: Module) -> Module:
     Returns:
         The same model.
     """
-    for part in reversed(list(model.modules())):  # parents come before children
+    parts: list[Any] = list(model.modules())  # parents come before children
+    for part in reversed(parts):
         if hasattr(part, "fold_constants"):
             part.fold_constants()
-    return model.to(memory_format=getattr(model, "pixel_format", torch.contiguous_format))
+    return parts[0].to(memory_format=getattr(model, "pixel_format", torch.contiguous_format))

@@ -30,9 +30,10 @@ class RepVGGBlock(nn.Module):
 
     def fold_constants(self) -> None:
         """Make one convolution of two whose norms are folded (section 3.3 of the paper)."""
-        if isinstance(self.conv1.norm, nn.Identity) and self.conv2 is not None:
-            self.conv1.weight += F.pad(self.conv2.weight, (1, 1, 1, 1))
-            self.conv1.bias += self.conv2.bias
+        first, second = self.conv1, self.conv2
+        if second is not None and first.bias is not None and second.bias is not None:
+            first.weight += F.pad(second.weight, (1, 1, 1, 1))
+            first.bias += second.bias
             self.conv2 = None
 
 
