@@ -3,18 +3,21 @@
 python -m benchmarks.latency --threads 2
 
 Per model (AlignDETR with ResNet-50 and RT-DETR with ResNet-18, at 640 pixels) and size of batch:
-PyTorch in ours and in the published ways, compiled, the same model in ONNX Runtime and OpenVINO,
-and Hugging Face's RT-DETR. Weights are random: they change no time. What is exported lies in --work
-and every turn in --output, so that a run that was stopped goes on where it was. It takes the
-machine for itself: best run when it is quiet.
+PyTorch in ours, folded, and in the published ways, compiled, the same model in ONNX Runtime and
+OpenVINO, and Hugging Face's RT-DETR. Weights are random: they change no time. Files are exported
+for the one size, which is quick and what runtimes like best; they lie in --work, and every turn in
+--output, so that a run that was stopped goes on where it was. It takes the machine for itself: best
+run when it is quiet. `--only "PyTorch, ours"` leaves out all whose names do not begin so.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import importlib.util
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +34,7 @@ from aligndetr.config import LazyConfig
 from aligndetr.config.find_file import resolve_config
 from aligndetr.engine.compilation import compile_parts
 from aligndetr.engine.model import load_model
+from aligndetr.modeling.folding import fold
 from benchmarks.measure import write_json
 from benchmarks.reference import reference_model
 
@@ -48,10 +52,24 @@ EXPORTS = {  # what it is called -> format, precision of the file, precision it 
     "OpenVINO, int8": ("openvino", "int8", "fp32"),
 }
 SUFFIX = {"onnx": ".onnx", "openvino": ".xml"}
-PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino"}
+PACKAGES = {
+    "ONNX Runtime": "onnxruntime",
+    "OpenVINO, int8": "nncf",
+    "OpenVINO": "openvino",
+    "Hugging Face": "transformers",
+}
 
 Run = Callable[[np.ndarray], object]
 Runs = dict[str, dict[str, list[float]]]  # milliseconds by candidate, by model and batch
+
+
+@dataclass(frozen=True)
+class Place:
+    """For which images files are exported, and where they lie."""
+
+    work: Path
+    size: int
+    batch: int
 
 
 def random_model(name: str, overrides: tuple[str, ...]) -> tuple[DictConfig, nn.Module]:
@@ -116,42 +134,53 @@ def hugging_face(depth: int) -> Run:
     return run
 
 
-def exported(name: str, overrides: tuple[str, ...], kind: str, work: Path, threads: int) -> Run:
+def exported(name: str, overrides: tuple[str, ...], kind: str, place: Place) -> Run:
     """The model as a file, written once, in its own runtime."""
     from aligndetr.export.exporting import Source, Wish, export
+    from aligndetr.export.program import Canvas
 
     form, precision, run_in = EXPORTS[kind]
-    folder = work / f"{name}_{form}_{precision}"
+    size, batch = place.size, place.batch
+    folder = place.work / f"{name}_{form}_{precision}_{batch}x{size}"
     path = folder / f"model{SUFFIX[form]}"
     if not path.is_file():
         config, _ = random_model(name, overrides)
         shapes = LazyConfig.load(resolve_config(SHAPES)).dataloader.train.dataset
         config.dataloader.train.dataset = shapes
+        canvas = Canvas(size, size, batch, fixed=True)
         torch.manual_seed(0)
-        export(Source(config, None), Wish(form, precision, calibration=CALIBRATION), folder, None)
-    return open_subject(str(path), threads, run_in).run
+        wish = Wish(form, precision, canvas, calibration=CALIBRATION)
+        export(Source(config, None), wish, folder, None)
+    return open_subject(str(path), torch.get_num_threads(), run_in).run
 
 
 def candidates(
-    name: str, overrides: tuple[str, ...], work: Path, threads: int, compile_too: bool
+    name: str, overrides: tuple[str, ...], place: Place, only: tuple[str, ...]
 ) -> dict[str, Run]:
-    """All ways to run a config's model that this environment has packages for."""
+    """The ways to run a config's model that this environment has packages for."""
     _, model = random_model(name, overrides)
-    runs = {
-        "PyTorch, ours, fp32": eager(model),
-        "PyTorch, ours, bf16": eager(model, bf16=True),
-        "PyTorch, published ways, fp32": eager(reference_model(model)),
+    ways: dict[str, Callable[[], Run]] = {
+        "PyTorch, ours, fp32": lambda: eager(model),
+        "PyTorch, ours, optimised, fp32": lambda: eager(fold(copy.deepcopy(model))),
+        "PyTorch, ours, bf16": lambda: eager(model, bf16=True),
+        "PyTorch, published ways, fp32": lambda: eager(reference_model(model)),
+        "PyTorch, ours, compiled, fp32": lambda: compiled(name, overrides),
     }
-    if compile_too:
-        runs["PyTorch, ours, compiled, fp32"] = compiled(name, overrides)
-    for kind, (form, _, _) in EXPORTS.items():
-        if importlib.util.find_spec(PACKAGES[form]) is None:
-            print(f"left out, {PACKAGES[form]} is not installed: {kind}")
-            continue
-        runs[kind] = exported(name, overrides, kind, work, threads)
-    if name.startswith("rtdetr_r") and importlib.util.find_spec("transformers"):
-        runs["Hugging Face, PyTorch, fp32"] = hugging_face(18 if "r18" in name else 50)
-    return runs
+    ways |= {kind: partial(exported, name, overrides, kind, place) for kind in EXPORTS}
+    if name.startswith("rtdetr_r"):
+        depth = 18 if "r18" in name else 50
+        ways["Hugging Face, PyTorch, fp32"] = partial(hugging_face, depth)
+    wanted = {way: make for way, make in ways.items() if way.startswith(only)}
+    missing = {way: package for way in wanted if (package := _missing(way))}
+    for way, package in missing.items():
+        print(f"left out, {package} is not installed: {way}")
+    return {way: make() for way, make in wanted.items() if way not in missing}
+
+
+def _missing(way: str) -> str | None:
+    """The package that a way needs and this environment does not have."""
+    package = next((found for start, found in PACKAGES.items() if way.startswith(start)), None)
+    return package if package and importlib.util.find_spec(package) is None else None
 
 
 def read_runs(path: Path, size: int) -> dict[str, Any]:
@@ -215,7 +244,7 @@ def main() -> None:
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 8])
     parser.add_argument("--models", nargs="+", default=list(MODELS), help="also names of configs")
     parser.add_argument("--overrides", nargs="*", default=[], help="key=value of all configs")
-    parser.add_argument("--no-compile", action="store_true")
+    parser.add_argument("--only", nargs="+", default=[""], help="starts of names of ways")
     parser.add_argument("--work", type=Path, default=Path("output/latency"))
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/latency.json"))
     args = parser.parse_args()
@@ -224,9 +253,9 @@ def main() -> None:
     keep = partial(write_json, args.output, results)
     for title in args.models:
         config = MODELS.get(title, title)
-        overrides = tuple(args.overrides)
-        runs = candidates(config, overrides, args.work, args.threads, not args.no_compile)
         for batch in args.batch_sizes:
+            place = Place(args.work, args.size, batch)
+            runs = candidates(config, tuple(args.overrides), place, tuple(args.only))
             shape = (batch, 3, args.size, args.size)
             images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
             found = results["runs"].setdefault(f"{title}, batch {batch}", {})

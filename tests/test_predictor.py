@@ -82,6 +82,18 @@ def test_bgr_models_get_bgr(tiny_checkpoint, photo):
     assert same(bgr(np.ascontiguousarray(photo[:, :, ::-1])), rgb(photo))
 
 
+def test_an_optimised_model_says_the_same(tiny_checkpoint, predictor, photo):
+    """Folded float32 differs by rounding: 1e-4 of a pixel and 1e-5 of a score."""
+    optimised = Predictor("aligndetr_tiny", tiny_checkpoint, optimise=True)
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in optimised.model.backbone.modules())
+    expected, found = predictor(photo), optimised(photo)
+    assert len(found) == len(expected) > 0
+    assert torch.equal(found.pred_classes, expected.pred_classes)
+    boxes = expected.pred_boxes.tensor
+    torch.testing.assert_close(found.pred_boxes.tensor, boxes, rtol=0, atol=1e-4)
+    torch.testing.assert_close(found.scores, expected.scores, rtol=0, atol=1e-5)
+
+
 def test_moving_average_is_preferred(tiny_checkpoint, photo, tmp_path, predictor):
     content = torch.load(tiny_checkpoint, weights_only=True)
     content["ema"] = content["model"]

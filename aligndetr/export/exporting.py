@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import shutil
@@ -31,6 +32,7 @@ from aligndetr.export.program import Canvas, trace
 from aligndetr.export.quantization import quantize_onnx, quantize_openvino
 from aligndetr.export.runtimes import open_file
 from aligndetr.files import writing
+from aligndetr.modeling.folding import fold
 from aligndetr.runtime.exported.opened import OnnxFile
 from aligndetr.runtime.exported.preparing import prepare
 
@@ -125,7 +127,8 @@ def export(source: Source, wish: Wish, output: str | os.PathLike, proof: Proof |
     if wish.precision == "int8" and wish.format not in QUANTIZERS:
         raise ExportError(f"{wish.format} has no int8; choose {' or '.join(QUANTIZERS)}")
     canvas = wish.canvas or example_canvas(resize_rule(source.mapper.augmentation))
-    graph = DetectionGraph(source.model, half=wish.precision == "fp16").eval()
+    detector = fold(copy.deepcopy(source.model))
+    graph = DetectionGraph(detector, half=wish.precision == "fp16").eval()
     program = trace(graph, canvas, getattr(torch, wish.dtype))
     metadata = describe(source.config, source.model, source.mapper, program, canvas)
     metadata |= {"format": wish.format, "precision": wish.precision}

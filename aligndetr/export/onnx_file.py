@@ -51,9 +51,9 @@ def convert(program: ExportedProgram, canvas_is_fixed: bool) -> Any:
                 optimize=False,
                 custom_translation_table=translations,
             )
+            _simplify(converted.model)
     except torch.onnx.errors.OnnxExporterError as error:
         raise ExportError(f"ONNX cannot express the model: {_reason(error)}") from error
-    _simplify(converted.model)
     message = converted.model_proto
     if not canvas_is_fixed:
         _name_free_sizes(message, program)
@@ -158,15 +158,17 @@ def write(message: Any, metadata: Mapping[str, Any], path: Path) -> None:
 @contextlib.contextmanager
 def _silence() -> Generator[None]:
     """Its progress and remarks are about things that nobody can change."""
-    log = logging.getLogger("torch.onnx")
-    before = log.level
-    log.setLevel(logging.ERROR)
+    logs = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript")]
+    before = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        log.setLevel(before)
+        for log, level in zip(logs, before, strict=True):
+            log.setLevel(level)
 
 
 def _reason(error: BaseException) -> str:

@@ -22,11 +22,19 @@ class RepVGGBlock(nn.Module):
     def __init__(self, channels: int, norm: str) -> None:
         super().__init__()
         self.conv1 = ConvNorm(channels, channels, 3, 1, norm)
-        self.conv2 = ConvNorm(channels, channels, 1, 1, norm)
+        self.conv2: ConvNorm | None = ConvNorm(channels, channels, 1, 1, norm)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to the same shape."""
-        return F.silu(self.conv1(x) + self.conv2(x))
+        return F.silu(self.conv1(x) if self.conv2 is None else self.conv1(x) + self.conv2(x))
+
+    def fold_constants(self) -> None:
+        """Make one convolution of two whose norms are folded (section 3.3 of the paper)."""
+        first, second = self.conv1, self.conv2
+        if second is not None and first.bias is not None and second.bias is not None:
+            first.weight += F.pad(second.weight, (1, 1, 1, 1))
+            first.bias += second.bias
+            self.conv2 = None
 
 
 class FusionBlock(nn.Module):

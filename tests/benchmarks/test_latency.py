@@ -55,3 +55,17 @@ def test_what_another_size_was_measured_with_is_not_gone_on_from(tmp_path):
     path.write_text(json.dumps({"results": {"size": 64, "runs": {"a, batch 1": {}}}}))
     assert latency.read_runs(path, 64)["runs"] == {"a, batch 1": {}}
     assert latency.read_runs(path, 640) == {"size": 640, "runs": {}}
+
+
+def test_only_ways_that_are_asked_for_and_there_are_built(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(latency, "random_model", lambda name, overrides: (None, "model"))
+    monkeypatch.setattr(latency, "eager", lambda model, bf16=False: model)
+    place = latency.Place(tmp_path, 64, 1)
+    way = "PyTorch, ours, fp32"
+    assert latency.candidates("any", (), place, (way,)) == {way: "model"}
+    monkeypatch.setattr(latency.importlib.util, "find_spec", lambda name: None)
+    assert latency.candidates("any", (), place, ("OpenVINO",)) == {}
+    said = capsys.readouterr().out
+    assert "left out, openvino is not installed: OpenVINO, fp32" in said
+    assert "left out, nncf is not installed: OpenVINO, int8" in said
+    assert list(tmp_path.iterdir()) == []

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aligndetr.layers.deform_conv import OffsetPredictor, deform_conv2d
-from aligndetr.layers.norm import FrozenBatchNorm2d, make_norm
+from aligndetr.layers.norm import FrozenBatchNorm2d, freeze_batch_norm, make_norm
 
 
 class ConvNorm(nn.Conv2d):
@@ -35,8 +35,19 @@ class ConvNorm(nn.Conv2d):
         """Map (B,in,H,W) to (B,out,H/stride,W/stride)."""
         if not isinstance(self.norm, FrozenBatchNorm2d):
             return self.norm(super().forward(x))
-        scale, shift = self.norm.scale_shift()
-        return self._conv_forward(x, self.weight * scale[:, None, None, None], shift)
+        return self._conv_forward(x, *self._folded(self.norm))
+
+    def fold_constants(self) -> None:
+        """Take the norm into kernel and bias for good, where evaluation knows its statistics."""
+        norm = freeze_batch_norm(self.norm).to(self.weight.dtype)
+        if isinstance(norm, FrozenBatchNorm2d):
+            self.weight, self.bias = map(nn.Parameter, self._folded(norm))
+            self.norm = nn.Identity()
+
+    def _folded(self, norm: FrozenBatchNorm2d) -> tuple[Tensor, Tensor]:
+        """Kernel and bias that do what the kernel and a norm do."""
+        scale, shift = norm.scale_shift()
+        return self.weight * scale[:, None, None, None], shift
 
 
 class DeformConvNorm(ConvNorm):
@@ -46,10 +57,8 @@ class DeformConvNorm(ConvNorm):
         """Map (B,in,H,W) to (B,out,H/stride,W/stride)."""
         steps = (self.stride[0], int(self.padding[0]), self.dilation[0])
         if not isinstance(self.norm, FrozenBatchNorm2d):
-            return self.norm(deform_conv2d(x, offset, mask, self.weight, None, *steps))
-        scale, shift = self.norm.scale_shift()
-        weight = self.weight * scale[:, None, None, None]
-        return deform_conv2d(x, offset, mask, weight, shift, *steps)
+            return self.norm(deform_conv2d(x, offset, mask, self.weight, self.bias, *steps))
+        return deform_conv2d(x, offset, mask, *self._folded(self.norm), *steps)
 
     def no_fixed_order(self, dtype: torch.dtype) -> str:
         """Why its gradients are sums without a fixed order on a GPU."""
