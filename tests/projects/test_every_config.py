@@ -14,6 +14,7 @@ import torch
 from aligndetr.commands import configs as listing
 from aligndetr.config import instantiate
 from aligndetr.engine.model import load_model
+from aligndetr.errors import CheckpointError
 from aligndetr.interop import convert_checkpoint
 
 DETECTIONS = "coco_instances_results.json"
@@ -33,6 +34,8 @@ aligndetr_r18 aligndetr_r18_small dino_r18 rtdetr_r18_small
 ZERO_CONTENT = re.compile(
     r"decoder\.layers\.0\.self_attention\.(query_content|key_content|value)_proj\.weight"
 )
+# What no other toolbox has a name for.
+OURS_ALONE = {"dino_mr_tiny": r"no name in detrex .*: query_source\.instruction"}
 # A bias of all keys moves all logits of a softmax alike: its gradient is nothing but rounding.
 KEY_BIAS = re.compile(r".*\.key_\w+_proj\.bias")
 
@@ -93,6 +96,10 @@ def test_a_reloaded_model_detects_the_same(step):
 def test_the_checkpoint_converts_there_and_back(step, tmp_path):
     source = step.checkpoint
     layout = "rtdetr" if step.name.startswith("rtdetr") else "detrex"
+    if step.name in OURS_ALONE:
+        with pytest.raises(CheckpointError, match=OURS_ALONE[step.name]):
+            convert_checkpoint(source, tmp_path / "theirs.pth", layout, strict=True)
+        return
     assert convert_checkpoint(source, tmp_path / "theirs.pth", layout, strict=True).is_complete
     fresh = instantiate(step.config.model)  # knows what is one tensor there but several here
     convert_checkpoint(tmp_path / "theirs.pth", tmp_path / "ours.pth", "ours", fresh, strict=True)
