@@ -17,6 +17,12 @@ def project():
     return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
+def installs(page):
+    """The lines in fenced blocks of a page that install this checkout."""
+    blocks = re.findall(r"^```bash\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)
+    return [line for line in "".join(blocks).splitlines() if "pip install" in line]
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 def test_jobs_may_do_nothing_that_they_do_not_need(path):
     workflow = yaml.safe_load(path.read_text())
@@ -35,6 +41,14 @@ def test_every_python_that_is_promised_is_tested():
     versions = matrix["jobs"]["suite"]["strategy"]["matrix"]["python"]
     assert f">={versions[0]}" == project()["requires-python"]
     assert versions == [f"3.{minor}" for minor in range(10, 10 + len(versions))]
+
+
+def test_the_suite_is_run_in_one_way_everywhere():
+    [line] = [line for line in installs("README.md") if "pytest" in line]
+    command = line.split("&& ")[1]
+    workflow = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text())
+    assert {"run": command} in workflow["jobs"]["suite"]["steps"]
+    assert f"\n{command} " in (ROOT / "CONTRIBUTING.md").read_text()
 
 
 def test_the_changelog_begins_with_the_next_or_the_present_version():

@@ -91,7 +91,7 @@ COMMANDS = {
         "aligndetr walk rtdetr_r18_6x --html walk.html --json walk.json model.num_queries=100",
         "ruff check .",
         "ruff format .",
-        "pytest",
+        "pytest -n auto --dist loadfile",
         "pytest tests/criterions",
         "pytest tests/parity",
         "mkdocs serve",
