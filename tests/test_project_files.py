@@ -43,6 +43,16 @@ def test_every_python_that_is_promised_is_tested():
     assert versions == [f"3.{minor}" for minor in range(10, 10 + len(versions))]
 
 
+def test_users_choose_their_torch_and_checks_take_one_that_passed():
+    capped = [line for line in project()["dependencies"] if re.search(r"<|==|~=", line)]
+    assert capped == []
+    for page in ("README.md", "CONTRIBUTING.md"):
+        assert installs(page) and all(" -c constraints.txt " in line for line in installs(page))
+    for line in (ROOT / "constraints.txt").read_text().splitlines():
+        named = re.match(r"#|(\w+)<\d+(?:\.\d+)+$", line)
+        assert named and any((named[1] or "torch") in each for each in project()["dependencies"])
+
+
 def test_the_suite_is_run_in_one_way_everywhere():
     [line] = [line for line in installs("README.md") if "pytest" in line]
     command = line.split("&& ")[1]

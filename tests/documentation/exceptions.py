@@ -99,9 +99,9 @@ COMMANDS = {
         ".ci/run",
     ],
     INSTALLS: [
-        "pip install -e .",
-        'pip install -e ".[test]"',
-        'pip install -e ".[dev]"',
+        "pip install -c constraints.txt -e .",
+        'pip install -c constraints.txt -e ".[test]"',
+        'pip install -c constraints.txt -e ".[dev]"',
         'pip install "aligndetr[onnx]"',
         "pip install 'aligndetr-runtime[onnx]'",
         'pip install "aligndetr[slurm]"',
