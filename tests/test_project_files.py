@@ -1,6 +1,7 @@
 """Files that a host of repositories and other tools read: they must be what those tools accept."""
 
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,11 @@ def test_the_changelog_begins_with_the_next_or_the_present_version():
     newest = re.search(r"^## (\d+)\.(\d+)\.(\d+)(.*)$", (ROOT / "CHANGELOG.md").read_text(), re.M)
     version = tuple(int(part) for part in newest.groups()[:3])
     present = tuple(int(part) for part in __version__.split("."))
-    assert version > present if "not released" in newest[4] else version == present
+    if newest[4] == ", not released":
+        assert version > present
+    else:
+        assert version == present
+        date.fromisoformat(newest[4].removeprefix(", "))
 
 
 def pages(nav):
