@@ -89,7 +89,7 @@ COMMANDS = {
         "ty check",
         "aligndetr walk dino_r50_4scale_12ep --image street.jpg --depth 3",
         "aligndetr walk rtdetr_r18_6x --html walk.html --json walk.json model.num_queries=100",
-        "ruff check .",
+        "ruff check --fix .",
         "ruff format .",
         "pytest -n auto --dist loadfile",
         "pytest tests/criterions",
