@@ -1,3 +1,3 @@
 """AlignDETR, DINO and the DETR family: lazy configs, a hook-driven trainer, PyPI packages only."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

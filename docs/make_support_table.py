@@ -1,6 +1,6 @@
 """docs/support.md: what ran where, from docs/support/*.json.
 
-python -m pytest -p tests.support_record    # on each machine; adds to docs/support
+python -m pytest -p tests.support_record -n auto --dist loadfile    # adds to docs/support
 python docs/make_support_table.py
 """
 

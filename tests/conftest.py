@@ -1,6 +1,7 @@
 """A model with weights, an image, and small datasets, for rooms that share them."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -12,6 +13,15 @@ from aligndetr.config.find_file import resolve_config
 from aligndetr.engine.checkpoint import Checkpointer
 
 NAMES = ["disk", "square", "star"]
+
+
+def pytest_configure():
+    """Workers of pytest-xdist share the cores, and so do the programs that their tests start."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers > 1 and "OMP_NUM_THREADS" not in os.environ:
+        threads = max(1, (os.cpu_count() or 1) // workers)
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+        torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True)

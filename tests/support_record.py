@@ -15,14 +15,18 @@ import torch
 from aligndetr.files import atomic_write
 
 FOLDER = Path(__file__).parents[1] / "docs/support"
+SEVERAL = ["data_parallel", "desync", "distributed", "elastic", "hang_watch", "launch"]
+SEVERAL += ["many_processes", "process_group", "sharding"]
 FEATURES = {  # the first that a test's path begins with
-    "several processes": ("tests/engine/test_distributed", "tests/engine/test_launch"),
+    "several processes": tuple(f"tests/engine/test_{name}.py" for name in SEVERAL),
     "compiled operator": ("tests/layers/test_ms_deform_attn.py",),
     "Triton kernels": ("tests/gpu_offline/",),
     "export to ONNX": ("tests/export/test_onnx",),
     "export to OpenVINO": ("tests/export/test_openvino",),
     "export to .pt2": ("tests/export/test_torch",),
-    "configs": ("tests/config/",),
+    "export, all formats": ("tests/export/",),
+    "commands": ("tests/commands/", "tests/test_cli.py", "tests/tools/"),
+    "configs": ("tests/config/", "tests/initial_config/"),
     "data": ("tests/data/", "tests/doctor/"),
     "models": ("tests/modeling/", "tests/layers/", "tests/structures/", "tests/projects/"),
     "losses, matching": ("tests/criterions/", "tests/matchers/", "tests/parity/"),
@@ -30,7 +34,10 @@ FEATURES = {  # the first that a test's path begins with
     "evaluation": ("tests/evaluation/", "tests/analysis/"),
     "prediction": ("tests/runtime/", "tests/test_predictor"),
     "other toolboxes": ("tests/interop/", "tests/checkpoint_file/"),
-    "reports": ("tests/report/", "tests/visualization/"),
+    "hub": ("tests/hub/",),
+    "faults and interruptions": ("tests/faults/", "tests/soak/"),
+    "documentation, notebooks": ("tests/documentation/",),
+    "reports": ("tests/explanation/", "tests/report/", "tests/visualization/"),
 }
 OUTCOMES = ("passed", "failed", "skipped")
 
@@ -82,5 +89,10 @@ class Recorder:
 
 
 def pytest_configure(config) -> None:
-    """Record tests on a GPU apart: they are those that are asked for by `-m gpu`."""
+    """Record tests on a GPU apart: they are those that are asked for by `-m gpu`.
+
+    Workers of pytest-xdist record nothing: whoever started them hears of every test.
+    """
+    if hasattr(config, "workerinput"):
+        return
     config.pluginmanager.register(Recorder(config.option.markexpr == "gpu"))

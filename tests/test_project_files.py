@@ -1,6 +1,7 @@
 """Files that a host of repositories and other tools read: they must be what those tools accept."""
 
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,12 @@ WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 
 def project():
     return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def installs(page):
+    """The lines in fenced blocks of a page that install this checkout."""
+    blocks = re.findall(r"^```bash\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)
+    return [line for line in "".join(blocks).splitlines() if "pip install" in line]
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
@@ -37,11 +44,33 @@ def test_every_python_that_is_promised_is_tested():
     assert versions == [f"3.{minor}" for minor in range(10, 10 + len(versions))]
 
 
+def test_users_choose_their_torch_and_checks_take_one_that_passed():
+    capped = [line for line in project()["dependencies"] if re.search(r"<|==|~=", line)]
+    assert capped == []
+    for page in ("README.md", "CONTRIBUTING.md"):
+        assert {" -c constraints.txt " in line for line in installs(page)} == {True}
+    text = (ROOT / "constraints.txt").read_text()
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    assert [re.split("<", line)[0] for line in lines] == ["torch"]
+
+
+def test_the_suite_is_run_in_one_way_everywhere():
+    [line] = [line for line in installs("README.md") if "pytest" in line]
+    command = line.split("&& ")[1]
+    workflow = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text())
+    assert {"run": command} in workflow["jobs"]["suite"]["steps"]
+    assert f"\n{command} " in (ROOT / "CONTRIBUTING.md").read_text()
+
+
 def test_the_changelog_begins_with_the_next_or_the_present_version():
     newest = re.search(r"^## (\d+)\.(\d+)\.(\d+)(.*)$", (ROOT / "CHANGELOG.md").read_text(), re.M)
     version = tuple(int(part) for part in newest.groups()[:3])
     present = tuple(int(part) for part in __version__.split("."))
-    assert version > present if "not released" in newest[4] else version == present
+    if newest[4] == ", not released":
+        assert version > present
+    else:
+        assert version == present
+        date.fromisoformat(newest[4].removeprefix(", "))
 
 
 def pages(nav):

@@ -15,6 +15,7 @@ from aligndetr.errors import ExportError
 from aligndetr.export.graph import DetectionGraph
 from aligndetr.layers.ms_deform_attn.reference import fused_reference, sample_reference
 from aligndetr.layers.ms_deform_attn.selection import keep_operator
+from aligndetr.layers.tracing import KNOWS_EXPORTS
 
 TRACED_BATCH = 2  # a batch of one would be frozen, without a word
 
@@ -55,8 +56,12 @@ def trace(
         dtype: of the images.
 
     Raises:
-        ExportError: a part depends on its data in a way that cannot be recorded.
+        ExportError: a part depends on its data in a way that cannot be recorded, or torch is older
+            than 2.7.
     """
+    if not KNOWS_EXPORTS:
+        installed = f"torch {torch.__version__} is installed"
+        raise ExportError(f"exporting needs torch 2.7, and {installed}: pip install 'torch>=2.7'")
     dynamic = None if canvas.fixed else _free_sizes()
     example = canvas.example(dtype)
     try:

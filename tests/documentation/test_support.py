@@ -3,9 +3,10 @@
 import json
 import runpy
 from collections import Counter
+from types import SimpleNamespace
 
 from tests.documentation.blocks import ROOT
-from tests.support_record import FEATURES, feature_of, merged
+from tests.support_record import FEATURES, feature_of, merged, pytest_configure
 
 TABLE = runpy.run_path(str(ROOT / "docs/make_support_table.py"))
 
@@ -23,7 +24,7 @@ def test_a_feature_is_the_first_whose_files_a_test_is_in():
     assert feature_of("tests/export/test_onnx_file.py::test_a[x]") == "export to ONNX"
     assert feature_of("tests/engine/test_launch.py::test_a") == "several processes"
     assert feature_of("tests/engine/test_run.py::test_a") == "training"
-    assert feature_of("tests/test_cli.py::test_a") == "the rest"
+    assert feature_of("tests/test_errors.py::test_a") == "the rest"
 
 
 def test_every_feature_has_tests():
@@ -37,6 +38,18 @@ def test_what_ran_replaces_what_ran_before_and_leaves_the_rest():
     assert after["features"]["data"] == {"passed": 6, "failed": 0, "skipped": 0}
     assert after["features"]["training"]["passed"] == 7
     assert before["features"]["data"]["failed"] == 1
+
+
+def test_of_several_workers_only_whoever_started_them_records():
+    def registered(**of_a_worker):
+        found = []
+        plugins = SimpleNamespace(register=found.append)
+        option = SimpleNamespace(markexpr="")
+        pytest_configure(SimpleNamespace(option=option, pluginmanager=plugins, **of_a_worker))
+        return len(found)
+
+    assert registered() == 1
+    assert registered(workerinput={"workerid": "gw0"}) == 0
 
 
 def test_cells():
