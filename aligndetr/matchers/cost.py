@@ -10,6 +10,11 @@ from torch import Tensor
 from aligndetr.layers.boxes import cxcywh_to_xyxy, pairwise_giou, pairwise_iou
 
 
+def of_classes(values: Tensor, labels: Tensor) -> Tensor:
+    """Columns (..., Q, G) of (..., Q, K) values: those of the classes (..., G)."""
+    return values.gather(-1, labels.unsqueeze(-2).expand(*values.shape[:-1], labels.shape[-1]))
+
+
 @dataclass
 class FocalCost:
     """Focal loss of saying "yes" minus that of saying "no" (Deformable-DETR).
@@ -24,8 +29,8 @@ class FocalCost:
     has_no_object = False
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """(..., Q, K) logits, (G,) labels -> (..., Q, G)."""
-        return self.of_probability(logits[..., labels].sigmoid())
+        """(..., Q, K) logits, (..., G) labels -> (..., Q, G)."""
+        return self.of_probability(of_classes(logits, labels).sigmoid())
 
     def of_probability(self, p: Tensor) -> Tensor:
         """Of saying "yes" with probability p; elementwise."""
@@ -40,8 +45,8 @@ class ProbabilityCost:
     has_no_object = True
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """(..., Q, K) logits, (G,) labels -> (..., Q, G)."""
-        return -logits.softmax(-1)[..., labels]
+        """(..., Q, K) logits, (..., G) labels -> (..., Q, G)."""
+        return -of_classes(logits.softmax(-1), labels)
 
 
 @dataclass
@@ -59,18 +64,19 @@ class MatchingCost:
     giou_weight: float = 2.0
 
     def __call__(self, logits: Tensor, boxes: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
-        """Costs of every query for every object of one image.
+        """Costs of every query for every object of its image.
 
         Args:
-            logits: (..., Q, K).
+            logits: (..., Q, K), of layers and images.
             boxes: (..., Q, 4) cxcywh normalised.
-            labels: (G,) int64.
-            targets: (G, 4) cxcywh normalised.
+            labels: (G,) or (B, G) int64, of one image or of all, where those with fewer objects
+                repeat one.
+            targets: (G, 4) or (B, G, 4) cxcywh normalised.
 
         Returns:
             (..., Q, G); not-a-number becomes a large cost, so that one bad query cannot stop a run.
         """
-        l1 = (boxes.unsqueeze(-2) - targets).abs().sum(-1)
+        l1 = (boxes.unsqueeze(-2) - targets.unsqueeze(-3)).abs().sum(-1)
         giou = pairwise_giou(cxcywh_to_xyxy(boxes), cxcywh_to_xyxy(targets))
         cost = (
             self.class_weight * self.classes(logits, labels, giou)
@@ -107,7 +113,9 @@ class PositionModulatedCost(MatchingCost):
         place = (giou + 1) / 2
         if place.numel():
             place = place / place.amax((-2, -1), keepdim=True).clamp(min=1e-8)
-        return self.class_cost.of_probability(logits[..., labels].sigmoid() * place**self.beta)
+        return self.class_cost.of_probability(
+            of_classes(logits, labels).sigmoid() * place**self.beta
+        )
 
 
 @dataclass
@@ -127,7 +135,7 @@ class HighOrderCost:
     def __call__(self, logits: Tensor, boxes: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
         """See `MatchingCost`."""
         iou, _ = pairwise_iou(cxcywh_to_xyxy(boxes), cxcywh_to_xyxy(targets))
-        return torch.nan_to_num(-logits[..., labels].sigmoid() * iou**self.power, nan=1e6)
+        return torch.nan_to_num(-of_classes(logits, labels).sigmoid() * iou**self.power, nan=1e6)
 
 
 @dataclass
@@ -145,6 +153,6 @@ class QualityCost:
     def __call__(self, logits: Tensor, boxes: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
         """See `MatchingCost`."""
         iou, _ = pairwise_iou(cxcywh_to_xyxy(boxes), cxcywh_to_xyxy(targets))
-        probability = logits[..., labels].sigmoid()
+        probability = of_classes(logits, labels).sigmoid()
         quality = self.iou_weight * iou + (1 - self.iou_weight) * probability
         return torch.nan_to_num(-quality, nan=1e6)

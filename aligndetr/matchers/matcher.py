@@ -76,15 +76,9 @@ class Matcher(ABC):
         """B host tensors (I, Q, G_i)."""
         kind = torch.promote_types(predictions.logits.dtype, torch.float32)
         logits, boxes = predictions.logits.to(kind), predictions.boxes.to(kind)
-        costs = [
-            self.cost(logits[:, image], boxes[:, image], labels, target.to(kind))
-            for image, (labels, target) in enumerate(
-                zip(targets.labels, targets.boxes, strict=True)
-            )
-        ]
-        host = torch.cat([cost.flatten() for cost in costs]).cpu()
-        parts = host.split([cost.numel() for cost in costs])
-        return [part.view(cost.shape) for part, cost in zip(parts, costs, strict=True)]
+        labels, goals = targets.padded()
+        costs = self.cost(logits, boxes, labels, goals.to(kind)).cpu()
+        return [costs[:, image, :, :size] for image, size in enumerate(targets.sizes)]
 
 
 def check_match_num(match_num: Sequence[int]) -> list[int]:

@@ -40,3 +40,15 @@ class Targets:
     def all_boxes(self) -> Tensor:
         """(sum G_i, 4) boxes of all images, in order."""
         return torch.cat(self.boxes)
+
+    def padded(self) -> tuple[Tensor, Tensor]:
+        """Labels (B, G) and boxes (B, G, 4), G objects in each image, as many as in the fullest.
+
+        What an image lacks repeats its last object, and some object of the batch where it has none.
+        """
+        sizes = torch.tensor(self.sizes)
+        within = torch.arange(max(self.sizes)).minimum((sizes - 1).unsqueeze(1))
+        index = (sizes.cumsum(0) - sizes).unsqueeze(1) + within
+        index = index.clamp(0, max(self.num_boxes - 1, 0))
+        index = index.to(self.all_labels.device, non_blocking=True)
+        return self.all_labels[index], self.all_boxes[index]

@@ -8,10 +8,13 @@ from aligndetr.errors import ConfigError
 from aligndetr.matchers import (
     Assignment,
     FocalCost,
+    HighOrderCost,
     HungarianMatcher,
     MatchingCost,
     MixedMatcher,
+    PositionModulatedCost,
     ProbabilityCost,
+    QualityCost,
 )
 from aligndetr.matchers.hungarian import assign
 from aligndetr.structures import Predictions, Targets
@@ -37,6 +40,27 @@ def make(matcher):
 def pairs(assignment, layer, image):
     mine = (assignment.layer == layer) & (assignment.image == image)
     return list(zip(assignment.query[mine].tolist(), assignment.target[mine].tolist(), strict=True))
+
+
+@pytest.mark.parametrize(
+    "cost",
+    [
+        MatchingCost(FocalCost()),
+        MatchingCost(ProbabilityCost()),
+        PositionModulatedCost(FocalCost()),
+        HighOrderCost(),
+        QualityCost(),
+    ],
+    ids=lambda cost: type(cost).__name__,
+)
+def test_costs_of_a_batch_are_those_of_its_images(cost):
+    predictions, targets = random_case([3, 1, 0, 5])
+    costs = HungarianMatcher(cost)._costs(predictions, targets)
+    assert [tuple(each.shape) for each in costs] == [(2, 12, 3), (2, 12, 1), (2, 12, 0), (2, 12, 5)]
+    for image, found in enumerate(costs):
+        one = (predictions.logits[:, image], predictions.boxes[:, image])
+        alone = cost(*one, targets.labels[image], targets.boxes[image])
+        torch.testing.assert_close(found, alone)
 
 
 def test_focal_cost_by_hand():
