@@ -77,6 +77,7 @@ class Launches(TorchDispatchMode):
         waits: likewise, those for whose result the host would wait for the device.
         uploads: copies from the host to the device.
         floating: those of `operators` that compute floating point numbers.
+        dtypes: of all that they compute.
     """
 
     def __init__(self) -> None:
@@ -85,6 +86,7 @@ class Launches(TorchDispatchMode):
         self.waits: Counter[str] = Counter()
         self.uploads = 0
         self.floating: set[str] = set()
+        self.dtypes: set[torch.dtype] = set()
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -103,6 +105,7 @@ class Launches(TorchDispatchMode):
         if func not in FREE and not func.is_view and any(_is_device(t) for t in made + inputs):
             self.operators[_name(func)] += 1
             self.uploads += func in COPIES and not is_device_read
+            self.dtypes |= {t.dtype for t in made if _is_device(t)}
             if any(t.is_floating_point() for t in made):
                 self.floating.add(_name(func))
         return result
@@ -158,12 +161,16 @@ def attention_on_a_gpu(
 
 
 @contextmanager
-def like_a_gpu() -> Iterator[None]:
-    """What the `meta` device lacks: operators of attention, and autocast (off)."""
+def like_a_gpu(sampling: str = "triton") -> Iterator[None]:
+    """What the `meta` device lacks: operators of attention, and autocast (off).
+
+    Args:
+        sampling: the implementation of deformable attention, see `ms_deform_attn/selection.py`.
+    """
     place = "aligndetr.layers.ms_deform_attn.operator.implementation"
     fused = "torch.optim.adam._device_dtype_check_for_fused"
     with (
-        mock.patch(place, return_value="triton"),
+        mock.patch(place, return_value=sampling),
         mock.patch(fused),
         mock.patch("torch.nn.functional.scaled_dot_product_attention", attention_on_a_gpu),
         mock.patch("torch.nn.utils.clip_grad._has_foreach_support", return_value=True),
@@ -182,10 +189,10 @@ def make_model(name: str) -> tuple[DictConfig, nn.Module]:
         return config, instantiate(config.model)
 
 
-def training_step(name: str, batch: list[dict]) -> Launches:
+def training_step(name: str, batch: list[dict], sampling: str = "triton") -> Launches:
     """One step of a shipped config as the trainer makes it, with optimizer and moving average."""
     config, model = make_model(name)
-    with like_a_gpu():
+    with like_a_gpu(sampling):
         optimizer = build_optimizer(config, model, 1.0)
         trainer = Trainer(
             model, itertools.repeat(batch), optimizer, clip_grad=dict(config.train.clip_grad.params)
@@ -198,10 +205,10 @@ def training_step(name: str, batch: list[dict]) -> Launches:
     return launches
 
 
-def evaluation(name: str, batch: list[dict]) -> Launches:
+def evaluation(name: str, batch: list[dict], sampling: str = "triton") -> Launches:
     """One batch of a shipped config, in evaluation."""
     _, model = make_model(name)
-    with like_a_gpu(), torch.no_grad(), Launches() as launches:
+    with like_a_gpu(sampling), torch.no_grad(), Launches() as launches:
         model.eval()(batch)
     return launches
 
