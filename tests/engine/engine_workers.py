@@ -21,9 +21,10 @@ from aligndetr.engine.hooks import (
     ValidationLoss,
 )
 from aligndetr.engine.model import distribute
+from aligndetr.engine.precision import Precision
 from aligndetr.engine.random_state import RandomState
 from aligndetr.engine.trainer import Trainer
-from aligndetr.errors import ConfigError, DataError
+from aligndetr.errors import ConfigError, DataError, TrainingError
 from aligndetr.evaluation.cut import cut
 from aligndetr.structures import Boxes, Instances
 
@@ -120,6 +121,39 @@ def compressed(name):
     return gradients_of(model, [batches_of([[3, 1], [2, 0]])[rank()]])
 
 
+class OneNumber(torch.nn.Module):
+    """Its loss is its weight times what it is given."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(()))
+
+    def forward(self, batch, num_boxes):
+        return {"loss": self.weight * batch[0]["factor"]}
+
+
+def scaled(factors):
+    """Steps with loss scaling, in which this process alone has these factors, and others 1.
+
+    Returns:
+        The weight after each step, the scale at the end, and what stopped the training.
+    """
+    model = torch.nn.parallel.DistributedDataParallel(OneNumber())
+    precision = Precision(torch.device("cpu"))
+    precision.scaler = torch.amp.GradScaler("cpu", init_scale=2.0)
+    batches = [[{"factor": factor if rank() == 1 else 1.0}] for factor in factors]
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.25)
+    trainer = Trainer(model, iter(batches), optimizer, precision=precision)
+    weights, stopped = [], None
+    for step in range(len(factors)):
+        try:
+            trainer.train(step, step + 1)
+        except TrainingError as error:
+            stopped = str(error)
+        weights.append(model.module.weight.item())
+    return weights, precision.scaler.get_scale(), stopped
+
+
 class StopOne(Hook):
     def before_step(self):
         if rank() == 1 and self.trainer.iter == 2:
@@ -181,6 +215,8 @@ def main(folder):
     results = {name: distributed_gradients(*case) for name, case in CASES.items()}
     results["accumulated"] = accumulated()
     results["compressed"] = {name: compressed(name) for name in ("fp16", "bf16")}
+    results["overflow"] = all_gather_object(scaled([3e38, 1.0]))
+    results["nan"] = all_gather_object(scaled([float("nan")]))
     results["same_set"] = same_set_of_gradients()
     results["stopped"] = all_gather_object(stopped_together(folder))
     results["chosen"] = chosen

@@ -47,6 +47,19 @@ def test_a_precision_that_cannot_travel_between_cpus_is_refused(together):
     assert message.endswith("fp16 works everywhere")
 
 
+def test_with_loss_scaling_an_overflow_in_one_process_skips_the_step_of_both(together):
+    # 2 * 3e38 is beyond float32, the loss itself is not: no step, and half the scale; then the
+    # gradients 1 and 1 at a rate of 0.25
+    assert together[1]["overflow"] == [([1.0, 0.75], 1.0, None)] * 2
+
+
+def test_with_loss_scaling_a_loss_of_one_process_that_is_nan_stops_both(together):
+    for weights, scale, stopped in together[1]["nan"]:
+        assert weights == [1.0]
+        assert scale == 2.0
+        assert "not finite" in stopped
+
+
 def test_every_process_has_the_same_set_of_gradients_with_denoising(together):
     assert together[1]["same_set"]
 
