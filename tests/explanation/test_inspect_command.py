@@ -8,6 +8,7 @@ from PIL import Image
 
 from aligndetr import cli
 from aligndetr.engine.checkpoint import Checkpointer
+from aligndetr.runtime.guarded import USER_ERROR
 
 NAMES = ["disk", "square", "star"]
 
@@ -92,7 +93,7 @@ def test_random_weights_are_named(files, capsys):
     ],
 )
 def test_wrong_requests_end_in_a_sentence(files, words, message, capsys):
-    assert inspect(files, *dataset(files), *words) == cli.USER_ERROR
+    assert inspect(files, *dataset(files), *words) == USER_ERROR
     assert message in capsys.readouterr().err
     assert not (files / "out").exists()
 
@@ -100,13 +101,13 @@ def test_wrong_requests_end_in_a_sentence(files, words, message, capsys):
 def test_an_image_that_the_annotations_do_not_know(files, checkpoint, capsys):
     Image.new("RGB", (128, 96)).save(files / "c.png")
     words = ["--image", files / "c.png", "--json-file", files / "truth.json"]
-    assert inspect(files, "--checkpoint", checkpoint, *words) == cli.USER_ERROR
+    assert inspect(files, "--checkpoint", checkpoint, *words) == USER_ERROR
     assert "truth.json has no image c.png" in capsys.readouterr().err
 
 
 def test_sampling_points_of_dense_attention_are_refused(files, capsys):
     words = ["inspect", "detr_tiny", *dataset(files), "--output", str(files / "out")]
-    assert cli.main([*words, "--query", "0"]) == cli.USER_ERROR
+    assert cli.main([*words, "--query", "0"]) == USER_ERROR
     assert "attends to all tokens" in capsys.readouterr().err
     assert cli.main(words) == 0
     assert not (files / "out" / "sampling.png").exists()
