@@ -48,9 +48,9 @@ def source(name: str, *overrides: str) -> Source:
     config = LazyConfig.load(resolve_config(name))
     words = ["model.num_classes=6", "train.device=cpu", *overrides]
     made = Source(LazyConfig.apply_overrides(config, words), None)
-    for head in {*made.model.decoder.class_heads}:
+    for head in dict.fromkeys(made.model.decoder.class_heads):  # in order
         torch.nn.init.normal_(head.weight, std=0.5)
-    for head in {*made.model.decoder.box_heads}:
+    for head in dict.fromkeys(made.model.decoder.box_heads):
         torch.nn.init.normal_(head.layers[-1].weight, std=0.3)
     return made
 

@@ -70,9 +70,9 @@ def tiny_model():
         config.model.num_classes = len(NAMES)
         torch.manual_seed(0)
         model = instantiate(config.model)
-        for head in {*model.decoder.class_heads}:
+        for head in dict.fromkeys(model.decoder.class_heads):  # in order
             torch.nn.init.normal_(head.weight, std=0.5)
-        for head in {*model.decoder.box_heads}:
+        for head in dict.fromkeys(model.decoder.box_heads):
             torch.nn.init.normal_(head.layers[-1].weight, std=0.3)
         return model
 

@@ -58,9 +58,9 @@ def make_source(small_config):
     def make(name="aligndetr_tiny", *overrides):
         torch.manual_seed(0)
         source = Source(small_config(name, *overrides), None)
-        for head in {*source.model.decoder.class_heads}:
+        for head in dict.fromkeys(source.model.decoder.class_heads):  # in order
             torch.nn.init.normal_(head.weight, std=0.5)
-        for head in {*source.model.decoder.box_heads}:
+        for head in dict.fromkeys(source.model.decoder.box_heads):
             torch.nn.init.normal_(head.layers[-1].weight, std=0.3)
         return source
 
