@@ -22,7 +22,7 @@ from aligndetr.engine.predicted_instances import PredictedInstances, detections_
 from aligndetr.engine.stored_config import stored_config
 from aligndetr.errors import CheckpointError, UserError, some
 from aligndetr.interop.download import fetch
-from aligndetr.modeling.folding import fold
+from aligndetr.modeling import folding
 from aligndetr.runtime.calibrator import Calibrator
 from aligndetr.runtime.picture_detector import PictureDetector
 from aligndetr.runtime.prediction.choice import Choice
@@ -56,7 +56,8 @@ class Predictor(PictureDetector):
             `aligndetr analyze --calibrator` stored in the checkpoint.
         precision: "fp32", "bf16", or, on a GPU, "fp16".
         looks: test-time augmentation.
-        optimise: fold the model for faster detection, see `fold`; results differ by rounding.
+        optimise: fold the model for faster detection, see `folding.optimise`; results differ by
+            rounding.
 
     Attributes:
         model: the detector, in evaluation mode.
@@ -103,7 +104,7 @@ class Predictor(PictureDetector):
             )
         self.calibrator = self._read_calibrator(checkpoint) if calibrated else None
         self._mapper = instantiate(node.dataloader.test.mapper)
-        self.model = augmented(fold(model) if optimise else model, looks)
+        self.model = augmented(folding.optimise(model) if optimise else model, looks)
 
     def __call__(self, image: Any) -> PredictedInstances | list[PredictedInstances]:
         """Detect; all that the model says, however unsure it is, see `confident`.

@@ -34,7 +34,7 @@ from aligndetr.config import LazyConfig
 from aligndetr.config.find_file import resolve_config
 from aligndetr.engine.compilation import compile_parts
 from aligndetr.engine.model import load_model
-from aligndetr.modeling.folding import fold
+from aligndetr.modeling.folding import optimise
 from benchmarks.measure import write_json
 from benchmarks.reference import reference_model
 
@@ -161,7 +161,7 @@ def candidates(
     _, model = random_model(name, overrides)
     ways: dict[str, Callable[[], Run]] = {
         "PyTorch, ours, fp32": lambda: eager(model),
-        "PyTorch, ours, optimised, fp32": lambda: eager(fold(copy.deepcopy(model))),
+        "PyTorch, ours, optimised, fp32": lambda: eager(optimise(copy.deepcopy(model))),
         "PyTorch, ours, bf16": lambda: eager(model, bf16=True),
         "PyTorch, published ways, fp32": lambda: eager(reference_model(model)),
         "PyTorch, ours, compiled, fp32": lambda: compiled(name, overrides),

@@ -127,8 +127,7 @@ def export(source: Source, wish: Wish, output: str | os.PathLike, proof: Proof |
     if wish.precision == "int8" and wish.format not in QUANTIZERS:
         raise ExportError(f"{wish.format} has no int8; choose {' or '.join(QUANTIZERS)}")
     canvas = wish.canvas or example_canvas(resize_rule(source.mapper.augmentation))
-    folded = fold(copy.deepcopy(source.model))
-    detector = folded.to(memory_format=torch.contiguous_format)  # which files hold
+    detector = fold(copy.deepcopy(source.model))
     graph = DetectionGraph(detector, half=wish.precision == "fp16").eval()
     program = trace(graph, canvas, getattr(torch, wish.dtype))
     metadata = describe(source.config, source.model, source.mapper, program, canvas)

@@ -14,10 +14,9 @@ Module = TypeVar("Module", bound=nn.Module)
 def fold(model: Module) -> Module:
     """Let every part of a detector do in fewer steps what it does in evaluation, in place.
 
-    Parts that can have a method `fold_constants`; those inside of a part come first. Convolutions
-    then hold their weights in the memory format that the detector's images have. What is computed
-    stays the same but for rounding. The names of parameters do not: fold what will neither be
-    trained nor saved, or a copy.
+    Parts that can have a method `fold_constants`; those inside of a part come first. What is
+    computed stays the same but for rounding. The names of parameters do not: fold what will neither
+    be trained nor saved, or a copy.
 
     Args:
         model: see `Detector`; in evaluation mode.
@@ -29,4 +28,10 @@ def fold(model: Module) -> Module:
     for part in reversed(parts):
         if hasattr(part, "fold_constants"):
             part.fold_constants()
-    return parts[0].to(memory_format=getattr(model, "pixel_format", torch.contiguous_format))
+    return model
+
+
+def optimise(model: Module) -> Module:
+    """Fold a detector that PyTorch itself runs: its kernels also lie in memory as its images do."""
+    detector: Any = fold(model)
+    return detector.to(memory_format=detector.pixel_format)

@@ -38,9 +38,7 @@ class Pyramid:
         Returns:
             (B, Q, L, 2|4), normalised to the padded map (Deformable-DETR, appendix A.1).
         """
-        pairs = points_or_boxes.unflatten(-1, (-1, 2))[
-            :, :, None
-        ]  # of x and y, of width and height
+        pairs = points_or_boxes.unflatten(-1, (-1, 2)).unsqueeze(2)  # of x and y, width and height
         return (pairs * self.valid_ratios[:, None, :, None]).flatten(-2)
 
     def maps(self, tokens: Tensor) -> list[Tensor]:
