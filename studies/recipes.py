@@ -60,11 +60,26 @@ _ALL = (
         ("model.num_queries=112",),
     ),
     Trial(
+        "strides",
+        "init, features where the image has them",
+        1845,
+        (208, 272, 288),
+        ("model.num_queries=112", "+model.pyramid.strides=[8,16,32]"),
+    ),
+    Trial(
         "init-coarse",
         "init, 144 to 176 pixels at first",
         2300,
         (208, 272, 288),
         ("model.num_queries=112",),
+        coarse=(144, 176),
+    ),
+    Trial(
+        "strides-coarse",
+        "init-coarse, features where the image has them",
+        2300,
+        (208, 272, 288),
+        ("model.num_queries=112", "+model.pyramid.strides=[8,16,32]"),
         coarse=(144, 176),
     ),
     Trial("batch4", "batch 4, 112 queries, moving average", 2400, overrides=BATCH4),
@@ -80,9 +95,16 @@ TRIALS = {trial.name: trial for trial in _ALL}
 CHOSEN = "at288"
 
 
-def trial_config(trial: Trial, data: Path, seed: int) -> DictConfig:
-    """The config of a trial on a data set with the splits train and val."""
-    config = LazyConfig.load(resolve_config(BASE))
+def trial_config(trial: Trial, data: Path, seed: int, base: str = BASE) -> DictConfig:
+    """The config of a trial on a data set with the splits train and val.
+
+    Args:
+        trial: the setting.
+        data: folder of the data set.
+        seed: of the training.
+        base: shipped config of a tiny model that the setting is put on.
+    """
+    config = LazyConfig.load(resolve_config(base))
     smallest, largest, evaluated = trial.lengths
     loaders = config.dataloader
     loaders.train.mapper.augmentation = steps(smallest, largest)

@@ -25,11 +25,26 @@ class Geometry:
     valid_ratios: Tensor
 
     @staticmethod
-    def of(padding: Tensor, shapes: Sequence[tuple[int, int]], dtype: torch.dtype) -> Geometry:
-        """Of maps of L shapes (H_l, W_l), for (1|B, H, W) bool padding of the images."""
+    def of(
+        padding: Tensor,
+        shapes: Sequence[tuple[int, int]],
+        dtype: torch.dtype,
+        strides: Sequence[int] | None = None,
+    ) -> Geometry:
+        """Of maps of L shapes (H_l, W_l), for (1|B, H, W) bool padding of the images.
+
+        With `strides` in pixels an image has as many cells of a level as fit, a part of one at its
+        edge included; without, whole ones are counted.
+        """
         masks = [_resize(padding, shape, dtype) for shape in shapes]
-        ratios = [_valid_size(mask, dtype) / _size(mask, dtype) for mask in masks]
-        centers = torch.cat([_centers(mask, dtype) for mask in masks], dim=1)
+        if strides is None:
+            cells = [_valid_size(mask, dtype) for mask in masks]
+        else:
+            pixels = _valid_size(padding, dtype)
+            cells = [pixels / stride for stride in strides]
+        pairs = list(zip(masks, cells, strict=True))
+        ratios = [valid / _size(mask, dtype) for mask, valid in pairs]
+        centers = torch.cat([_centers(mask, valid) for mask, valid in pairs], dim=1)
         return Geometry(masks, centers, torch.stack(ratios, 1))
 
 
@@ -50,10 +65,10 @@ def _valid_size(padding: Tensor, dtype: torch.dtype) -> Tensor:
     return torch.stack([inside[:, 0, :].sum(1), inside[:, :, 0].sum(1)], dim=1).to(dtype)
 
 
-def _centers(padding: Tensor, dtype: torch.dtype) -> Tensor:
-    """(B, H*W, 2) pixel centres divided by the unpadded width and height."""
+def _centers(padding: Tensor, valid: Tensor) -> Tensor:
+    """(B, H*W, 2) centres of cells divided by the (B, 2) unpadded width and height."""
     height, width = padding.shape[1:]
-    y = torch.arange(height, dtype=dtype, device=padding.device) + 0.5
-    x = torch.arange(width, dtype=dtype, device=padding.device) + 0.5
+    y = torch.arange(height, dtype=valid.dtype, device=padding.device) + 0.5
+    x = torch.arange(width, dtype=valid.dtype, device=padding.device) + 0.5
     grid = torch.stack([x.expand(height, width), y[:, None].expand(height, width)], dim=-1)
-    return grid.flatten(0, 1) / _valid_size(padding, dtype).unsqueeze(1)
+    return grid.flatten(0, 1) / valid.unsqueeze(1)

@@ -59,11 +59,25 @@ class PyramidBuilder(nn.Module):
         position_embedding: (B, H, W) padding, dtype -> (B, H, W, C).
         num_levels: L.
         embed_dim: C.
+        strides: of the levels in pixels. With them, features and boxes lie where the image has
+            them. Without, as published (Deformable-DETR), an image counts as whole cells: one of
+            240 pixels as 8 cells of 32, that is 256, which matters the more the smaller it is.
+
+    Raises:
+        ValueError: there are more or fewer strides than levels.
     """
 
-    def __init__(self, position_embedding: nn.Module, num_levels: int, embed_dim: int) -> None:
+    def __init__(
+        self,
+        position_embedding: nn.Module,
+        num_levels: int,
+        embed_dim: int,
+        strides: Sequence[int] | None = None,
+    ) -> None:
         super().__init__()
-        self.position_embedding = position_embedding
+        if strides is not None and len(strides) != num_levels:
+            raise ValueError(f"{len(strides)} strides for {num_levels} levels")
+        self.position_embedding, self.strides = position_embedding, strides
         self.level_embedding = nn.Parameter(torch.empty(num_levels, embed_dim))
         nn.init.normal_(self.level_embedding)
         self._geometries, self._positions = ShapeCache(), ShapeCache()
@@ -86,12 +100,13 @@ class PyramidBuilder(nn.Module):
             )
         dtype, shapes = self.level_embedding.dtype, _shapes(levels)
         if is_padded:
-            geometry = Geometry.of(padding, shapes, dtype)
+            geometry = Geometry.of(padding, shapes, dtype, self.strides)
             embedded = self._embed(geometry)
         else:
             key = (*padding.shape[1:], *shapes, dtype, padding.device)
             geometry = self._geometries(
-                key, lambda: Geometry.of(torch.zeros_like(padding[:1]), shapes, dtype)
+                key,
+                lambda: Geometry.of(torch.zeros_like(padding[:1]), shapes, dtype, self.strides),
             )
             if self._is_learned:
                 embedded = self._embed(geometry)
