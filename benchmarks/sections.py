@@ -50,6 +50,23 @@ def latency_section(found: dict[str, Any]) -> list[str]:
     return lines
 
 
+def parts_section(found: dict[str, Any]) -> list[str]:
+    """Where the time goes in each runtime."""
+    from benchmarks.parts import PARTS
+
+    results = found["results"]
+    size, batch = results["size"], results["batch"]
+    lines = [f"## Where the time goes ({size} px, batch {batch}, random weights)", ""]
+    lines += [machine_line(found) + ". `python -m benchmarks.parts`. Operators are measured, which "
+              "costs time: compare shares.", ""]  # fmt: skip
+    names = (*PARTS, "rest")
+    rows = [
+        [title, *(f"{times[part]:.0f} ms" for part in names), f"{sum(times.values()):.0f} ms"]
+        for title, times in results["parts"].items()
+    ]
+    return lines + table(["", *(part.replace("_", " ") for part in names), "all"], rows)
+
+
 def step_section(found: dict[str, Any]) -> list[str]:
     """Times of a step, the work in it, and memory."""
     results = found["results"]
@@ -248,4 +265,5 @@ SECTIONS = {
     "loader": loader_section,
     "msda": operator_section,
     "latency": latency_section,
+    "parts": parts_section,
 }
