@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -90,7 +90,8 @@ def try_steps(read: ReadConfig, overrides: Sequence[str], batch_size: int, parts
     dataset = load_dataset(config, "train")
     plan = settled_plan(config, dataset)
     loader = build_train_loader(config, dataset, plan)
-    batches, pixels = _choose(itertools.islice(loader, count), _most_crowded(config, dataset))
+    drawn = itertools.islice(loader, count)
+    batches, pixels = _choose(drawn, count, _most_crowded(config, dataset))
     model = build_model(config, getattr(dataset, "class_names", None)).to(device)
     ema = hooks.build_ema(config, model)
     optimizer = build_optimizer(config, model, plan.lr_factor)
@@ -122,14 +123,20 @@ def padded_pixels(batch: Batch) -> int:
     return len(batch) * height * width
 
 
-def _choose(drawn: Any, crowded: dict[str, Any] | None) -> tuple[list[Batch], int]:
-    """The largest, the most crowded, some typical ones, and the largest again; and its pixels."""
+def _choose(
+    drawn: Iterable[Batch], count: int, crowded: dict[str, Any] | None
+) -> tuple[list[Batch], int]:
+    """The largest, the most crowded, some typical ones, and the largest again; and its pixels.
+
+    Typical ones come from all over the training, whose stages may have images of other sizes.
+    """
+    places = {(2 * part + 1) * count // (2 * TYPICAL) for part in range(TYPICAL)}
     typical: list[Batch] = []
     largest: Batch = []
-    for batch in drawn:
+    for place, batch in enumerate(drawn):
         if not largest or padded_pixels(batch) > padded_pixels(largest):
             largest = batch
-        if len(typical) < TYPICAL:
+        if place in places:
             typical.append(batch)
     full = [crowded, *largest[1:]] if crowded else largest
     return [largest, full, *typical, largest], padded_pixels(largest)

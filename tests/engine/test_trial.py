@@ -74,3 +74,13 @@ def test_the_largest_and_the_most_crowded_are_tried(saved, monkeypatch):
     assert (done.pixels, padded_pixels(seen[0])) == (largest, largest)
     assert done.batch_size == 1
     assert done.seconds > 0
+
+
+def test_typical_steps_come_from_all_over_the_training():
+    """Eight batches, the first four of a stage of smaller images: one of each is timed."""
+    from aligndetr.engine.trial import _choose
+
+    drawn = [[{"image": torch.zeros(3, 20, 10 * side)}] for side in (1, 2, 1, 2, 5, 6, 5, 4)]
+    chosen, pixels = _choose(iter(drawn), len(drawn), None)
+    assert [batch[0]["image"].shape[2] for batch in chosen] == [60, 60, 10, 50, 60]
+    assert pixels == 20 * 60
