@@ -28,9 +28,10 @@ class Trial:
         words: for the table.
         steps: of the optimizer.
         lengths: shorter edge of images in training, smallest and largest, and in evaluation.
-        overrides: of `BASE`; of equals the last one counts.
+        overrides: of the base; of equals the last one counts.
         coarse: shorter edges up to half of the training, if others.
         of: the trial whose last weights are judged, where nothing else is trained.
+        base: shipped config that it changes.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Trial:
     overrides: tuple[str, ...] = ()
     coarse: tuple[int, int] | None = None
     of: str | None = None
+    base: str = BASE
 
 
 BATCH4 = (
@@ -95,19 +97,20 @@ TRIALS = {trial.name: trial for trial in _ALL}
 CHOSEN = "at288"
 
 
-def trial_config(trial: Trial, data: Path, seed: int, base: str = BASE) -> DictConfig:
+def trial_config(trial: Trial, data: Path, seed: int, base: str | None = None) -> DictConfig:
     """The config of a trial on a data set with the splits train and val.
 
     Args:
         trial: the setting.
         data: folder of the data set.
         seed: of the training.
-        base: shipped config of a tiny model that the setting is put on.
+        base: shipped config that the setting is put on; None: the trial's own.
     """
-    config = LazyConfig.load(resolve_config(base))
+    config = LazyConfig.load(resolve_config(base or trial.base))
     smallest, largest, evaluated = trial.lengths
     loaders = config.dataloader
     loaders.train.mapper.augmentation = steps(smallest, largest)
+    loaders.train.mapper.augmentation_with_crop = None
     loaders.test.mapper.augmentation = [L(T.ResizeShortestEdge)(short_edge_length=evaluated)]
     if trial.coarse:
         mapper = copy.deepcopy(loaders.train.mapper)
