@@ -15,7 +15,7 @@ from aligndetr.data import Stage
 from aligndetr.data import augmentation as T
 from studies.training import ONE_PROCESS
 
-BASE = "aligndetr_tiny"
+BASE, SMALL = "aligndetr_tiny", "aligndetr_r18_small"
 SETTINGS = (*ONE_PROCESS, "dataloader.test.batch_size=1")
 
 
@@ -52,49 +52,46 @@ BATCH4 = (
     "train.model_ema.decay=0.998",
     "train.model_ema.warmup=100",
 )
+QUERIES = ("model.num_queries=112",)
+STRIDES = (*QUERIES, "+model.pyramid.strides=[8,16,32]")
 _ALL = (
     Trial("before", "as shipped, 60 queries", 1845, overrides=("model.num_queries=60",)),
-    Trial(
-        "init",
-        "as `aligndetr init` writes it: 112 queries, judged at 288",
-        1845,
-        (208, 272, 288),
-        ("model.num_queries=112",),
-    ),
-    Trial(
-        "strides",
-        "init, features where the image has them",
-        1845,
-        (208, 272, 288),
-        ("model.num_queries=112", "+model.pyramid.strides=[8,16,32]"),
-    ),
+    Trial("init", "112 queries, judged at 288", 1845, (208, 272, 288), QUERIES),
     Trial(
         "init-coarse",
         "init, 144 to 176 pixels at first",
         2300,
         (208, 272, 288),
-        ("model.num_queries=112",),
-        coarse=(144, 176),
+        QUERIES,
+        (144, 176),
+    ),
+    Trial("strides", "init, features where the image has them", 1845, (208, 272, 288), STRIDES),
+    Trial("strides-coarse", "both", 2300, (208, 272, 288), STRIDES, (144, 176)),
+    Trial(
+        "at240", "both, judged at 240", 2300, (208, 272, 240), STRIDES, (144, 176), "strides-coarse"
     ),
     Trial(
-        "strides-coarse",
-        "init-coarse, features where the image has them",
-        2300,
-        (208, 272, 288),
-        ("model.num_queries=112", "+model.pyramid.strides=[8,16,32]"),
-        coarse=(144, 176),
+        "at256", "both, judged at 256", 2300, (208, 272, 256), STRIDES, (144, 176), "strides-coarse"
+    ),
+    Trial(
+        "at272", "both, judged at 272", 2300, (208, 272, 272), STRIDES, (144, 176), "strides-coarse"
     ),
     Trial("batch4", "batch 4, 112 queries, moving average", 2400, overrides=BATCH4),
-    Trial("at288", "batch4, judged at 288", 2400, (208, 272, 288), BATCH4, of="batch4"),
-    Trial("at320", "batch4, judged at 320", 2400, (208, 272, 320), BATCH4, of="batch4"),
-    Trial("at352", "batch4, judged at 352", 2400, (208, 272, 352), BATCH4, of="batch4"),
+    Trial("batch4-at288", "batch4, judged at 288", 2400, (208, 272, 288), BATCH4, of="batch4"),
+    Trial("batch4-at320", "batch4, judged at 320", 2400, (208, 272, 320), BATCH4, of="batch4"),
+    Trial("batch4-at352", "batch4, judged at 352", 2400, (208, 272, 352), BATCH4, of="batch4"),
     Trial(
-        "coarse", "batch4, 144 to 176 pixels at first", 2800, overrides=BATCH4, coarse=(144, 176)
+        "small",
+        "`aligndetr_r18_small`, 112 queries, rate 5e-4, 176 to 224 pixels at first, two threads",
+        2200,
+        (272, 336, 320),
+        (*QUERIES, "optimizer.lr=5e-4", "train.num_threads=2", "dataloader.train.num_workers=1"),
+        (176, 224),
+        base=SMALL,
     ),
-    Trial("slow", "batch4, rate 1.5e-3", 2400, overrides=(*BATCH4, "optimizer.lr=1.5e-3")),
 )
 TRIALS = {trial.name: trial for trial in _ALL}
-CHOSEN = "at288"
+CHOSEN = "at256"
 
 
 def trial_config(trial: Trial, data: Path, seed: int, base: str | None = None) -> DictConfig:

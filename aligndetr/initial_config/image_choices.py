@@ -12,8 +12,8 @@ from aligndetr.initial_config.source_text import Setting
 from aligndetr.initial_config.survey import Survey
 
 CELL = 8  # pixels of the finest level of all shipped models
-CELLS = 3  # that the small objects should span
-SMALL = 0.05  # of the objects are smaller than those
+SIDE = 21  # pixels that objects should span: less than three cells
+SMALL = 0.05  # of the objects are smaller than that
 MULTIPLE = 16  # of which image sizes are
 LONG_EDGE = 5 / 3  # of the shorter one, as published; longer images shrink
 MAPPER = "dataloader.train.mapper"
@@ -23,7 +23,7 @@ FLIP = "L(T.RandomFlip)(horizontal=False, vertical=True)"
 def image_settings(
     survey: Survey, recipe: Recipe, base: DictConfig, upside_down: bool
 ) -> list[list[Setting]]:
-    """Two sections: size, augmentation.
+    """Sections: size, augmentation, and another one for a part of the training.
 
     Args:
         survey: of the dataset.
@@ -40,13 +40,13 @@ def image_settings(
     steps = _flips(base, upside_down)
     if recipe.spread is not None:
         steps = _own_steps(survey, recipe.spread, size, upside_down)
-    return [[_size(survey, size, wanted)], steps]
+    return [[_size(survey, size, wanted), *_strides(recipe)], steps, _coarse(recipe, size)]
 
 
 def _wanted_size(survey: Survey) -> int:
-    """The shorter edge at which small objects span some cells of the finest level."""
+    """The shorter edge at which small objects span enough pixels."""
     small = float(np.quantile(survey.sides, SMALL))
-    return math.ceil(CELLS * CELL / max(small, 1e-6) / MULTIPLE) * MULTIPLE
+    return math.ceil(SIDE / max(small, 1e-6) / MULTIPLE) * MULTIPLE
 
 
 def _size(survey: Survey, size: int, wanted: int) -> Setting:
@@ -58,6 +58,29 @@ def _size(survey: Survey, size: int, wanted: int) -> Setting:
     if size < wanted:
         why += f"; {wanted} would be better for small ones: more than the images or the model have"
     return Setting(f"dataloader.image_size = {size}", why)
+
+
+def _strides(recipe: Recipe) -> list[Setting]:
+    why = "an image has parts of cells, too: boxes and features of small images lie where they are"
+    code = f"model.pyramid.strides = {list(recipe.strides or ())}"
+    return [Setting(code, why)] if recipe.strides else []
+
+
+def _coarse(recipe: Recipe, size: int) -> list[Setting]:
+    """A stage for the first half of the training."""
+    if recipe.coarse is None:
+        return []
+    lines = [
+        f"coarse = copy.deepcopy({MAPPER})",
+        f"coarse.augmentation[-1].short_edge_length = {_lengths(recipe.coarse, size)}",
+        "dataloader.train.stages = [L(Stage)(start=0, end=0.5, mapper=coarse)]",
+    ]
+    why = "the first half on smaller images: cheaper steps, and objects of more sizes"
+    return [Setting("\n".join(lines), why)]
+
+
+def _lengths(parts: tuple[float, float], size: int) -> list[int]:
+    return [max(round(size * part / MULTIPLE), 1) * MULTIPLE for part in parts]
 
 
 def _flips(base: DictConfig, upside_down: bool) -> list[Setting]:
@@ -80,8 +103,7 @@ def _flips(base: DictConfig, upside_down: bool) -> list[Setting]:
 def _own_steps(
     survey: Survey, spread: tuple[float, float], size: int, upside_down: bool
 ) -> list[Setting]:
-    """Flips, and sizes below that of evaluation."""
-    low, high = (max(round(size * part / MULTIPLE), 1) * MULTIPLE for part in spread)
+    """Flips, and sizes around that of evaluation."""
     is_long = survey.elongation > LONG_EDGE
     longest = round(size * LONG_EDGE)
     limit = f", max_size={longest}" if is_long else ""
@@ -90,10 +112,10 @@ def _own_steps(
         f"{MAPPER}.augmentation = [",
         "    L(T.RandomFlip)(),",
         f"    {flip}",
-        f"    L(T.ResizeShortestEdge)(short_edge_length=[{low}, {high}]{limit}),",
+        f"    L(T.ResizeShortestEdge)(short_edge_length={_lengths(spread, size)}{limit}),",
         "]",
     ]
-    why = "training: flips, and smaller images than in evaluation, where small objects gain by it"
+    why = "training: flips, and sizes around that of evaluation"
     found = [Setting("\n".join(steps), why)]
     if is_long:
         code = f"dataloader.test.mapper.augmentation[-1].max_size = {longest}"

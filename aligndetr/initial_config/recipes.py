@@ -22,6 +22,8 @@ class Recipe:
             config says.
         spread: of the shorter edge in training, as parts of that in evaluation; None: as the
             config's augmentation.
+        coarse: the same up to half of the training, if others.
+        strides: of the pyramid's levels, for images so small that a part of a cell matters.
         steps: of the optimizer, without a limit of time.
     """
 
@@ -30,6 +32,8 @@ class Recipe:
     smallest: int | None = None
     largest: int | None = None
     spread: tuple[float, float] | None = None
+    coarse: tuple[float, float] | None = None
+    strides: tuple[int, ...] | None = None
     steps: int = 3000
 
 
@@ -39,7 +43,9 @@ RECIPES = (
         "about 1 M parameters, for a CPU and minutes",
         160,
         320,
-        spread=(0.72, 0.94),
+        spread=(0.81, 1.06),
+        coarse=(0.56, 0.69),
+        strides=(8, 16, 32),
     ),
     Recipe(
         "aligndetr_r18_small",

@@ -19,7 +19,9 @@ from aligndetr.initial_config.source_text import Setting, printable, source_text
 from aligndetr.initial_config.survey import Survey
 
 IMPORTS = {  # what settings may use: the words that show it
+    "copy.deepcopy": "import copy\n",
     "L(": "from aligndetr.config import LazyCall as L",
+    "Stage": "from aligndetr.data import Stage",
     "T.": "from aligndetr.data import augmentation as T",
     "RepeatFactor": "from aligndetr.data.balancing import RepeatFactor",
 }

@@ -44,14 +44,21 @@ def refused(tmp_path, monkeypatch, capsys):
 
 
 def test_values_follow_from_the_data(init, make_data):
-    # objects are 40 of 240 pixels: 24 pixels need 24 / 40 * 240 = 144, the model's least is 160
+    # objects are 40 of 240 pixels: 21 pixels need 21 / 40 * 240 = 126, the model's least is 160
     folder = make_data(train=12, val=4, boxes=[(10, 20, 40, 60, 0)] * 13, names=("ant", "bee"))
     config = init(folder, "--quick")
     assert config.dataloader.train.dataset.path == str(folder)
     assert config.dataloader.image_size == 160
     flip, resize = config.dataloader.train.mapper.augmentation
     assert flip.get("vertical") is None
-    assert resize.short_edge_length == [112, 144]  # 0.72 * 160 = 115.2, 0.94 * 160 = 150.4
+    assert resize.short_edge_length == [128, 176]  # 0.81 * 160 = 129.6, 1.06 * 160 = 169.6
+    (stage,) = config.dataloader.train.stages
+    assert stage.mapper.augmentation[-1].short_edge_length == [
+        96,
+        112,
+    ]  # 0.56 * 160 = 89.6 and 0.69 * 160 = 110.4
+    assert (stage.start, stage.end) == (0, 0.5)
+    assert config.model.pyramid.strides == [8, 16, 32]
     assert config.model.num_queries == 52  # 2 * k * 13
     assert config.train.epochs == 2000  # 3000 steps of 8 of 12 images
     assert config.model.num_classes is None
@@ -60,12 +67,12 @@ def test_values_follow_from_the_data(init, make_data):
 
 def test_small_objects_ask_for_larger_images(init, make_data, tmp_path):
     folder = make_data(train=3, val=2, boxes=[(10, 20, 28, 60, 0)])
-    # 24 / (28 / 240) = 205.7, in steps of 16
-    assert init(folder, "--quick").dataloader.image_size == 208
+    # 21 / (28 / 240) = 180, in steps of 16
+    assert init(folder, "--quick").dataloader.image_size == 192
     small = make_data("small", train=3, val=2, boxes=[(10, 20, 5, 60, 0)])
     config = init(small, "--quick", output="other.py")
-    assert config.dataloader.image_size == 240  # 1152 pixels are not there
-    assert "1152 would be better" in (tmp_path / "other.py").read_text()
+    assert config.dataloader.image_size == 240  # 21 / (5 / 240) = 1008 pixels are not there
+    assert "1008 would be better" in (tmp_path / "other.py").read_text()
 
 
 def test_wishes(init, make_data):

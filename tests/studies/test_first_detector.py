@@ -54,8 +54,8 @@ def test_every_trial_is_a_config(data):
         assert config.dataloader.test.dataset.split == "val"
 
 
-def test_init_writes_the_trial_of_its_name(data, tmp_path):
-    trial = recipes.trial_config(recipes.TRIALS["init"], data, 0)
+def test_init_writes_what_was_chosen(data, tmp_path):
+    trial = recipes.trial_config(recipes.TRIALS[recipes.CHOSEN], data, 0)
     path = tmp_path / "my_data.py"
     words = [str(data), "--quick", "--upside-down", "--output", str(path)]
     assert cli.main(["init", "--model", recipes.BASE, *words]) == 0
@@ -65,6 +65,7 @@ def test_init_writes_the_trial_of_its_name(data, tmp_path):
         "lr_multiplier",
         "model.criterion",
         "model.decoder",
+        "model.pyramid",
         "train.model_ema",
     ):
         assert OmegaConf.select(written, key) == OmegaConf.select(trial, key), key
@@ -73,6 +74,9 @@ def test_init_writes_the_trial_of_its_name(data, tmp_path):
     steps = [config.dataloader.train.mapper.augmentation for config in (written, trial)]
     assert [step._target_ for step in steps[0]] == [step._target_ for step in steps[1]]
     assert steps[0][:2] == steps[1][:2]
+    stages = [config.dataloader.train.stages[0] for config in (written, trial)]
+    assert [(stage.start, stage.end) for stage in stages] == [(0, 0.5)] * 2
+    assert stages[0].mapper.augmentation[:2] == stages[1].mapper.augmentation[:2]
 
 
 def test_coarse_images_come_first(data):

@@ -7,3 +7,4 @@ shrink(model)
 model.neck.num_outs = 3
 model.encoder.num_layers = 3
 model.pyramid.position_embedding.num_features = 64
+model.pyramid.strides = [8, 16, 32]  # of images this small a part of a cell matters
