@@ -82,11 +82,11 @@ _ALL = (
     Trial("batch4-at352", "batch4, judged at 352", 2400, (208, 272, 352), BATCH4, of="batch4"),
     Trial(
         "small",
-        "`aligndetr_r18_small`, 112 queries, rate 5e-4, 176 to 224 pixels at first, two threads",
-        2200,
-        (272, 336, 320),
+        "`aligndetr_r18_small`, 112 queries, rate 5e-4, 144 to 176 pixels at first, two threads",
+        1700,
+        (224, 288, 272),
         (*QUERIES, "optimizer.lr=5e-4", "train.num_threads=2", "dataloader.train.num_workers=1"),
-        (176, 224),
+        (144, 176),
         base=SMALL,
     ),
 )
