@@ -19,7 +19,6 @@ import torch
 from aligndetr.engine.run import evaluate
 from aligndetr.errors import UserError
 from aligndetr.files import atomic_write
-from benchmarks.measure import write_json
 from studies import page
 from studies.page import Row
 from studies.recipes import CHOSEN, TRIALS, Trial, trial_config
@@ -139,7 +138,7 @@ def _all(args: argparse.Namespace) -> None:
 
 
 def _note(args: argparse.Namespace, row: Row) -> None:
-    write_json(args.results, with_row(page.read_rows(args.results), row))
+    page.note(args.results, row, with_row)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from aligndetr.files import atomic_write
+from benchmarks.measure import write_json
 
 Row = dict[str, Any]
 
@@ -15,6 +19,41 @@ Row = dict[str, Any]
 def read_rows(path: Path) -> list[Row]:
     """Rows of the committed file; none if there is no file yet."""
     return json.loads(path.read_text(encoding="utf-8"))["results"] if path.is_file() else []
+
+
+@contextmanager
+def held(folder: Path, wait: bool) -> Iterator[bool]:
+    """A lock on a folder, which is made if need be; it ends with its process, whatever ends that.
+
+    Args:
+        folder: held by one process at a time.
+        wait: until another process lets it go.
+
+    Yields:
+        Whether it is held; always, if waiting.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        yield _lock(handle, wait)
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, wait: bool) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
+
+
+def note(path: Path, row: Row, add: Callable[[list[Row], Row], list[Row]]) -> list[Row]:
+    """Add a row to the committed file, whatever other processes add meanwhile; all rows."""
+    with held(path.parent, wait=True):
+        rows = add(read_rows(path), row)
+        write_json(path, rows)
+    return rows
 
 
 def with_row(rows: list[Row], row: Row, names: Sequence[str], *keys: str) -> list[Row]:

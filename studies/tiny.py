@@ -21,7 +21,6 @@ from aligndetr.config import LazyConfig
 from aligndetr.config.find_file import resolve_config
 from aligndetr.errors import UserError
 from aligndetr.files import atomic_write
-from benchmarks.measure import write_json
 from studies import page
 from studies.page import Row
 from studies.report import table
@@ -119,9 +118,7 @@ def _measure_all(args: argparse.Namespace) -> None:
         if name not in NAMES:
             raise UserError(f"{name}: choose among {', '.join(NAMES)}")
         row = measure(name, args.seed, args.work, args.set)
-        rows = with_row(page.read_rows(args.results), row)
-        write_json(args.results, rows)
-        write_page(rows, args.page)
+        write_page(page.note(args.results, row, with_row), args.page)
     print(args.page)
 
 
