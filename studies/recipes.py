@@ -85,7 +85,7 @@ _ALL = (
         "`aligndetr_r18_small`, 112 queries, rate 5e-4, 144 to 176 pixels at first, two threads",
         1700,
         (224, 288, 272),
-        (*QUERIES, "optimizer.lr=5e-4", "train.num_threads=2", "dataloader.train.num_workers=1"),
+        (*QUERIES, "train.num_threads=2", "dataloader.train.num_workers=1"),
         (144, 176),
         base=SMALL,
     ),

@@ -39,7 +39,7 @@ def image_settings(
     size = min(max(wanted, recipe.smallest), recipe.largest, native)
     steps = _flips(base, upside_down)
     if recipe.spread is not None:
-        steps = _own_steps(survey, recipe.spread, size, upside_down)
+        steps = _own_steps(survey, base, recipe.spread, size, upside_down)
     return [[_size(survey, size, wanted), *_strides(recipe)], steps, _coarse(recipe, size)]
 
 
@@ -101,7 +101,7 @@ def _flips(base: DictConfig, upside_down: bool) -> list[Setting]:
 
 
 def _own_steps(
-    survey: Survey, spread: tuple[float, float], size: int, upside_down: bool
+    survey: Survey, base: DictConfig, spread: tuple[float, float], size: int, upside_down: bool
 ) -> list[Setting]:
     """Flips, and sizes around that of evaluation."""
     is_long = survey.elongation > LONG_EDGE
@@ -115,9 +115,11 @@ def _own_steps(
         f"    L(T.ResizeShortestEdge)(short_edge_length={_lengths(spread, size)}{limit}),",
         "]",
     ]
+    if base.dataloader.train.mapper.get("augmentation_with_crop"):
+        steps.append(f"{MAPPER}.augmentation_with_crop = None")
     why = "training: flips, and sizes around that of evaluation"
     found = [Setting("\n".join(steps), why)]
-    if is_long:
+    if is_long and not base.dataloader.test.mapper.augmentation[-1].get("max_size"):
         code = f"dataloader.test.mapper.augmentation[-1].max_size = {longest}"
         found.append(
             Setting(code, f"images are up to {survey.elongation:.1f} times as long as wide")
