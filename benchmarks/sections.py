@@ -31,7 +31,10 @@ def latency_section(found: dict[str, Any]) -> list[str]:
 
     results = found["results"]
     lines = [f"## Every way to run a model ({results['size']} px, random weights)", ""]
-    lines += [machine_line(found) + ". `python -m benchmarks.latency`.", ""]
+    turns = sorted({min(map(len, runs.values())) for runs in results["runs"].values()})
+    lines += [machine_line(found) + ". `python -m benchmarks.latency --threads 2`; medians of "
+              f"{' or '.join(map(str, turns))} turns. bf16 needs a processor that computes in it: "
+              "others emulate it, which is slower than float32.", ""]  # fmt: skip
     rows = summary(results)
     for model in dict.fromkeys(row["model"] for row in rows):
         own = [row for row in rows if row["model"] == model]
