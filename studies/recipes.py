@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -44,7 +44,7 @@ class Trial:
     base: str = BASE
 
 
-BATCH4 = (
+_SMALLER_STEPS = (
     "dataloader.train.total_batch_size=4",
     "train.reference_batch_size=null",
     "model.num_queries=112",
@@ -54,6 +54,16 @@ BATCH4 = (
 )
 QUERIES = ("model.num_queries=112",)
 STRIDES = (*QUERIES, "+model.pyramid.strides=[8,16,32]")
+STRIDES_COARSE = Trial("strides-coarse", "both", 2300, (208, 272, 288), STRIDES, (144, 176))
+BATCH4 = Trial("batch4", "batch 4, 112 queries, moving average", 2400, overrides=_SMALLER_STEPS)
+
+
+def _judged(trial: Trial, name: str, size: int) -> Trial:
+    """The weights of a trial, judged at another size."""
+    lengths, words = (*trial.lengths[:2], size), f"{trial.name}, judged at {size}"
+    return replace(trial, name=name, words=words, lengths=lengths, of=trial.name)
+
+
 _ALL = (
     Trial("before", "as shipped, 60 queries", 1845, overrides=("model.num_queries=60",)),
     Trial("init", "112 queries, judged at 288", 1845, (208, 272, 288), QUERIES),
@@ -66,20 +76,10 @@ _ALL = (
         (144, 176),
     ),
     Trial("strides", "init, features where the image has them", 1845, (208, 272, 288), STRIDES),
-    Trial("strides-coarse", "both", 2300, (208, 272, 288), STRIDES, (144, 176)),
-    Trial(
-        "at240", "both, judged at 240", 2300, (208, 272, 240), STRIDES, (144, 176), "strides-coarse"
-    ),
-    Trial(
-        "at256", "both, judged at 256", 2300, (208, 272, 256), STRIDES, (144, 176), "strides-coarse"
-    ),
-    Trial(
-        "at272", "both, judged at 272", 2300, (208, 272, 272), STRIDES, (144, 176), "strides-coarse"
-    ),
-    Trial("batch4", "batch 4, 112 queries, moving average", 2400, overrides=BATCH4),
-    Trial("batch4-at288", "batch4, judged at 288", 2400, (208, 272, 288), BATCH4, of="batch4"),
-    Trial("batch4-at320", "batch4, judged at 320", 2400, (208, 272, 320), BATCH4, of="batch4"),
-    Trial("batch4-at352", "batch4, judged at 352", 2400, (208, 272, 352), BATCH4, of="batch4"),
+    STRIDES_COARSE,
+    *(_judged(STRIDES_COARSE, f"at{size}", size) for size in (240, 256, 272)),
+    BATCH4,
+    *(_judged(BATCH4, f"batch4-at{size}", size) for size in (288, 320, 352)),
     Trial(
         "small",
         "`aligndetr_r18_small`, 112 queries, rate 5e-4, 144 to 176 pixels at first, two threads",
@@ -94,16 +94,9 @@ TRIALS = {trial.name: trial for trial in _ALL}
 CHOSEN = "at256"
 
 
-def trial_config(trial: Trial, data: Path, seed: int, base: str | None = None) -> DictConfig:
-    """The config of a trial on a data set with the splits train and val.
-
-    Args:
-        trial: the setting.
-        data: folder of the data set.
-        seed: of the training.
-        base: shipped config that the setting is put on; None: the trial's own.
-    """
-    config = LazyConfig.load(resolve_config(base or trial.base))
+def trial_config(trial: Trial, data: Path, seed: int) -> DictConfig:
+    """The config of a trial on a data set with the splits train and val."""
+    config = LazyConfig.load(resolve_config(trial.base))
     smallest, largest, evaluated = trial.lengths
     loaders = config.dataloader
     loaders.train.mapper.augmentation = steps(smallest, largest)

@@ -4,7 +4,6 @@ import dataclasses
 import json
 
 import pytest
-import torch
 from PIL import Image
 
 from aligndetr.config import LazyConfig
@@ -14,13 +13,6 @@ from studies.fine_tuning import FEW_CLASSES, TRANSFERS, config_of, few_photograp
 
 PAGE = "<!-- fine-tuning -->\n<!-- end of fine-tuning -->\n"
 ONE_LAYER = ("model.decoder.num_layers=1", "model.criterion.match_num=[1,1]")
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import dataclasses
 import json
 
 import pytest
-import torch
 from omegaconf import OmegaConf
 
 from aligndetr import cli
@@ -14,13 +13,6 @@ from tests.engine.toy import write_coco
 
 PAGE = "<!-- trials -->\nold\n<!-- end of trials -->\n<!-- test -->\n<!-- end of test -->\n"
 ONE_LAYER = ("model.decoder.num_layers=1", "model.criterion.match_num=[1,1]")
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

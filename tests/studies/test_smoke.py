@@ -4,19 +4,11 @@ import json
 from dataclasses import replace
 
 import pytest
-import torch
 
 from studies import alignment, report, training
 from studies.alignment import Experiment
 from studies.plan import SMOKE, run_config
 from studies.report import digest
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-import torch
 
 from aligndetr.config.find_file import resolve_config
 from aligndetr.projects import __path__ as projects
@@ -16,13 +15,6 @@ SMALL = [
     "dataloader.test.dataset.names=shapes_mini_val",
 ]
 HEAD = f"# A page\n\nBefore.\n\n{tiny.BEGIN}\n\nold\n\n{tiny.END}\n\nAfter.\n"
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 def row(name, seed, ap50=50.0, seconds=90.0):
