@@ -32,6 +32,9 @@ def fold(model: Module) -> Module:
 
 
 def optimise(model: Module) -> Module:
-    """Fold a detector that PyTorch itself runs: its kernels also lie in memory as its images do."""
-    detector: Any = fold(model)
-    return detector.to(memory_format=detector.pixel_format)
+    """Fold a detector that PyTorch itself runs: its kernels also lie in memory as its images do.
+
+    A detector says how by its `pixel_format`; the kernels of one that does not stay as they are.
+    """
+    kernels = getattr(model, "pixel_format", torch.preserve_format)
+    return fold(model).to(memory_format=kernels)

@@ -9,7 +9,7 @@ from torch import nn
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.find_file import resolve_config
 from aligndetr.modeling.backbone.blocks import ConvNorm, DeformConvNorm
-from aligndetr.modeling.folding import fold
+from aligndetr.modeling.folding import fold, optimise
 from aligndetr.modeling.hybrid_encoder import RepVGGBlock
 
 
@@ -102,3 +102,11 @@ def test_a_detector_says_the_same(name):
     torch.testing.assert_close(after.scores, before.scores)
     torch.testing.assert_close(after.pred_boxes.tensor, before.pred_boxes.tensor)
     assert torch.equal(after.pred_classes, before.pred_classes)
+
+
+def test_an_own_detector_may_say_nothing_about_memory():
+    """`Detector` asks for no `pixel_format`: the kernels of such a model keep their places."""
+    kernels = torch.randn(4, 3, 3, 3).to(memory_format=torch.channels_last)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3, bias=False)).eval()
+    model[0].weight = nn.Parameter(kernels)
+    assert optimise(model)[0].weight.is_contiguous(memory_format=torch.channels_last)
