@@ -15,6 +15,7 @@ from aligndetr.config.find_file import resolve_config
 from aligndetr.config.nodes import to_node
 from aligndetr.data.augmentation import apply_augmentations
 from aligndetr.engine.augmented_detector import ONE_LOOK, Looks, augmented
+from aligndetr.engine.cpu_allocator import tune_allocator
 from aligndetr.engine.model import load_model
 from aligndetr.engine.operating_point import OperatingPoint
 from aligndetr.engine.precision import Precision
@@ -56,8 +57,8 @@ class Predictor(PictureDetector):
             `aligndetr analyze --calibrator` stored in the checkpoint.
         precision: "fp32", "bf16", or, on a GPU, "fp16".
         looks: test-time augmentation.
-        optimise: fold the model for faster detection, see `folding.optimise`; results differ by
-            rounding.
+        optimise: fold the model for faster detection, see `folding.optimise`, and on the CPU let
+            this process keep freed memory, see `tune_allocator`; results differ by rounding.
 
     Attributes:
         model: the detector, in evaluation mode.
@@ -104,7 +105,11 @@ class Predictor(PictureDetector):
             )
         self.calibrator = self._read_calibrator(checkpoint) if calibrated else None
         self._mapper = instantiate(node.dataloader.test.mapper)
-        self.model = augmented(folding.optimise(model) if optimise else model, looks)
+        if optimise:
+            model = folding.optimise(model)
+            if self._device.type == "cpu":
+                tune_allocator(frugal=False)
+        self.model = augmented(model, looks)
 
     def __call__(self, image: Any) -> PredictedInstances | list[PredictedInstances]:
         """Detect; all that the model says, however unsure it is, see `confident`.

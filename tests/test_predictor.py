@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from aligndetr import predictor as predictor_module
 from aligndetr.config import LazyConfig
 from aligndetr.config.find_file import resolve_config
 from aligndetr.config.nodes import to_plain
@@ -92,6 +93,15 @@ def test_an_optimised_model_says_the_same(tiny_checkpoint, predictor, photo):
     boxes = expected.pred_boxes.tensor
     torch.testing.assert_close(found.pred_boxes.tensor, boxes, rtol=0, atol=1e-4)
     torch.testing.assert_close(found.scores, expected.scores, rtol=0, atol=1e-5)
+
+
+def test_an_optimised_model_keeps_freed_memory(tiny_checkpoint, monkeypatch):
+    asked = []
+    monkeypatch.setattr(predictor_module, "tune_allocator", lambda frugal: asked.append(frugal))
+    Predictor("aligndetr_tiny", tiny_checkpoint)
+    assert asked == []
+    Predictor("aligndetr_tiny", tiny_checkpoint, optimise=True)
+    assert asked == [False]
 
 
 def test_moving_average_is_preferred(tiny_checkpoint, photo, tmp_path, predictor):

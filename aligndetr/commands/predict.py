@@ -121,4 +121,5 @@ def _predictor(args: argparse.Namespace) -> Predictor:
         calibrated=args.calibrated,
         precision=args.precision,
         looks=Looks(args.flip, scales),
+        optimise=True,
     )

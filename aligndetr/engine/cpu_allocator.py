@@ -15,8 +15,8 @@ def tune_allocator(frugal: bool) -> bool:
     """Choose between less memory and fewer page faults, for this process.
 
     By default glibc gives large pieces back to the system when they are freed and has them filled
-    with zeros when it asks for the next; a training step that asks for the same sizes again and
-    again waits for that. docs/performance.md has what both choices cost and gain.
+    with zeros when it asks for the next; who asks for the same sizes again and again, step by step
+    or image by image, waits for that. docs/performance.md has what both choices cost and gain.
 
     Args:
         frugal: pieces from 1 MiB on go back to the system at once, and leave no holes; otherwise
