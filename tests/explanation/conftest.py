@@ -10,6 +10,7 @@ from aligndetr.config.find_file import resolve_config, shipped_configs
 from aligndetr.explanation import walk
 from aligndetr.explanation import walk_example_images as example_images
 from aligndetr.structures import Boxes, Instances
+from tests.drawn_heads import draw_heads
 
 CONFIGS = {config.name: config.path for config in shipped_configs()}
 # Sizes that occur nowhere else; numbers of layers, levels, heads and points stay as published.
@@ -70,10 +71,7 @@ def tiny_model():
         config.model.num_classes = len(NAMES)
         torch.manual_seed(0)
         model = instantiate(config.model)
-        for head in dict.fromkeys(model.decoder.class_heads):  # in order
-            torch.nn.init.normal_(head.weight, std=0.5)
-        for head in dict.fromkeys(model.decoder.box_heads):
-            torch.nn.init.normal_(head.layers[-1].weight, std=0.3)
+        draw_heads(model)
         return model
 
     return build

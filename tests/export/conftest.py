@@ -14,6 +14,7 @@ from aligndetr.export import exporting, onnx_file
 from aligndetr.export.exporting import Proof, Source, Wish, export
 from aligndetr.export.graph import DetectionGraph
 from aligndetr.export.program import Canvas, trace
+from tests.drawn_heads import draw_heads
 from tests.engine.toy import write_coco
 
 FIXED = Canvas(72, 96, batch=2, fixed=True)
@@ -58,10 +59,7 @@ def make_source(small_config):
     def make(name="aligndetr_tiny", *overrides):
         torch.manual_seed(0)
         source = Source(small_config(name, *overrides), None)
-        for head in dict.fromkeys(source.model.decoder.class_heads):  # in order
-            torch.nn.init.normal_(head.weight, std=0.5)
-        for head in dict.fromkeys(source.model.decoder.box_heads):
-            torch.nn.init.normal_(head.layers[-1].weight, std=0.3)
+        draw_heads(source.model)
         return source
 
     return make
