@@ -55,6 +55,7 @@ _SMALLER_STEPS = (
 QUERIES = ("model.num_queries=112",)
 STRIDES = (*QUERIES, "+model.pyramid.strides=[8,16,32]")
 STRIDES_COARSE = Trial("strides-coarse", "both", 2300, (208, 272, 288), STRIDES, (144, 176))
+INIT = Trial("init", "112 queries, judged at 288", 1845, (208, 272, 288), QUERIES)
 BATCH4 = Trial("batch4", "batch 4, 112 queries, moving average", 2400, overrides=_SMALLER_STEPS)
 
 
@@ -66,7 +67,8 @@ def _judged(trial: Trial, name: str, size: int) -> Trial:
 
 _ALL = (
     Trial("before", "as shipped, 60 queries", 1845, overrides=("model.num_queries=60",)),
-    Trial("init", "112 queries, judged at 288", 1845, (208, 272, 288), QUERIES),
+    INIT,
+    *(_judged(INIT, f"init-at{size}", size) for size in (240, 272)),
     Trial(
         "init-coarse",
         "init, 144 to 176 pixels at first",

@@ -76,7 +76,7 @@ def run(config: DictConfig, folder: Path, start: Path | None = None) -> dict[str
     if start is not None:
         config.train.init_checkpoint = str(backbone_of(start, config.model, folder / START))
     before = time.process_time()
-    results = train(config, resume=True)
+    results = train(config, resume=resumed)
     seconds = None if resumed else time.process_time() - before
     record = {"results": results, "cpu_seconds": seconds}
     with atomic_write(folder / FINISHED) as file:

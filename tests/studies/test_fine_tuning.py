@@ -12,7 +12,6 @@ from studies import fine_tuning, recipes, training
 from studies.fine_tuning import FEW_CLASSES, TRANSFERS, config_of, few_photographs
 
 PAGE = "<!-- fine-tuning -->\n<!-- end of fine-tuning -->\n"
-ONE_LAYER = ("model.decoder.num_layers=1", "model.criterion.match_num=[1,1]")
 
 
 @pytest.fixture
@@ -65,8 +64,7 @@ def test_the_runs_differ_in_start_and_rate(data, tmp_path):
     assert nothing == detector
 
 
-def test_from_nothing_and_from_a_detector(data, tmp_path, monkeypatch):
-    trial = recipes.Trial("short", "a step", 1, (48, 48, 48), ONE_LAYER)
+def test_from_nothing_and_from_a_detector(data, trial, tmp_path, monkeypatch):
     monkeypatch.setitem(fine_tuning.TRIALS, fine_tuning.CHOSEN, trial)
     start = tmp_path / "start"
     training.run(recipes.trial_config(trial, data, 0), start)

@@ -12,7 +12,6 @@ from studies import first_detector, recipes, training
 from tests.engine.toy import write_coco
 
 PAGE = "<!-- trials -->\nold\n<!-- end of trials -->\n<!-- test -->\n<!-- end of test -->\n"
-ONE_LAYER = ("model.decoder.num_layers=1", "model.criterion.match_num=[1,1]")
 
 
 @pytest.fixture
@@ -95,8 +94,7 @@ def test_tables():
     assert f"| {first} | 1 | 30.0 | 60.0 | 50.0 | 10.0 |" in first_detector.test_table(rows)
 
 
-def test_test_is_looked_at_once(data, tmp_path, monkeypatch):
-    trial = recipes.Trial("short", "a step", 1, (48, 48, 48), ONE_LAYER)
+def test_test_is_looked_at_once(data, trial, tmp_path, monkeypatch):
     larger = dataclasses.replace(trial, name="larger", of="short")
     for one in (trial, larger):
         monkeypatch.setitem(first_detector.TRIALS, one.name, one)
@@ -118,3 +116,9 @@ def test_test_is_looked_at_once(data, tmp_path, monkeypatch):
 def test_unknown_names_are_refused(tmp_path, capsys):
     assert first_detector.main(["data", "--trials", "batch44"]) == 2
     assert "batch44: choose among before, " in capsys.readouterr().err
+
+
+def test_a_first_start_resumes_nothing(data, trial, tmp_path, caplog):
+    training.run(recipes.trial_config(trial, data, 0), tmp_path / "run")
+    assert "iterations" in caplog.text
+    assert "ANEW" not in caplog.text
