@@ -18,9 +18,9 @@ ROOT = Path(__file__).parent.parent
 PICTURE = "pictures/performance.png"
 NO_HELP = """\
 - **Assignment on threads**: scipy takes a small part of a step, and the table above shows no gain.
-- **torch.compile on CPU**: all three parts record as one graph each, but matrix products,
-  convolutions and attention go to the same libraries either way. `train.compile=[encoder,decoder]`
-  is there for GPUs, where we have not measured it.
+- **torch.compile on CPU, in training**: all three parts record as one graph each, but matrix
+  products, convolutions and attention go to the same libraries either way. (In detection it helps,
+  see above.) `train.compile=[encoder,decoder]` is there for GPUs, where we have not measured it.
 - **The box head that moves anchors after the last decoder layer** has no reader. It is three small
   layers; leaving it out would make every refinement rule know which layer is the last.
 - **Computing the hidden features of feed-forward blocks again** in the backward pass: those of the
@@ -53,8 +53,19 @@ may use, and the same for every runtime. `--precision bf16` is for PyTorch and O
 Runtime computes as the file has it.
 
 How the ways to run a published model compare on one machine is measured by `python -m
-benchmarks.latency --threads 2`, which takes hours, keeps every turn, and goes on where it was
-stopped."""
+benchmarks.latency --threads 2`, which takes half an hour with all packages, keeps every turn, and
+goes on where it was stopped. `python -m benchmarks.parts` was given the two configs and the files
+that it left in `output/latency`, each behind a title, such as `"RT-DETR-R18,
+OpenVINO=output/latency/rtdetr_r18_6x_openvino_fp32_1x640/model.xml"`.
+
+AP and time of a trained detector, that of [first_detector.md](first_detector.md), are from
+
+```bash
+python -m benchmarks.exports \\
+  --checkpoint output/first_detector/strides-coarse/seed0/model_final.pth \\
+  --title "blood cells, test, 256 px" dataloader.test.dataset.split=test \\
+  dataloader.test.mapper.augmentation.0.short_edge_length=256
+```"""
 
 
 def draw(results: dict[str, Any], path: Path) -> None:

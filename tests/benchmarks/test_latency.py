@@ -69,3 +69,18 @@ def test_only_ways_that_are_asked_for_and_there_are_built(monkeypatch, tmp_path,
     assert "left out, openvino is not installed: OpenVINO, fp32" in said
     assert "left out, nncf is not installed: OpenVINO, int8" in said
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_best_of_ours_beside_the_best_file():
+    runs = {
+        "PyTorch, ours, fp32": [200.0, 200.0, 200.0],
+        "PyTorch, ours, optimised, fp32": [100.0, 110.0, 120.0],
+        "PyTorch, published ways, fp32": [10.0, 10.0, 10.0],
+        "ONNX Runtime, fp32": [300.0, 300.0, 300.0],
+        "OpenVINO, fp32": [150.0, 220.0, 120.0],
+        "OpenVINO, int8": [50.0, 50.0, 50.0],
+    }
+    # 150/100, 220/110 and 120/120
+    found = latency.best_of_both(runs)
+    assert found == ("PyTorch, ours, optimised, fp32", "OpenVINO, fp32", 1.5)
+    assert latency.best_of_both({"OpenVINO, fp32": [1.0]}) is None

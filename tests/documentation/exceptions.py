@@ -67,6 +67,10 @@ COMMANDS = {
         "aligndetr train CONFIG "
         "dataloader.evaluator._target_=aligndetr.evaluation.lvis.LVISEvaluator",
         "python -m studies.first_detector BCCD --trials",
+        "python -m benchmarks.exports "
+        "--checkpoint output/first_detector/strides-coarse/seed0/model_final.pth "
+        '--title "blood cells, test, 256 px" dataloader.test.dataset.split=test '
+        "dataloader.test.mapper.augmentation.0.short_edge_length=256",
         "python -m studies.first_detector BCCD --final 0",
     ],
     FOREIGN: ["aligndetr-predict model.onnx images/ --output out/"],
