@@ -28,7 +28,7 @@ def load_start(config: DictConfig, model: nn.Module) -> None:
     path = OmegaConf.select(config, "train.init_checkpoint")
     if path:
         with main_first():
-            logger.info("%s", load_checkpoint(model, path))
+            logger.info("%s", load_checkpoint(model, path, other_queries=True))
 
 
 def read_stored(path: str | os.PathLike) -> Mapping[str, Any]:

@@ -19,6 +19,7 @@ from aligndetr.interop.hyper_parameters import (
     model_traits,
 )
 from aligndetr.interop.placement import BACKBONE, Target, place
+from aligndetr.interop.query_rows import fit_queries
 from aligndetr.interop.raw_checkpoint import RawCheckpoint, read_checkpoint
 from aligndetr.interop.renaming import Imported, identify, import_state
 from aligndetr.interop.report import Report
@@ -27,7 +28,11 @@ from aligndetr.interop.transformers_backbone import load_backbone
 
 
 def load_checkpoint(
-    model: nn.Module, path: str | os.PathLike, strict: bool = False, weights: str = "model"
+    model: nn.Module,
+    path: str | os.PathLike,
+    strict: bool = False,
+    weights: str = "model",
+    other_queries: bool = False,
 ) -> Report:
     """Load a checkpoint of any known source into a model.
 
@@ -42,6 +47,8 @@ def load_checkpoint(
         strict: take it as an error if anything is missing, unexpected, re-initialised or of
             another shape.
         weights: "model", or "ema" for the averaged weights beside them.
+        other_queries: the model, which will be trained, may have another number of queries than the
+            checkpoint, see `fit_queries`; otherwise that is an error.
 
     Returns:
         What went where; `print` it.
@@ -52,10 +59,12 @@ def load_checkpoint(
     """
     if is_hub_name(path) and not is_detector(str(path)):
         return load_backbone(model, str(path), strict)
-    return load_state(model, read_checkpoint(path, weights), strict)
+    return load_state(model, read_checkpoint(path, weights), strict, other_queries)
 
 
-def load_state(model: nn.Module, checkpoint: RawCheckpoint, strict: bool = False) -> Report:
+def load_state(
+    model: nn.Module, checkpoint: RawCheckpoint, strict: bool = False, other_queries: bool = False
+) -> Report:
     """Load what was read from a file; see `load_checkpoint`."""
     target = Target(model)
     imported = import_checkpoint(checkpoint, target.state, num_classes(target.state))
@@ -64,6 +73,9 @@ def load_state(model: nn.Module, checkpoint: RawCheckpoint, strict: bool = False
     if imported.ignored:
         report.notes.append(f"{len(imported.ignored)} tensors that a detector does not need")
     tensors = target.select(imported.tensors, report)
+    if other_queries:
+        tensors, done = fit_queries(tensors, model, target.state)
+        report.notes += [done] if done else []
     if differing := contradictions(tensors, target.state):
         text = f"{checkpoint.path} is of another architecture than the model:"
         raise CheckpointError("\n  ".join([text, *differing]))
