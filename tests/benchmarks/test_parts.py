@@ -44,8 +44,12 @@ def test_a_slow_part_is_found(monkeypatch):
     ("form", "suffix", "package"),
     [("onnx", ".onnx", "onnxruntime"), ("openvino", ".xml", "openvino")],
 )
-def test_a_runtime_names_the_parts(form, suffix, package, tmp_path):
+def test_a_runtime_names_the_parts(form, suffix, package, tmp_path, monkeypatch):
+    """Every node counts as a millisecond here: what counts is whose it is."""
     pytest.importorskip(package)
+    monkeypatch.setattr(
+        "benchmarks.parts.sum_parts", lambda times: sum_parts(dict.fromkeys(times, 1.0))
+    )
     config = LazyConfig.load(resolve_config("aligndetr_tiny"))
     config = LazyConfig.apply_overrides(config, ["model.num_classes=6", "train.device=cpu"])
     canvas = Canvas(96, 96, batch=1, fixed=True)
