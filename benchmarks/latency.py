@@ -29,7 +29,7 @@ from torch import nn
 
 from aligndetr.benchmark.latency import percentile
 from aligndetr.benchmark.measure import alternate
-from aligndetr.benchmark.subjects import open_subject
+from aligndetr.benchmark.subjects import items_of, open_subject
 from aligndetr.config import LazyConfig
 from aligndetr.config.find_file import resolve_config
 from aligndetr.engine.compilation import compile_parts
@@ -88,10 +88,7 @@ def eager(model: nn.Module, bf16: bool = False) -> Run:
 
     @torch.inference_mode()
     def run(images: np.ndarray) -> object:
-        items = [
-            {"image": torch.from_numpy(image), "height": image.shape[1], "width": image.shape[2]}
-            for image in images
-        ]
+        items = items_of(images)
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             return model(items)
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from aligndetr.benchmark.subjects import INPUTS
+from aligndetr.benchmark.subjects import INPUTS, items_of
 from aligndetr.config import LazyConfig
 from aligndetr.config.find_file import resolve_config
 from aligndetr.engine.cpu_allocator import tune_allocator
@@ -62,10 +62,7 @@ def pytorch(name: str, images: np.ndarray) -> Callable[[], Times]:
     if config.model.num_classes is None:
         config.model.num_classes = 80
     model = optimise(load_model(LazyConfig.apply_overrides(config, ["train.device=cpu"]), None))
-    items = [
-        {"image": torch.from_numpy(image), "height": image.shape[1], "width": image.shape[2]}
-        for image in images
-    ]
+    items = items_of(images)
     spent, began = dict.fromkeys((*PARTS, "rest"), 0.0), {}
 
     def before(part: str) -> None:

@@ -95,7 +95,7 @@ def _model(name: str, precision: str, overrides: Sequence[str]) -> Subject:
     @torch.inference_mode()
     def run(images: np.ndarray) -> object:
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-            found = model([_item(image) for image in images])
+            found = model(items_of(images))
         if device.type == "cuda":
             torch.cuda.synchronize()
         return found
@@ -103,8 +103,12 @@ def _model(name: str, precision: str, overrides: Sequence[str]) -> Subject:
     return Subject(name, f"torch {torch.__version__}, {device.type}", precision, run)
 
 
-def _item(image: np.ndarray) -> dict[str, Any]:
-    return {"image": torch.from_numpy(image), "height": image.shape[1], "width": image.shape[2]}
+def items_of(images: np.ndarray) -> list[dict[str, Any]]:
+    """A batch (B, 3, H, W) of pixels as a detector takes it."""
+    return [
+        {"image": torch.from_numpy(image), "height": image.shape[1], "width": image.shape[2]}
+        for image in images
+    ]
 
 
 def _onnx(name: str, threads: int, precision: str) -> Subject:
