@@ -36,5 +36,5 @@ def optimise(model: Module) -> Module:
 
     A detector says how by its `pixel_format`; the kernels of one that does not stay as they are.
     """
-    kernels = getattr(model, "pixel_format", torch.preserve_format)
-    return fold(model).to(memory_format=kernels)
+    detector: Any = fold(model)  # torch does not declare `memory_format`
+    return detector.to(memory_format=getattr(model, "pixel_format", torch.preserve_format))
