@@ -1,117 +1,92 @@
-"""DINO and AlignDETR on the harder demo set: trains, evaluates and writes docs/study.md.
+"""DINO, AlignDETR and others at equal budget: trains, evaluates and writes docs/study.md.
 
+    python -m studies.alignment photographs --data BCCD --processes 2
+    python -m studies.alignment shapes --arms dino align-k2 --seeds 0 1
     python -m studies.alignment
 
-Runs that are finished are read, interrupted ones go on. Without `--arms` and `--seeds` everything
-is trained; with them only a part, and the page shows what is there.
+Rows of studies/results are not trained again, interrupted runs go on, and a run that another
+process trains is left to it. Without a study the page is rewritten from the committed rows.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
+import subprocess
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from aligndetr.errors import UserError
-from benchmarks.measure import write_json
-from studies.plan import SMOKE, Arm, Study, run_config, start_config
+from studies import page
+from studies.page import Row
+from studies.plan import STUDIES, TUNING_SEED, Arm, Job, Study, best_rate, run_config
 from studies.report import write_report
-from studies.training import exit_code, finished, run
+from studies.training import exit_code, run
 
 ROOT = Path(__file__).parent.parent
-RESULTS = "alignment.json"
-TASKS = ("bbox", "alignment")
+TASKS = ("bbox", "alignment", "analysis")
 
 
 class Experiment:
-    """The runs of a study in one folder.
+    """The runs of a study.
 
     Args:
         study: what to run.
+        data: path of the data set, if the study has it from there.
         work: folder of all runs.
-        start: a finished `dino_tiny`; None trains it in `work/start`.
+        results: file of the rows.
     """
 
-    def __init__(self, study: Study, work: Path, start: Path | None = None) -> None:
+    def __init__(self, study: Study, data: Path | None, work: Path, results: Path) -> None:
         self.study = study
+        self.data = data
         self.work = work
-        self.start = start
+        self.results = results
 
-    def pretrain(self) -> None:
-        """Train what the backbones start from, unless it was given."""
-        if self.start is None:
-            run(start_config(self.study), self.work / "start")
-            self.start = self.work / "start" / "model_final.pth"
+    def tune(self, arms: Sequence[Arm]) -> None:
+        """Train every arm with every rate for a shorter time; those of other processes end, too."""
+        jobs = [Job(arm, rate, TUNING_SEED, True) for arm in arms for rate in self.study.rates]
+        self._train(jobs, wait=False)
+        self._train(jobs, wait=True)
 
-    def tune(self, losses: Collection[str]) -> None:
-        """Train the tuned arm of each loss with every rate for a shorter time."""
-        for arm in map(self.study.arm, self.study.tuned):
-            for rate in self.study.rates if arm.loss in losses else ():
-                config = run_config(self.study, arm, rate, self.study.tuning_seed, tuning=True)
-                run(config, self._tuning_folder(arm, rate), self.start)
+    def train(self, arms: Sequence[Arm], seeds: Iterable[int]) -> None:
+        """Train the reported runs, seed by seed, but those that another process trains."""
+        rates = {arm.name: best_rate(page.read_rows(self.results), arm.name) for arm in arms}
+        jobs = [Job(arm, rates[arm.name], seed) for seed in seeds for arm in arms]
+        self._train(jobs, wait=False)
 
-    def tuning(self) -> list[dict[str, Any]]:
-        """AP on the tuning split, a row for each loss and rate."""
-        rows = []
-        for arm in map(self.study.arm, self.study.tuned):
-            for rate in self.study.rates:
-                found = finished(self._tuning_folder(arm, rate))
-                if found is not None:
-                    head = {"loss": arm.loss, "arm": arm.name, "rate": rate}
-                    head["cpu_seconds"] = found["cpu_seconds"]
-                    rows.append({**head, **_metrics(found)})
-        return rows
-
-    def best_rate(self, loss: str) -> float:
-        """The rate with the highest AP; the lower one of equals."""
-        rows = [row for row in self.tuning() if row["loss"] == loss]
-        return max(rows, key=lambda row: (row["bbox/AP"], -row["rate"]))["rate"]
-
-    def train(self, arms: Iterable[Arm], seeds: Sequence[int]) -> None:
-        """Train the reported runs, seed by seed."""
-        arms = list(arms)
-        for seed in seeds:
-            for arm in arms:
-                rate = self.best_rate(arm.loss)
-                config = run_config(self.study, arm, rate, seed, tuning=False)
-                run(config, self._folder(arm, seed), self.start)
-
-    def results(self) -> dict[str, Any]:
-        """Numbers of all finished runs."""
-        runs = []
-        for arm in self.study.arms:
-            for seed in self.study.seeds:
-                found = finished(self._folder(arm, seed))
-                if found is not None:
-                    head = {"arm": arm.name, "seed": seed, "cpu_seconds": found["cpu_seconds"]}
-                    runs.append({**head, "metrics": _metrics(found)})
-        tuning = self.tuning()
-        losses = dict.fromkeys(row["loss"] for row in tuning)
-        return {
-            "tuning": tuning,
-            "rates": {loss: self.best_rate(loss) for loss in losses},
-            "runs": runs,
-        }
-
-    def _folder(self, arm: Arm, seed: int) -> Path:
-        return self.work / arm.name / f"seed{seed}"
-
-    def _tuning_folder(self, arm: Arm, rate: float) -> Path:
-        return self.work / "tuning" / f"{arm.name}_{rate:g}"
+    def _train(self, jobs: Iterable[Job], wait: bool) -> None:
+        for job in jobs:
+            folder = self.work / job.folder
+            with page.held(folder, wait) as mine:
+                if mine and not page.has_row(self.results, **_head(job)):
+                    found = run(run_config(self.study, job, self.data), folder)
+                    page.note(self.results, row_of(job, found), with_row)
 
 
-def _metrics(record: dict[str, Any]) -> dict[str, float]:
+def row_of(job: Job, found: dict[str, Any]) -> Row:
     """`bbox/AP` and so on, without those of single classes and without the ones that are NaN."""
-    return {
+    metrics = {
         f"{task}/{name}": value
         for task in TASKS
-        for name, value in record["results"][task].items()
+        for name, value in found["results"][task].items()
         if "-" not in name and value == value
     }
+    return {**_head(job), "cpu_seconds": found["cpu_seconds"], "metrics": metrics}
+
+
+def _head(job: Job) -> Row:
+    return {"arm": job.arm.name, "tuning": job.tuning, "seed": job.seed, "rate": job.rate}
+
+
+def with_row(rows: list[Row], row: Row) -> list[Row]:
+    """The rows with a new one, arm by arm; it replaces its like."""
+    names = [arm.name for study in STUDIES.values() for arm in study.arms]
+    return page.with_row(rows, row, names, "arm", "tuning", "seed", "rate")
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -120,12 +95,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
+    add("study", nargs="?", choices=list(STUDIES), help="what to train; none: only the page")
+    add("--data", type=Path, metavar="DIR", help="of photographs, with train, val and test")
     add("--work", type=Path, default=Path("output/study"), help="folder of the runs")
-    add("--start", type=Path, help="model_final.pth of dino_tiny; default: it is trained first")
     add("--arms", nargs="+", metavar="NAME", help="train only these")
     add("--seeds", nargs="+", type=int, metavar="N", help="train only these, or more than planned")
-    add("--smoke", action="store_true", help="a few steps on a few images: does everything run?")
-    add("--report-only", action="store_true", help="rewrite the page from the committed results")
+    add("--processes", type=int, default=1, metavar="N", help="that train at a time, a thread each")
     add("--results", type=Path, default=ROOT / "studies/results", help="folder of the numbers")
     add("--docs", type=Path, default=ROOT / "docs", help="folder of the page")
     return parser.parse_args(arguments)
@@ -133,29 +108,61 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train, evaluate, write."""
-    args = parse(arguments)
-    study = SMOKE if args.smoke else Study()
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    args = parse(words)
     torch.set_num_threads(1)
-    return exit_code(lambda: _all(study, args))
+    return exit_code(lambda: _all(args, words))
 
 
-def _all(study: Study, args: argparse.Namespace) -> None:
-    if not args.report_only:
-        train_all(study, args)
-    write_report(study, args.results / RESULTS, args.docs)
+def _all(args: argparse.Namespace, words: Sequence[str]) -> None:
+    if args.study is not None:
+        arms = chosen_arms(STUDIES[args.study], args.arms)
+        if args.processes > 1:
+            run_processes(args.processes, words)
+        else:
+            train_all(STUDIES[args.study], arms, args)
+    write_report(args.results, args.docs)
     print(args.docs / "study.md")
 
 
-def train_all(study: Study, args: argparse.Namespace) -> None:
-    """Everything that is missing; the numbers land in a file."""
-    experiment = Experiment(study, args.work, args.start)
-    arms = [arm for arm in study.arms if args.arms is None or arm.name in args.arms]
-    if args.arms is not None and len(arms) < len(args.arms):
-        raise UserError(f"--arms knows {', '.join(arm.name for arm in study.arms)}")
-    experiment.pretrain()
-    experiment.tune({arm.loss for arm in arms})
+def chosen_arms(study: Study, names: Sequence[str] | None) -> list[Arm]:
+    """Those of these names, or all."""
+    known = {arm.name: arm for arm in study.arms}
+    for name in names or ():
+        if name not in known:
+            raise UserError(f"{name}: choose among {', '.join(known)}")
+    return [known[name] for name in names or known]
+
+
+def train_all(study: Study, arms: Sequence[Arm], args: argparse.Namespace) -> None:
+    """Everything that is missing; each row lands in the file when its run ends."""
+    if study.name == "photographs" and args.data is None:
+        raise UserError("photographs: say where they lie by --data DIR")
+    results = args.results / f"{study.name}.json"
+    experiment = Experiment(study, args.data, args.work / study.name, results)
+    experiment.tune(arms)
     experiment.train(arms, args.seeds or study.seeds)
-    write_json(args.results / RESULTS, experiment.results())
+
+
+def run_processes(count: int, words: Sequence[str]) -> None:
+    """This command several times at once.
+
+    Raises:
+        UserError: one failed, or this process was told to end: then all of them save and end.
+    """
+    command = [sys.executable, "-m", "studies.alignment", *words, "--processes", "1"]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    options = {"cwd": ROOT, "start_new_session": True}  # an interruption reaches them once, by us
+    children = [subprocess.Popen(command, **options) for _ in range(count)]
+    try:
+        codes = [child.wait() for child in children]
+    except KeyboardInterrupt:
+        for child in children:
+            child.terminate()
+        codes = [child.wait() for child in children]
+        raise UserError("interrupted; the same command goes on from there") from None
+    if any(codes):
+        raise UserError(f"of {count} processes one ended with {max(codes)}: see above")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Numbers of a study as methods that can be compared at equal seeds."""
+"""Methods compared at equal seeds, all comparisons together."""
 
 from __future__ import annotations
 
@@ -9,37 +9,41 @@ from typing import Any
 
 import numpy as np
 
+from aligndetr.analysis.significance import holm, p_value
 from aligndetr.evaluation.comparison import Method, Run, paired_difference
 
 
 @dataclass
-class Interval:
-    """Mean of R paired differences and where the true mean is expected to be.
+class Difference:
+    """R paired differences of a metric.
 
     Attributes:
-        mean: of the differences.
-        low, high: 95 % confidence interval by Student's t; infinite for a single difference.
-        above: how many differences are positive.
-        count: R.
+        metric: its name.
+        values: (R,) one a seed that both methods have; R >= 1.
+        p: of the paired t-test, corrected for all comparisons; NaN for a single seed.
     """
 
-    mean: float
-    low: float
-    high: float
-    above: int
-    count: int
+    metric: str
+    values: np.ndarray
+    p: float
 
     @property
-    def verdict(self) -> str:
-        """`higher` or `lower` when the interval leaves zero out, else `open`."""
-        if self.low > 0:
-            return "higher"
-        return "lower" if self.high < 0 else "open"
+    def half(self) -> float:
+        """Half of the 95 % confidence interval by Student's t; infinite for a single seed."""
+        from scipy.stats import t
 
-    def __str__(self) -> str:
-        """`+1.2 [-0.4, +2.8] 3/3`."""
-        limits = f" [{self.low:+.1f}, {self.high:+.1f}]" if self.count > 1 else ""
-        return f"{self.mean:+.1f}{limits} {self.above}/{self.count}"
+        count = len(self.values)
+        if count == 1:
+            return float("inf")
+        return float(t.ppf(0.975, count - 1) * self.values.std(ddof=1) / np.sqrt(count))
+
+    @property
+    def cells(self) -> list[str]:
+        """Mean, interval, seeds, in how many of them it is positive, p."""
+        mean, count = self.values.mean(), len(self.values)
+        interval = f"{mean - self.half:+.1f} to {mean + self.half:+.1f}" if count > 1 else "-"
+        chance = f"{self.p:.3f}" if count > 1 else "-"
+        return [f"{mean:+.1f}", interval, str(count), str((self.values > 0).sum()), chance]
 
 
 def read_methods(runs: Sequence[dict[str, Any]]) -> dict[str, Method]:
@@ -59,18 +63,25 @@ def read_methods(runs: Sequence[dict[str, Any]]) -> dict[str, Method]:
     return methods
 
 
-def difference(first: Method, other: Method, metric: str) -> Interval | None:
-    """`other` minus `first` over the seeds that both have; None without any."""
-    values = paired_difference(first, other, metric).values
-    return interval(values) if len(values) else None
+def compare(
+    pairs: Sequence[tuple[Method, Method]], metrics: Sequence[str]
+) -> list[list[Difference]]:
+    """The second of each pair minus the first, metric by metric, where both have a seed.
 
+    Args:
+        pairs: of methods.
+        metrics: that are compared.
 
-def interval(values: np.ndarray) -> Interval:
-    """Summarise R >= 1 differences."""
-    from scipy.stats import t
-
-    count, mean = len(values), float(values.mean())
-    half = np.inf
-    if count > 1:
-        half = float(t.ppf(0.975, count - 1) * values.std(ddof=1) / np.sqrt(count))
-    return Interval(mean, mean - half, mean + half, int((values > 0).sum()), count)
+    Returns:
+        For each pair its differences; p is corrected for all of them (Holm 1979).
+    """
+    found = [
+        [Difference(metric, paired_difference(*pair, metric).values, 1.0) for metric in metrics]
+        for pair in pairs
+    ]
+    found = [[difference for difference in row if len(difference.values)] for row in found]
+    flat = [difference for row in found for difference in row]
+    corrected = holm([p_value(difference.values) for difference in flat])
+    for difference, p in zip(flat, corrected, strict=True):
+        difference.p = p
+    return found

@@ -3,8 +3,8 @@
     python -m studies.fine_tuning DATA
 
 Starts from what `python -m studies.tiny aligndetr_tiny` and `python -m studies.first_detector DATA
---final 0` have trained. Finished runs are read, interrupted ones go on; the table lands in
-docs/first_detector.md.
+--final 0` have trained. Rows of studies/results are not trained again, interrupted runs go on; the
+table lands in docs/first_detector.md.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -24,9 +25,8 @@ from aligndetr.data.conversion import convert
 from aligndetr.errors import UserError
 from aligndetr.files import atomic_write
 from studies import first_detector, page
-from studies.page import Row
+from studies.page import Row, table
 from studies.recipes import CHOSEN, TRIALS, trial_config
-from studies.report import table
 from studies.training import exit_code, run
 
 RESULTS = first_detector.ROOT / "studies/results/fine_tuning.json"
@@ -176,8 +176,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _all(args: argparse.Namespace) -> None:
     work = args.work.absolute()
-    for transfer in TRANSFERS:
-        for start in RATES:
+    for transfer, start in product(TRANSFERS, RATES):
+        if not page.has_row(args.results, transfer=transfer.name, start=start):
             page.note(args.results, measure(transfer, start, args.data.absolute(), work), with_row)
     found = lines(page.read_rows(args.results))
     page.write_between(args.page, "<!-- fine-tuning -->", "<!-- end of fine-tuning -->", found)

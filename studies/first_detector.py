@@ -20,9 +20,8 @@ from aligndetr.engine.run import evaluate
 from aligndetr.errors import UserError
 from aligndetr.files import atomic_write
 from studies import page
-from studies.page import Row
+from studies.page import Row, table
 from studies.recipes import CHOSEN, TRIALS, Trial, trial_config
-from studies.report import table
 from studies.training import exit_code, run
 
 ROOT = Path(__file__).parent.parent

@@ -56,6 +56,11 @@ def note(path: Path, row: Row, add: Callable[[list[Row], Row], list[Row]]) -> li
     return rows
 
 
+def has_row(path: Path, **head: Any) -> bool:
+    """Whether the file has a row with these values."""
+    return any(head.items() <= row.items() for row in read_rows(path))
+
+
 def with_row(rows: list[Row], row: Row, names: Sequence[str], *keys: str) -> list[Row]:
     """The rows with a new one, sorted; it replaces its like.
 
@@ -78,6 +83,12 @@ def write_between(page: Path, begin: str, end: str, lines: list[str]) -> None:
     text = "\n".join(lines)
     with atomic_write(page) as file:
         file.write(f"{before}{begin}\n\n{text}\n\n{end}{after}")
+
+
+def table(head: list[str], rows: list[list[str]]) -> list[str]:
+    """Lines of a Markdown table, numbers to the right."""
+    lines = [f"| {' | '.join(cells)} |" for cells in (head, *rows)]
+    return [lines[0], "|---" + "|---:" * (len(head) - 1) + "|", *lines[1:], ""]
 
 
 def minutes(row: Row) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from itertools import cycle
 from pathlib import Path
 
 from aligndetr.evaluation.comparison import Method
@@ -13,30 +14,25 @@ PANELS = {
     "bbox/AP": "AP",
     "bbox/AP75": "AP75",
     "alignment/recall@1": "recall@1 of best-regressed",
-    "alignment/pearson": "correlation of score and IoU",
+    "analysis/LaECE": "LaECE (lower is better)",
 }
 
 
-def draw(
-    methods: Mapping[str, Method], labels: Mapping[str, str], groups: Sequence[str], path: Path
-) -> None:
+def draw(methods: Mapping[str, Method], labels: Mapping[str, str], path: Path) -> None:
     """A panel a metric: runs as dots, their mean as a bar.
 
     Args:
         methods: arms by name.
         labels: of the arms' rows.
-        groups: what gives an arm its colour, one an arm.
         path: the PNG.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 0.42 * len(methods) + 1.5), layout="constrained")
-    palette = dict(zip(dict.fromkeys(groups), COLORS, strict=False))
     panels = figure.subplots(1, len(PANELS), sharey=True, squeeze=False)[0]
     for axes, (metric, title) in zip(panels, PANELS.items(), strict=True):
-        for row, (method, group) in enumerate(zip(methods.values(), groups, strict=True)):
+        for row, (method, color) in enumerate(zip(methods.values(), cycle(COLORS))):
             values = method.finals(metric)
-            color = palette[group]
             axes.plot(values, [row] * len(values), "o", color=color, alpha=0.6, markersize=6)
             if len(values):
                 axes.plot([values.mean()] * 2, [row - 0.3, row + 0.3], color=color, linewidth=2.5)

@@ -1,39 +1,24 @@
-"""What the study of alignment trains: arms, settings they share, splits and budget."""
+"""What the study of alignment trains: arms, the data they learn from, splits and budget."""
 
 from __future__ import annotations
 
-import copy
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from omegaconf import DictConfig
 
+from aligndetr.analysis.evaluator import AnalysisEvaluator
 from aligndetr.config import LazyCall as L
 from aligndetr.config import LazyConfig
 from aligndetr.config.find_file import resolve_config
-from aligndetr.criterions import align_loss, focal_loss, varifocal_loss
 from aligndetr.evaluation import AlignmentEvaluator, COCOEvaluator, DatasetEvaluators
+from studies.page import Row
+from studies.recipes import CHOSEN, QUERIES, SETTINGS, TRIALS, trial_config
 
-PARTS = ("train", "test")
-BASE = "aligndetr_tiny"
-START = "dino_tiny"
-SHARED = {  # overrides of BASE; everything that no arm changes
-    "model.num_queries": 84,  # 3 copies of 14 objects take no more than half of them
-    "model.backbone.freeze_at": 2,  # stem and first stage stay as they were pretrained
-    "model.postprocess.num_select": 300,  # the diagnosis looks at unlikely candidates, too
-    "dataloader.train.total_batch_size": 8,
-    "dataloader.train.num_workers": 0,
-    "dataloader.test.num_workers": 0,
-    "train.num_threads": 1,
-    "train.eval_period": 0,
-    "train.checkpointer.period": 100,
-    "train.checkpointer.max_to_keep": 1,
-    "train.best.metric": "bbox/AP",
-}
-LOSSES = {
-    "focal": L(focal_loss)(alpha=0.25, gamma=2.0),
-    "IA-BCE": L(align_loss)(alpha=0.25, gamma=2.0, tau=1.5),
-    "varifocal": L(varifocal_loss)(alpha=0.75, gamma=2.0),
-}
+RATES = (1.5e-3, 3e-3, 6e-3)
+TUNING_SEED = 100
+SHARED = ("model.postprocess.num_select=300",)  # the diagnosis looks at unlikely candidates, too
 
 
 @dataclass(frozen=True)
@@ -42,119 +27,142 @@ class Arm:
 
     Attributes:
         name: of its folder and rows.
-        loss: key of `LOSSES`.
-        k: queries an object may get, for the proposals and all decoder layers but the last.
-        tau: of IA-BCE, if not the published one.
+        words: for tables.
+        config: shipped config whose parts it takes; all of one size and one base.
+        overrides: of that config.
     """
 
     name: str
-    loss: str
-    k: int
-    tau: float | None = None
+    words: str
+    config: str
+    overrides: tuple[str, ...] = ()
 
 
 ARMS = (
-    Arm("dino", "focal", 1),
-    Arm("align-k1", "IA-BCE", 1),
-    Arm("align-k2", "IA-BCE", 2),
-    Arm("align-k3", "IA-BCE", 3),
-    Arm("align-k2-tau3", "IA-BCE", 2, 3.0),
-    Arm("varifocal-k1", "varifocal", 1),
-    Arm("focal-k2", "focal", 2),
-    Arm("varifocal-k2", "varifocal", 2),
+    Arm("dino", "focal, k = 1 (DINO)", "dino_tiny"),
+    Arm(
+        "align-k1",
+        "IA-BCE, k = 1",
+        "aligndetr_tiny",
+        ("model.criterion.match_num=[1,1,1,1]",),
+    ),
+    Arm("align-k2", "IA-BCE, k = 2 (AlignDETR)", "aligndetr_tiny"),
+    Arm("mal", "MAL, k = 1 (DEIM's)", "dino_mal_tiny"),
+    Arm("varifocal", "varifocal, k = 1 (RT-DETR's)", "dino_varifocal_tiny"),
+    Arm("stable", "stable matching (Stable-DINO)", "dino_stable_tiny"),
 )
 QUESTIONS = (  # title, the arm to compare with, the others
-    ("DINO or AlignDETR", "dino", ("align-k2",)),
-    ("How many queries an object", "align-k1", ("align-k2", "align-k3")),
-    ("How fast weights fall with the rank", "align-k2", ("align-k2-tau3",)),
-    ("Which loss, one-to-one", "dino", ("align-k1", "varifocal-k1")),
-    ("Which loss, one-to-many", "focal-k2", ("align-k2", "varifocal-k2")),
+    ("DINO or AlignDETR", "dino", ("align-k1", "align-k2")),
+    ("What a second query an object adds", "align-k1", ("align-k2",)),
+    ("Other losses and costs, one query an object", "dino", ("mal", "varifocal", "stable")),
 )
 
 
 @dataclass(frozen=True)
 class Study:
-    """Splits and budget.
+    """Data and budget.
 
     Attributes:
-        arms: what is trained.
-        train, tuning, reported: splits; learning rates are chosen on `tuning` only.
-        iterations, tuning_iterations: optimizer steps of a run.
+        name: of the results' file and of the section's folder.
+        config: of an arm, the path of the data and a seed: all but length, rate and split.
+        tuning, reported: splits; learning rates are chosen on `tuning` only.
+        split_key: where a config says on which split it is evaluated.
+        steps, tuning_steps: optimizer steps of a run.
         seeds: of the reported runs.
-        tuning_seed: of the runs that choose a learning rate.
-        rates: learning rates to choose from, for each loss.
-        tuned: the arm on which a loss's rate is chosen.
-        start_iterations: of the pretraining; None: as many as its config says.
-        start_split: what it trains on, None: what its config says.
+        rates: learning rates from which each arm's is chosen.
+        arms: what is trained.
     """
 
+    name: str
+    config: Callable[[Arm, Path | None, int], DictConfig]
+    tuning: str
+    reported: str
+    split_key: str
+    steps: int
+    tuning_steps: int
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    rates: tuple[float, ...] = RATES
     arms: tuple[Arm, ...] = ARMS
-    train: str = "shapes_hard_train"
-    tuning: str = "shapes_hard_dev"
-    reported: str = "shapes_hard_val"
-    iterations: int = 400
-    tuning_iterations: int = 200
-    seeds: tuple[int, ...] = (0, 1, 2)
-    tuning_seed: int = 100
-    rates: tuple[float, ...] = (2e-3, 4e-3, 8e-3)
-    tuned: tuple[str, ...] = ("dino", "align-k2", "varifocal-k1")
-    start_iterations: int | None = None
-    start_split: str | None = None
-
-    def arm(self, name: str) -> Arm:
-        """The arm of this name."""
-        return next(arm for arm in self.arms if arm.name == name)
 
 
-SMOKE = Study(
-    arms=(ARMS[0], ARMS[2]),
-    train="shapes_mini_train",
-    tuning="shapes_mini_train",
-    reported="shapes_mini_val",
-    iterations=2,
-    tuning_iterations=1,
-    seeds=(0,),
-    rates=(1e-3,),
-    tuned=("dino", "align-k2"),
-    start_iterations=1,
-    start_split="shapes_mini_train",
+def of_photographs(arm: Arm, data: Path | None, seed: int) -> DictConfig:
+    """The recipe of docs/first_detector.md for a data set with the splits train, val and test."""
+    trial = replace(TRIALS[CHOSEN], base=arm.config)
+    return trial_config(trial, data, seed)
+
+
+def of_shapes(arm: Arm, data: Path | None, seed: int) -> DictConfig:
+    """The harder drawn shapes, as the tiny configs train, with queries for all their objects."""
+    config = LazyConfig.load(resolve_config(arm.config))
+    words = (*SETTINGS, *QUERIES, "dataloader.train.dataset.names=shapes_hard_train")
+    return LazyConfig.apply_overrides(config, [*words, f"train.seed={seed}"])
+
+
+_PHOTOGRAPHS = Study(
+    "photographs",
+    of_photographs,
+    tuning="val",
+    reported="test",
+    split_key="dataloader.test.dataset.split",
+    steps=2300,
+    tuning_steps=766,
 )
+_SHAPES = Study(
+    "shapes",
+    of_shapes,
+    tuning="shapes_hard_dev",
+    reported="shapes_hard_val",
+    split_key="dataloader.test.dataset.names",
+    steps=2300,
+    tuning_steps=766,
+)
+STUDIES = {study.name: study for study in (_PHOTOGRAPHS, _SHAPES)}
 
 
-def start_config(study: Study) -> DictConfig:
-    """The pretraining of the backbone: DINO on the plain demo set."""
-    values = {"train.num_threads": 1}
-    if study.start_iterations is not None:
-        values["train.max_iter"] = study.start_iterations
-    if study.start_split is not None:
-        values |= {f"dataloader.{part}.dataset.names": study.start_split for part in PARTS}
-    return _load(START, values)
+@dataclass(frozen=True)
+class Job:
+    """One run of a study.
+
+    Attributes:
+        arm: what is trained.
+        rate: its learning rate.
+        seed: of weights, order and draws.
+        tuning: whether the run chooses a rate, or is reported.
+    """
+
+    arm: Arm
+    rate: float
+    seed: int
+    tuning: bool = False
+
+    @property
+    def folder(self) -> str:
+        """Of the run, inside that of the study."""
+        return (
+            f"tuning/{self.arm.name}_{self.rate:g}"
+            if self.tuning
+            else (f"{self.arm.name}/seed{self.seed}")
+        )
 
 
-def run_config(study: Study, arm: Arm, rate: float, seed: int, tuning: bool) -> DictConfig:
-    """The config of one run, all but its folder and the weights that it starts from."""
-    values = SHARED | {
-        "dataloader.train.dataset.names": study.train,
-        "dataloader.test.dataset.names": study.tuning if tuning else study.reported,
-        "optimizer.lr": rate,
-        "train.seed": seed,
-        "train.max_iter": study.tuning_iterations if tuning else study.iterations,
-        "model.criterion.match_num": [arm.k, arm.k, arm.k, 1],
-    }
-    config = _load(BASE, values)
-    loss = copy.deepcopy(LOSSES[arm.loss])
-    if arm.tau is not None:
-        loss.tau = arm.tau
-    config.model.criterion.classification = loss
+def run_config(study: Study, job: Job, data: Path | None) -> DictConfig:
+    """The config of one run, all but its folder."""
+    config = study.config(job.arm, data, job.seed)
     config.dataloader.evaluator = L(DatasetEvaluators)(
         evaluators=[
-            L(COCOEvaluator)(dataset="${dataloader.test.dataset}"),
-            L(AlignmentEvaluator)(dataset="${dataloader.test.dataset}"),
+            L(evaluator)(dataset="${dataloader.test.dataset}")
+            for evaluator in (COCOEvaluator, AlignmentEvaluator, AnalysisEvaluator)
         ]
     )
-    return config
+    words = (
+        f"optimizer.lr={job.rate}",
+        f"train.max_iter={study.tuning_steps if job.tuning else study.steps}",
+        f"{study.split_key}={study.tuning if job.tuning else study.reported}",
+    )
+    return LazyConfig.apply_overrides(config, [*SHARED, *job.arm.overrides, *words])
 
 
-def _load(name: str, values: dict) -> DictConfig:
-    config = LazyConfig.load(resolve_config(name))
-    return LazyConfig.apply_overrides(config, [f"{key}={value}" for key, value in values.items()])
+def best_rate(rows: Sequence[Row], arm: str) -> float:
+    """The rate with the highest AP on the tuning split; the lower one of equals."""
+    tried = [row for row in rows if row["arm"] == arm and row["tuning"]]
+    return max(tried, key=lambda row: (row["metrics"]["bbox/AP"], -row["rate"]))["rate"]

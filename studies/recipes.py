@@ -15,8 +15,13 @@ from aligndetr.data import Stage
 from aligndetr.data import augmentation as T
 from studies.training import ONE_PROCESS
 
-BASE, SMALL = "aligndetr_tiny", "aligndetr_r18_small"
+BASE = "aligndetr_tiny"
 SETTINGS = (*ONE_PROCESS, "dataloader.test.batch_size=1")
+
+DISTORTIONS = (
+    L(T.RandomPhotometricDistort)(),
+    L(T.RandomIoUCrop)(scale=[0.5, 1.0], aspect_ratio=[0.75, 1.33]),
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,7 @@ class Trial:
         lengths: shorter edge of images in training, smallest and largest, and in evaluation.
         overrides: of the base; of equals the last one counts.
         coarse: shorter edges up to half of the training, if others.
+        distorted: colours are changed and parts cut out, but in the last tenth.
         of: the trial whose last weights are judged, where nothing else is trained.
         base: shipped config that it changes.
     """
@@ -40,6 +46,7 @@ class Trial:
     lengths: tuple[int, int, int] = (208, 272, 240)
     overrides: tuple[str, ...] = ()
     coarse: tuple[int, int] | None = None
+    distorted: bool = False
     of: str | None = None
     base: str = BASE
 
@@ -56,6 +63,15 @@ QUERIES = ("model.num_queries=112",)
 STRIDES = (*QUERIES, "+model.pyramid.strides=[8,16,32]")
 STRIDES_COARSE = Trial("strides-coarse", "both", 2300, (208, 272, 288), STRIDES, (144, 176))
 INIT = Trial("init", "112 queries, judged at 288", 1845, (208, 272, 288), QUERIES)
+SMALL = Trial(
+    "small",
+    "`aligndetr_r18_small`, 112 queries, rate 5e-4, 144 to 176 pixels at first, two threads",
+    1700,
+    (224, 288, 272),
+    (*QUERIES, "train.num_threads=2", "dataloader.train.num_workers=1"),
+    (144, 176),
+    base="aligndetr_r18_small",
+)
 BATCH4 = Trial("batch4", "batch 4, 112 queries, moving average", 2400, overrides=_SMALLER_STEPS)
 
 
@@ -82,14 +98,13 @@ _ALL = (
     *(_judged(STRIDES_COARSE, f"at{size}", size) for size in (240, 256, 272)),
     BATCH4,
     *(_judged(BATCH4, f"batch4-at{size}", size) for size in (288, 320, 352)),
-    Trial(
-        "small",
-        "`aligndetr_r18_small`, 112 queries, rate 5e-4, 144 to 176 pixels at first, two threads",
-        1700,
-        (224, 288, 272),
-        (*QUERIES, "train.num_threads=2", "dataloader.train.num_workers=1"),
-        (144, 176),
-        base=SMALL,
+    SMALL,
+    replace(
+        SMALL,
+        name="small-distorted",
+        words="small, colours changed and parts cut out up to the last tenth",
+        steps=2700,
+        distorted=True,
     ),
 )
 TRIALS = {trial.name: trial for trial in _ALL}
@@ -100,17 +115,26 @@ def trial_config(trial: Trial, data: Path, seed: int) -> DictConfig:
     """The config of a trial on a data set with the splits train and val."""
     config = LazyConfig.load(resolve_config(trial.base))
     smallest, largest, evaluated = trial.lengths
-    loaders = config.dataloader
-    loaders.train.mapper.augmentation = steps(smallest, largest)
+    loaders, distortions = config.dataloader, DISTORTIONS if trial.distorted else ()
+    loaders.train.mapper.augmentation = [*distortions, *steps(smallest, largest)]
     loaders.train.mapper.augmentation_with_crop = None
     loaders.test.mapper.augmentation = [L(T.ResizeShortestEdge)(short_edge_length=evaluated)]
+    stages = []
     if trial.coarse:
-        mapper = copy.deepcopy(loaders.train.mapper)
-        mapper.augmentation = steps(*trial.coarse)
-        loaders.train.stages = [L(Stage)(start=0, end=0.5, mapper=mapper)]
+        stages += [_stage(loaders, 0, 0.5, [*distortions, *steps(*trial.coarse)])]
+    if trial.distorted:
+        stages += [_stage(loaders, 0.9, 1.0, steps(smallest, largest))]
+    if stages:
+        loaders.train.stages = stages
     given = [f"dataloader.train.dataset.path={data}", f"train.max_iter={trial.steps}"]
     given += [f"train.seed={seed}", *SETTINGS, *trial.overrides]
     return LazyConfig.apply_overrides(config, given)
+
+
+def _stage(loaders: DictConfig, start: float, end: float, augmentation: list) -> DictConfig:
+    mapper = copy.deepcopy(loaders.train.mapper)
+    mapper.augmentation = augmentation
+    return L(Stage)(start=start, end=end, mapper=mapper)
 
 
 def steps(smallest: int, largest: int) -> list[DictConfig]:

@@ -1,4 +1,4 @@
-"""docs/study.md and its picture, from the numbers of the study of alignment."""
+"""docs/study.md and its pictures, from the committed rows of the study of alignment."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 from aligndetr.errors import UserError
 from aligndetr.evaluation.comparison import Method, spread
 from aligndetr.files import atomic_write
-from studies.comparison import difference, read_methods
+from studies.comparison import compare, read_methods
+from studies.page import Row, table
 from studies.picture import draw
-from studies.plan import BASE, QUESTIONS, SHARED, START, Arm, Study
+from studies.plan import QUESTIONS, STUDIES, Study, best_rate
 
-TEXTS = Path(__file__).parent
-PICTURE = "pictures/study.png"
+TEXTS = Path(__file__).parent / "texts"
 ACCURACY = ("bbox/AP", "bbox/AP50", "bbox/AP75", "bbox/AR100")
 DIAGNOSIS = (
     "alignment/recall@1",
@@ -25,152 +25,123 @@ DIAGNOSIS = (
     "alignment/iou_best",
     "alignment/iou_top",
     "alignment/pearson",
-    "alignment/spearman",
 )
-COMPARED = ("bbox/AP", "bbox/AP75", "alignment/recall@1", "alignment/iou_top", "alignment/pearson")
+CALIBRATION = ("analysis/LaECE", "analysis/OCE", "analysis/oLRP", "analysis/Dupe")
+COMPARED = ("bbox/AP", "bbox/AP75", "alignment/recall@1", "analysis/LaECE", "analysis/OCE")
 
 
-def write_report(study: Study, results: Path, docs: Path) -> None:
-    """Write study.md and its picture.
+def write_report(results: Path, docs: Path) -> None:
+    """Write study.md and a picture a study.
 
     Args:
-        study: what was planned.
-        results: the JSON file of the runs.
+        results: folder with a file of rows a study.
         docs: folder of the page.
 
     Raises:
-        UserError: the file is missing or holds no runs.
+        UserError: no study has a finished run.
     """
-    content, found = read_results(results)
-    methods = read_methods(found["runs"])
-    arms = [arm for arm in study.arms if arm.name in methods]
-    methods = {arm.name: methods[arm.name] for arm in arms}
-    labels = {arm.name: describe(arm) for arm in arms}
-    draw(methods, labels, [arm.loss for arm in arms], docs / PICTURE)
-    lines = [
-        *(TEXTS / "introduction.md").read_text(encoding="utf-8").splitlines(),
-        "",
-        *setting_section(study, found),
-        *result_section(study, methods, labels),
-        *difference_section(methods),
-        *discussion(content),
-        *budget_section(found, json.loads(content)),
+    lines = (TEXTS / "introduction.md").read_text(encoding="utf-8").splitlines()
+    found = {study: results / f"{study.name}.json" for study in STUDIES.values()}
+    sections = [
+        line
+        for study, path in found.items()
+        if path.is_file()
+        for line in section(study, path, docs)
     ]
+    if not sections:
+        raise UserError(f"no finished run in {results}: `python -m studies.alignment STUDY` first")
     with atomic_write(docs / "study.md") as file:
-        file.write("\n".join(lines) + "\n")
+        file.write("\n".join([*lines, "", *sections]).rstrip() + "\n")
 
 
-def read_results(path: Path) -> tuple[str, dict[str, Any]]:
-    """The file's text, and its results."""
-    if not path.is_file():
-        raise UserError(f"no results in {path}: run `python -m studies.alignment` first")
-    content = path.read_text(encoding="utf-8")
-    found = json.loads(content)["results"]
-    if not found["runs"]:
-        raise UserError(f"{path} holds no runs")
-    return content, found
-
-
-def describe(arm: Arm) -> str:
-    """What an arm is, for a row of a table."""
-    published = {"dino": " (DINO)", "align-k2": " (AlignDETR)"}.get(arm.name, "")
-    tau = f", tau {1.5 if arm.tau is None else arm.tau:g}" if arm.loss == "IA-BCE" else ""
-    return f"{arm.loss}, k = {arm.k}{tau if arm.k > 1 else ''}{published}"
-
-
-def setting_section(study: Study, found: dict[str, Any]) -> list[str]:
-    """What all arms share, and how learning rates were chosen."""
-    shared = [f"`{key}={value}`" for key, value in SHARED.items() if key.startswith("model.")]
-    rows = []
-    for loss, rate in found["rates"].items():
-        values = {row["rate"]: row["bbox/AP"] for row in found["tuning"] if row["loss"] == loss}
-        cells = [f"**{ap:.2f}**" if r == rate else f"{ap:.2f}" for r, ap in values.items()]
-        arm = next(row["arm"] for row in found["tuning"] if row["loss"] == loss)
-        rows.append([f"{loss} ({arm})", *cells])
-    rates = [f"{rate:g}" for rate in study.rates]
-    ends = (min(study.rates), max(study.rates))
-    edge = [loss for loss, rate in found["rates"].items() if rate in ends]
-    warning = f"The best rate of {', '.join(edge)} is at the edge of those that were tried."
+def section(study: Study, path: Path, docs: Path) -> list[str]:
+    """All of one study; nothing if none of its reported runs has ended."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    rows: list[Row] = content["results"]
+    reported = [row for row in rows if not row["tuning"]]
+    if not reported:
+        return []
+    methods = read_methods(reported)
+    methods = {arm.name: methods[arm.name] for arm in study.arms if arm.name in methods}
+    labels = {arm.name: arm.words for arm in study.arms}
+    picture = f"pictures/study_{study.name}.png"
+    draw(methods, labels, docs / picture)
     return [
-        "## Setting",
+        f"## {study.name.capitalize()}",
         "",
-        f"- Model: `{BASE}` with {', '.join(shared)}; {study.iterations} steps of "
-        f"{SHARED['dataloader.train.total_batch_size']} images of `{study.train}`, one-cycle "
-        "schedule.",
-        f"- Backbone: that of `aligndetr train {START}` (the plain demo set), the same for every "
-        "run. All else starts from random weights. It was trained with DINO's objective; should "
-        "that favour an arm, then DINO.",
-        "- Runs of equal seed share initial weights, order and flips of the images, and denoising "
-        "noise; they differ in the criterion alone. Differences are taken at equal seeds.",
-        f"- The learning rate of each loss is the best of {len(study.rates)} by AP on "
-        f"`{study.tuning}` after {study.tuning_iterations} steps (one run each, seed "
-        f"{study.tuning_seed}); nothing else was tuned. Numbers below are of `{study.reported}`, "
-        "on which no rate was chosen.",
-        "",
-        *table(["AP on the tuning split at learning rate", *rates], rows),
-        *([warning, ""] if edge else []),
+        *text_of(study, rows),
+        *setting(study, [row for row in rows if row["tuning"]]),
+        *numbers(study, methods, labels, picture),
+        *differences(methods),
+        *budget(rows, content["machine"]),
     ]
 
 
-def result_section(study: Study, methods: dict[str, Method], labels: dict[str, str]) -> list[str]:
+def setting(study: Study, tuning: list[Row]) -> list[str]:
+    """How learning rates were chosen."""
+    cells = []
+    for arm in study.arms:
+        found = {row["rate"]: row["metrics"]["bbox/AP"] for row in tuning if row["arm"] == arm.name}
+        if found:
+            best = best_rate(tuning, arm.name)
+            marks = ["**" if rate == best else "" for rate in study.rates]
+            pairs = zip(study.rates, marks, strict=True)
+            shown = [f"{m}{found[rate]:.1f}{m}" if rate in found else "-" for rate, m in pairs]
+            cells.append([arm.words, *shown])
+    rates = [f"{rate:g}" for rate in study.rates]
+    return [
+        "### Learning rates",
+        "",
+        f"AP on `{study.tuning}` after {study.tuning_steps} steps, one run each; every arm takes "
+        f"its best for its {study.steps} steps, judged on `{study.reported}`.",
+        "",
+        *table(["", *rates], cells),
+    ]
+
+
+def numbers(
+    study: Study, methods: dict[str, Method], labels: dict[str, str], picture: str
+) -> list[str]:
     """Mean and deviation of every arm."""
-    lines = ["## Numbers", "", f"![every run]({PICTURE})", ""]
-    counts = {len(method.runs) for method in methods.values()}
-    seeds = f"{counts.pop()} runs" if len(counts) == 1 else "the runs named in the table"
-    lines += [f"Mean ± standard deviation over {seeds}; dots are runs, bars their means.", ""]
-    for metrics in (ACCURACY, DIAGNOSIS):
+    lines = ["### Numbers", "", f"![every run of {study.name}]({picture})", ""]
+    lines += ["Mean ± standard deviation over seeds (n); dots are runs, bars their means.", ""]
+    for metrics in (ACCURACY, DIAGNOSIS, CALIBRATION):
         rows = [
             [labels[name], str(len(method.runs)), *(spread(method.finals(m)) for m in metrics)]
             for name, method in methods.items()
         ]
-        lines += table(["", "runs", *map(short, metrics)], rows)
-    absent = [describe(arm) for arm in study.arms if arm.name not in methods]
+        lines += table(["", "n", *map(short, metrics)], rows)
+    absent = [arm.words for arm in study.arms if arm.name not in methods]
     return [*lines, *([f"Not run: {'; '.join(absent)}.", ""] if absent else [])]
 
 
-def difference_section(methods: dict[str, Method]) -> list[str]:
-    """Paired differences, question by question, and what they allow to say."""
+def differences(methods: dict[str, Method]) -> list[str]:
+    """Paired differences, question by question."""
     lines = [
-        "## Differences at equal seeds",
+        "### Differences at equal seeds",
         "",
-        "Mean, 95 % interval of Student's t over seeds, and in how many seeds the difference is "
-        "positive. With so few seeds intervals are wide, and they cover what seeds change, not "
-        "what another data set would. Many differences are looked at and none is corrected for "
-        "that: one in twenty intervals misses by chance.",
+        "Mean and 95 % interval of Student's t over seeds; p of the paired t-test, corrected by "
+        "Holm for all rows of all tables here. LaECE and OCE are errors: lower is better.",
         "",
     ]
-    for title, reference, others in QUESTIONS:
-        present = [name for name in others if name in methods]
-        if reference in methods and present:
-            lines += [f"### {title}", ""]
-            lines += compare(methods[reference], [methods[name] for name in present])
+    asked = [
+        (title, methods[first], [methods[name] for name in others if name in methods])
+        for title, first, others in QUESTIONS
+        if first in methods
+    ]
+    asked = [question for question in asked if question[2]]
+    pairs = [(first, other) for _, first, others in asked for other in others]
+    found = iter(compare(pairs, COMPARED))
+    for title, first, others in asked:
+        rows = []
+        for other in others:
+            for difference in next(found):
+                metric = short(difference.metric)
+                head = [f"{other.name} minus {first.name}", metric, *difference.cells]
+                rows.append(head)
+        lines += [f"**{title}?**", ""]
+        lines += table(["", "", "mean", "95 % interval", "n", "above 0", "p of all"], rows)
     return lines
-
-
-def compare(first: Method, others: list[Method]) -> list[str]:
-    """A table of differences and a sentence for each method."""
-    rows, sentences = [], []
-    for other in others:
-        found = {metric: difference(first, other, metric) for metric in COMPARED}
-        found = {metric: value for metric, value in found.items() if value is not None}
-        cells = [str(found.get(metric, "-")) for metric in COMPARED]
-        rows.append([f"{other.name} minus {first.name}", *cells])
-        parts = []
-        for verdict, words in (
-            ("higher", "higher"),
-            ("lower", "lower"),
-            ("open", "not told apart"),
-        ):
-            names = [short(metric) for metric, v in found.items() if v.verdict == verdict]
-            parts += [f"{words}: {', '.join(names)}"] if names else []
-        sentences.append(f"- {other.name} against {first.name}: {'; '.join(parts)}.")
-    return [*table(["", *map(short, COMPARED)], rows), *sentences, ""]
-
-
-def table(head: list[str], rows: list[list[str]]) -> list[str]:
-    """Lines of a Markdown table, numbers to the right."""
-    lines = [f"| {' | '.join(cells)} |" for cells in (head, *rows)]
-    return [lines[0], "|---" + "|---:" * (len(head) - 1) + "|", *lines[1:], ""]
 
 
 def short(metric: str) -> str:
@@ -178,45 +149,27 @@ def short(metric: str) -> str:
     return metric.partition("/")[2].replace("_", " ")
 
 
-def digest(content: str) -> str:
-    """Short name of a file of results."""
-    return hashlib.sha256(content.encode()).hexdigest()[:12]
+def digest(rows: list[Row]) -> str:
+    """Short name of a study's numbers."""
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]
 
 
-def discussion(content: str) -> list[str]:
+def text_of(study: Study, rows: list[Row]) -> list[str]:
     """The text by hand, if it was written for these numbers: its first line names them."""
-    first, *lines = (TEXTS / "discussion.md").read_text(encoding="utf-8").splitlines()
-    if digest(content) not in first:
+    path = TEXTS / f"{study.name}.md"
+    first, *lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else [""]
+    return [*lines, ""] if digest(rows) in first else []
+
+
+def budget(rows: list[Row], machine: dict[str, Any]) -> list[str]:
+    """Duration and machine."""
+    reported = [row["cpu_seconds"] for row in rows if not row["tuning"] and row["cpu_seconds"]]
+    if not reported:
         return []
-    return ["## What comes out", "", *lines, ""]
-
-
-def budget_section(found: dict[str, Any], content: dict[str, Any]) -> list[str]:
-    """Command, duration, machine."""
-    shorter = [row["cpu_seconds"] for row in found["tuning"] if row["cpu_seconds"]]
-    seconds = [run["cpu_seconds"] for run in found["runs"] if run["cpu_seconds"]]
-    lines = [
-        "## Repeat it",
-        "",
-        "```bash",
-        "python -m studies.alignment                 # everything; goes on where it was stopped",
-        "python -m studies.alignment --report-only   # this page from studies/results",
-        "```",
+    median = statistics.median(reported) / 60
+    return [
+        f"A run takes {median:.1f} minutes of one core (median, evaluation included; "
+        f"{machine['cpu']}, torch {machine['torch']}, Python {machine['python']}, one thread, on "
+        "whose number figures depend).",
         "",
     ]
-    if seconds:
-        machine = content["machine"]
-        lines += [
-            f"{len(found['runs'])} runs of {statistics.median(seconds) / 60:.1f} minutes of one "
-            f"core each (median, evaluation included), {len(found['tuning'])} shorter ones for the "
-            f"learning rates, together {(sum(seconds) + sum(shorter)) / 60:.0f} minutes; "
-            f"before them `{START}` once, or `--start FILE` with its `model_final.pth`. "
-            f"{machine['cpu']}, torch {machine['torch']}, Python {machine['python']}, one thread, "
-            "on whose number figures depend.",
-            "",
-        ]
-    lines += [
-        "The folder of runs can be looked at with `aligndetr compare "
-        "DINO='output/study/dino/*' AlignDETR='output/study/align-k2/*'`.",
-    ]
-    return lines

@@ -22,8 +22,7 @@ from aligndetr.config.find_file import resolve_config
 from aligndetr.errors import UserError
 from aligndetr.files import atomic_write
 from studies import page
-from studies.page import Row
-from studies.report import table
+from studies.page import Row, table
 from studies.training import ONE_PROCESS, exit_code, run
 
 ROOT = Path(__file__).parent.parent

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 import sys
 import time
@@ -11,17 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from omegaconf import DictConfig
 
-from aligndetr.config import LazyConfig, instantiate
-from aligndetr.engine.checkpoint import load_model_file
+from aligndetr.config import LazyConfig
 from aligndetr.engine.run import TrainingInterrupted, train
-from aligndetr.errors import CheckpointError, UserError
+from aligndetr.errors import UserError
 from aligndetr.files import atomic_write
 
-FINISHED, PLANNED, START = "finished.json", "planned.txt", "start.pth"
-BACKBONE = "backbone."
+FINISHED, PLANNED = "finished.json", "planned.txt"
 ONE_PROCESS = (  # whose processor time is then all that a run takes
     "train.num_threads=1",
     "train.eval_period=0",
@@ -45,13 +41,12 @@ def exit_code(study: Callable[[], None]) -> int:
     return 0
 
 
-def run(config: DictConfig, folder: Path, start: Path | None = None) -> dict[str, Any]:
+def run(config: DictConfig, folder: Path) -> dict[str, Any]:
     """Train and evaluate, unless that is done already.
 
     Args:
         config: the run's; not changed.
         folder: of the run. What an interrupted run left there is continued.
-        start: checkpoint whose backbone the run starts from.
 
     Returns:
         `results` by task and metric, and `cpu_seconds`, None if the run was interrupted.
@@ -60,8 +55,6 @@ def run(config: DictConfig, folder: Path, start: Path | None = None) -> dict[str
         UserError: the folder belongs to a run with another config.
     """
     text = LazyConfig.to_py(config)
-    if start is not None:
-        text += f"# starts from {hashlib.sha256(start.read_bytes()).hexdigest()}\n"
     planned = folder / PLANNED
     resumed = planned.is_file()
     if resumed and planned.read_text(encoding="utf-8") != text:
@@ -73,8 +66,6 @@ def run(config: DictConfig, folder: Path, start: Path | None = None) -> dict[str
         file.write(text)
     config = copy.deepcopy(config)
     config.train.output_dir = str(folder)
-    if start is not None:
-        config.train.init_checkpoint = str(backbone_of(start, config.model, folder / START))
     before = time.process_time()
     results = train(config, resume=resumed)
     seconds = None if resumed else time.process_time() - before
@@ -88,24 +79,3 @@ def finished(folder: Path) -> dict[str, Any] | None:
     """What `run` returned for this folder; None if it has not finished."""
     path = folder / FINISHED
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-
-
-def backbone_of(checkpoint: Path, model: DictConfig, path: Path) -> Path:
-    """Write the backbone of a checkpoint, and nothing else of it, to a file of its own.
-
-    Args:
-        checkpoint: of a detector.
-        model: config of the model that takes it.
-        path: of the new file, which is returned.
-
-    Raises:
-        CheckpointError: a tensor of the backbone is missing there.
-    """
-    stored = load_model_file(checkpoint)["model"]
-    wanted = [f"{BACKBONE}{name}" for name in instantiate(model.backbone).state_dict()]
-    missing = sorted(set(wanted) - stored.keys())
-    if missing:
-        raise CheckpointError(f"{checkpoint} has no {missing[0]}: was it trained with dino_tiny?")
-    with atomic_write(path, "wb") as file:
-        torch.save({"model": {name: stored[name] for name in wanted}}, file)
-    return path

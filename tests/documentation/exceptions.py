@@ -115,8 +115,9 @@ COMMANDS = {
     ],
     WRITES: [
         "python docs/make_walkthrough.py",
+        "python -m studies.alignment photographs --data BCCD --processes 2",
+        "python -m studies.alignment shapes --processes 2",
         "python -m studies.alignment",
-        "python -m studies.alignment --report-only",
         "python -m tests.faults --cases 170 --page docs/reliability.md",
         "python -m tests.parity.report",
     ],

@@ -80,11 +80,12 @@ def test_from_nothing_and_from_a_detector(data, trial, tmp_path, monkeypatch):
     log = (tmp_path / "work" / "few_detector" / "log.txt").read_text()
     assert "Platelets" in log  # which rows were kept is said
     monkeypatch.setattr(training, "train", lambda *args, **more: pytest.fail("trained"))
+    places[0] = f"--work={tmp_path / 'elsewhere'}"  # rows are enough
     assert fine_tuning.main([str(data), *places]) == 0
 
 
 def test_a_missing_detector_is_named(data, tmp_path, capsys, monkeypatch):
     transfer = dataclasses.replace(TRANSFERS[0], start=tmp_path / "none.pth")
     monkeypatch.setattr(fine_tuning, "TRANSFERS", (transfer,))
-    assert fine_tuning.main([str(data), f"--work={tmp_path}"]) == 2
+    assert fine_tuning.main([str(data), f"--results={tmp_path / 'none.json'}"]) == 2
     assert "run `python -m studies.tiny aligndetr_tiny` first" in capsys.readouterr().err

@@ -9,21 +9,8 @@ from omegaconf import OmegaConf
 from aligndetr import cli
 from aligndetr.config import LazyConfig, instantiate
 from studies import first_detector, recipes, training
-from tests.engine.toy import write_coco
 
 PAGE = "<!-- trials -->\nold\n<!-- end of trials -->\n<!-- test -->\n<!-- end of test -->\n"
-
-
-@pytest.fixture
-def data(tmp_path):
-    folder = tmp_path / "data"
-    folder.mkdir()
-    write_coco(folder)
-    text = (folder / "boxes.json").read_text()
-    (folder / "boxes.json").unlink()
-    for split in ("train", "val", "test"):
-        (folder / f"{split}.json").write_text(text)
-    return folder
 
 
 def row(trial, split="val", seed=0, **values):
@@ -43,6 +30,25 @@ def test_every_trial_is_a_config(data):
             trial.lengths[:2]
         )
         assert config.dataloader.test.dataset.split == "val"
+
+
+def test_distortions_end_before_the_training_does(data):
+    trial = recipes.TRIALS["small-distorted"]
+    loader = recipes.trial_config(trial, data, 0).dataloader.train
+    coarse, last = loader.stages
+    assert (coarse.start, coarse.end, last.start, last.end) == (0, 0.5, 0.9, 1.0)
+    kinds = [
+        [type(instantiate(step)).__name__ for step in mapper.augmentation]
+        for mapper in (coarse.mapper, loader.mapper, last.mapper)
+    ]
+    plain = ["RandomFlip", "RandomFlip", "ResizeShortestEdge"]
+    distorted = ["RandomPhotometricDistort", "RandomIoUCrop", *plain]
+    assert kinds == [distorted, distorted, plain]
+    lengths = [
+        list(mapper.augmentation[-1].short_edge_length)
+        for mapper in (coarse.mapper, loader.mapper, last.mapper)
+    ]
+    assert lengths == [[144, 176], [224, 288], [224, 288]]
 
 
 def test_init_writes_what_was_chosen(data, tmp_path):

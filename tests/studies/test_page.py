@@ -34,3 +34,11 @@ def test_a_folder_is_held_by_one(tmp_path):
             assert not also_mine
     with page.held(folder, wait=True) as again:
         assert again
+
+
+def test_a_row_is_known_by_its_head(tmp_path):
+    path = tmp_path / "rows.json"
+    page.note(path, {"arm": "a", "seed": 0, "AP": 3.0}, lambda rows, row: [*rows, row])
+    assert page.has_row(path, arm="a", seed=0)
+    assert not page.has_row(path, arm="a", seed=1)
+    assert not page.has_row(tmp_path / "none.json", arm="a")
