@@ -78,8 +78,8 @@ class Study:
     tuning: str
     reported: str
     split_key: str
-    steps: int
-    tuning_steps: int
+    steps: int = 2300
+    tuning_steps: int = 766
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     rates: tuple[float, ...] = RATES
     arms: tuple[Arm, ...] = ARMS
@@ -104,8 +104,6 @@ _PHOTOGRAPHS = Study(
     tuning="val",
     reported="test",
     split_key="dataloader.test.dataset.split",
-    steps=2300,
-    tuning_steps=766,
 )
 _SHAPES = Study(
     "shapes",
@@ -113,8 +111,6 @@ _SHAPES = Study(
     tuning="shapes_hard_dev",
     reported="shapes_hard_val",
     split_key="dataloader.test.dataset.names",
-    steps=2300,
-    tuning_steps=766,
 )
 STUDIES = {study.name: study for study in (_PHOTOGRAPHS, _SHAPES)}
 
@@ -138,11 +134,9 @@ class Job:
     @property
     def folder(self) -> str:
         """Of the run, inside that of the study."""
-        return (
-            f"tuning/{self.arm.name}_{self.rate:g}"
-            if self.tuning
-            else (f"{self.arm.name}/seed{self.seed}")
-        )
+        if self.tuning:
+            return f"tuning/{self.arm.name}_{self.rate:g}"
+        return f"{self.arm.name}/seed{self.seed}"
 
 
 def run_config(study: Study, job: Job, data: Path | None) -> DictConfig:

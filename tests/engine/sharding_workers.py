@@ -46,7 +46,8 @@ class Training:
         if kind == "sharded":
             self.sharding = Sharding({"model": model, "ema": self.ema.module})
         groups = [{"params": list(model.parameters()), "lr": 1e-3}]
-        optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
+        # with eps = 1e-8 Adam makes steps out of gradients that are nothing but rounding
+        optimizer = torch.optim.AdamW(groups, weight_decay=0.01, eps=1e-5)
         wrapped = model
         if kind == "replicated" and world_size() > 1:
             wrapped = torch.nn.parallel.DistributedDataParallel(model)
