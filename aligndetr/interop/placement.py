@@ -87,7 +87,7 @@ def place(
             report.unexpected += [] if name.endswith("num_batches_tracked") else [name]
         elif has_class_rows(name) and not same_classes:
             rates = rates_proposals(name, target.state)
-            updates[name] = _copy_rows(value, target.state[name], [(0, 0)] if rates else rows)
+            updates[name] = copy_rows(value, target.state[name], [(0, 0)] if rates else rows)
             (report.loaded if rates or is_whole else report.reinitialised).append(name)
         elif value.shape != target.state[name].shape:
             shapes = f"{tuple(value.shape)} in the checkpoint, {tuple(target.state[name].shape)} in"
@@ -112,7 +112,8 @@ def _report_classes(theirs: Sequence[str], ours: Sequence[str], report: Report) 
     report.dropped_classes = [name for name in theirs if name not in ours]
 
 
-def _copy_rows(theirs: Tensor, ours: Tensor, rows: list[tuple[int, int]]) -> Tensor:
+def copy_rows(theirs: Tensor, ours: Tensor, rows: list[tuple[int, int]]) -> Tensor:
+    """Ours, with pairs (their row, our row) taken over."""
     mixed = ours.detach().clone()
     for source, destination in rows:
         mixed[destination] = theirs[source].to(mixed)

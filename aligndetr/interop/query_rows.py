@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from aligndetr.interop.placement import copy_rows
+
 # Of all sources of queries whose rows stand for one query each, in the order of their ranks if any.
 QUERY_ROWS = tuple(
     f"query_source.{part}.weight" for part in ("content", "embedding", "position", "anchors")
@@ -32,7 +34,7 @@ def fit_queries(
     source = getattr(model, "query_source", None)
     found = {name for name in QUERY_ROWS if name in tensors and name in state}
     fitted = {
-        name: _fit_rows(tensors[name], state[name])
+        name: copy_rows(tensors[name], state[name], _first_rows(tensors[name], state[name]))
         for name in found
         if len(tensors[name]) != len(state[name]) and tensors[name][0].shape == state[name][0].shape
     }
@@ -47,8 +49,5 @@ def fit_queries(
     )
 
 
-def _fit_rows(theirs: Tensor, ours: Tensor) -> Tensor:
-    count = min(len(theirs), len(ours))
-    mixed = ours.detach().clone()
-    mixed[:count] = theirs[:count].to(mixed)
-    return mixed
+def _first_rows(theirs: Tensor, ours: Tensor) -> list[tuple[int, int]]:
+    return [(row, row) for row in range(min(len(theirs), len(ours)))]
