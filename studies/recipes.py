@@ -72,6 +72,18 @@ SMALL = Trial(
     (144, 176),
     base="aligndetr_r18_small",
 )
+DISTORTED = replace(
+    SMALL,
+    name="small-distorted",
+    words="small, k = 1, in bf16; colours changed and parts cut out up to the last tenth",
+    steps=4000,
+    overrides=(
+        *SMALL.overrides,
+        "model.criterion.match_num=[1,1,1,1]",
+        "train.amp.enabled=true",
+    ),
+    distorted=True,
+)
 BATCH4 = Trial("batch4", "batch 4, 112 queries, moving average", 2400, overrides=_SMALLER_STEPS)
 
 
@@ -99,13 +111,8 @@ _ALL = (
     BATCH4,
     *(_judged(BATCH4, f"batch4-at{size}", size) for size in (288, 320, 352)),
     SMALL,
-    replace(
-        SMALL,
-        name="small-distorted",
-        words="small, colours changed and parts cut out up to the last tenth",
-        steps=2700,
-        distorted=True,
-    ),
+    DISTORTED,
+    *(_judged(DISTORTED, f"small-distorted-at{size}", size) for size in (256, 288)),
 )
 TRIALS = {trial.name: trial for trial in _ALL}
 CHOSEN = "at256"
