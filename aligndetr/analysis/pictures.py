@@ -96,8 +96,9 @@ def _alignment(axes, analysis: Analysis) -> None:
     ):
         count = f"{label} ({chosen.sum()})"
         place = alignment.top_score[chosen], alignment.top_iou[chosen]
-        axes.plot(*place, ".", color=color, markersize=4, alpha=0.5, label=count)
-    axes.set(xlim=(0, 1), ylim=(0.48, 1.02))
+        axes.plot(*place, ".", color=color, markersize=4, alpha=0.5)
+        axes.plot([], [], ".", color=color, markersize=12, label=count)  # seen in the legend
+    axes.set(xlim=(0, 1), ylim=(0.4, 1.02))
     finish_panel(axes, "the most confident detection of each object")
     axes.set(xlabel="score", ylabel="IoU")
 
