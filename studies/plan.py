@@ -142,10 +142,12 @@ class Job:
 def run_config(study: Study, job: Job, data: Path | None) -> DictConfig:
     """The config of one run, all but its folder."""
     config = study.config(job.arm, data, job.seed)
+    dataset = "${dataloader.test.dataset}"
     config.dataloader.evaluator = L(DatasetEvaluators)(
         evaluators=[
-            L(evaluator)(dataset="${dataloader.test.dataset}")
-            for evaluator in (COCOEvaluator, AlignmentEvaluator, AnalysisEvaluator)
+            L(COCOEvaluator)(dataset=dataset, output_dir="${train.output_dir}"),
+            L(AlignmentEvaluator)(dataset=dataset),
+            L(AnalysisEvaluator)(dataset=dataset),
         ]
     )
     words = (
