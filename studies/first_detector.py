@@ -2,6 +2,7 @@
 
     python -m studies.first_detector DATA --trials [NAME ...]   # without names: all
     python -m studies.first_detector DATA --final [SEED ...]    # the chosen one, once on test
+    python -m studies.first_detector DATA --final --recipe small-distorted-at256
 
 Finished runs are read, interrupted ones go on; tables land in docs/first_detector.md.
 """
@@ -21,7 +22,7 @@ from aligndetr.errors import UserError
 from aligndetr.files import atomic_write
 from studies import page
 from studies.page import Row, table
-from studies.recipes import CHOSEN, TRIALS, Trial, trial_config
+from studies.recipes import CHOSEN, CHOSEN_SMALL, TRIALS, Trial, trial_config
 from studies.training import exit_code, run
 
 ROOT = Path(__file__).parent.parent
@@ -109,6 +110,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("data", type=Path, metavar="DATA", help="folder of the data set, with train, val, test")
     add("--trials", nargs="*", metavar="NAME", help="train these; none: all")
     add("--final", nargs="*", type=int, metavar="SEED", help="train the chosen one, evaluate test")
+    add("--recipe", default=CHOSEN, choices=(CHOSEN, CHOSEN_SMALL), help="the chosen one")
     add("--work", type=Path, default=Path("output/first_detector"), help="folder of the runs")
     add("--results", type=Path, default=RESULTS, help="file of the numbers")
     add("--page", type=Path, default=PAGE, help="page with the tables")
@@ -128,8 +130,8 @@ def _all(args: argparse.Namespace) -> None:
             raise UserError(f"{name}: choose among {', '.join(TRIALS)}")
         _note(args, measure(TRIALS[name], args.data, 0, args.work))
     for seed in (args.final or [0]) if args.final is not None else ():
-        _note(args, measure(TRIALS[CHOSEN], args.data, seed, args.work))
-        _note(args, test(TRIALS[CHOSEN], args.data, seed, args.work))
+        _note(args, measure(TRIALS[args.recipe], args.data, seed, args.work))
+        _note(args, test(TRIALS[args.recipe], args.data, seed, args.work))
     rows = page.read_rows(args.results)
     for name, lines in (("trials", trial_table(rows)), ("test", test_table(rows))):
         page.write_between(args.page, f"<!-- {name} -->", f"<!-- end of {name} -->", lines)

@@ -115,7 +115,7 @@ _ALL = (
     *(_judged(DISTORTED, f"small-distorted-at{size}", size) for size in (256, 288)),
 )
 TRIALS = {trial.name: trial for trial in _ALL}
-CHOSEN = "at256"
+CHOSEN, CHOSEN_SMALL = "at256", "small-distorted-at256"
 
 
 def trial_config(trial: Trial, data: Path, seed: int) -> DictConfig:

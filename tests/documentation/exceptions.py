@@ -72,6 +72,7 @@ COMMANDS = {
         '--title "blood cells, test, 256 px" dataloader.test.dataset.split=test '
         "dataloader.test.mapper.augmentation.0.short_edge_length=256",
         "python -m studies.first_detector BCCD --final 0",
+        "python -m studies.first_detector BCCD --final --recipe small-distorted-at256",
     ],
     FOREIGN: ["aligndetr-predict model.onnx images/ --output out/"],
     MINUTES: [
