@@ -51,9 +51,9 @@ def choose(
     return [
         _data(survey, base),
         *image_settings(survey, recipe, base, wishes.upside_down),
-        _queries(survey, base),
+        [*_queries(survey, base), *_matching(recipe, base)],
         [] if length is None else length.settings(survey, base),
-        _machine(machine, wishes),
+        _machine(machine, recipe, wishes),
     ]
 
 
@@ -98,7 +98,7 @@ def _queries(survey: Survey, base: DictConfig) -> list[Setting]:
     most, nearly = crowds[-1], crowds[math.ceil(0.95 * len(crowds)) - 1]
     wanted = most if most <= max(2 * nearly, usual) else nearly
     queries = max(usual, survey.most_objects, min(wanted, MOST_QUERIES))
-    why = f"2 x {k} for each of up to {max(survey.counts)} objects, and no fewer than {usual}"
+    why = f"{2 * k} for each of up to {max(survey.counts)} objects, and no fewer than {usual}"
     found = [Setting(f"model.num_queries = {queries}", why)]
     kept = OmegaConf.select(base, "model.postprocess.num_select")
     if kept and survey.most_objects * 2 > kept:
@@ -109,16 +109,22 @@ def _queries(survey: Survey, base: DictConfig) -> list[Setting]:
     return found
 
 
-def _machine(machine: Machine, wishes: Wishes) -> list[Setting]:
+def _matching(recipe: Recipe, base: DictConfig) -> list[Setting]:
+    layers = len(OmegaConf.select(base, "model.criterion.match_num") or [])
+    if not recipe.one_query or not layers:
+        return []
+    why = "queries an object in each layer: with one the trials found more (docs/study.md)"
+    return [Setting(f"model.criterion.match_num = {[1] * layers}", why)]
+
+
+def _machine(machine: Machine, recipe: Recipe, wishes: Wishes) -> list[Setting]:
     workers = machine.num_workers
     found = [
         Setting(f"dataloader.train.num_workers = {workers}", f"loading processes: {machine}"),
         Setting(f"dataloader.test.num_workers = {workers}", "and in evaluation"),
     ]
-    if machine.has_gpu:
-        found.append(
-            Setting("train.amp.enabled = True", "bfloat16 on the GPU: less memory, faster")
-        )
+    if machine.has_gpu or (recipe.in_bf16 and machine.computes_bf16):
+        found.append(Setting("train.amp.enabled = True", "bfloat16: less memory, faster here"))
     return [
         *found,
         Setting(f"train.output_dir = {_quoted(wishes.output_dir)}", "checkpoints, log, results"),

@@ -17,6 +17,10 @@ SMALL = 0.05  # of the objects are smaller than that
 MULTIPLE = 16  # of which image sizes are
 LONG_EDGE = 5 / 3  # of the shorter one, as published; longer images shrink
 MAPPER = "dataloader.train.mapper"
+DISTORTIONS = (
+    "L(T.RandomPhotometricDistort)()",
+    "L(T.RandomIoUCrop)(scale=[0.5, 1.0], aspect_ratio=[0.75, 1.33])",
+)
 FLIP = "L(T.RandomFlip)(horizontal=False, vertical=True)"
 
 
@@ -40,7 +44,12 @@ def image_settings(
     steps = _flips(base, upside_down)
     if recipe.spread is not None:
         steps = _own_steps(survey, base, recipe.spread, size, upside_down)
-    return [[_size(survey, size, wanted), *_strides(recipe)], steps, _coarse(recipe, size)]
+    distorted = _distortions(recipe)
+    return [
+        [_size(survey, size, wanted), *_strides(recipe)],
+        [*steps, *distorted],
+        _stages(recipe, size),
+    ]
 
 
 def _wanted_size(survey: Survey) -> int:
@@ -66,17 +75,38 @@ def _strides(recipe: Recipe) -> list[Setting]:
     return [Setting(code, why)] if recipe.strides else []
 
 
-def _coarse(recipe: Recipe, size: int) -> list[Setting]:
-    """A stage for the first half of the training."""
-    if recipe.coarse is None:
+def _distortions(recipe: Recipe) -> list[Setting]:
+    """Changes of colour and crops, and a mapper without them for the end."""
+    if not recipe.is_distorted:
         return []
     lines = [
-        f"coarse = copy.deepcopy({MAPPER})",
-        f"coarse.augmentation[-1].short_edge_length = {_lengths(recipe.coarse, size)}",
-        "dataloader.train.stages = [L(Stage)(start=0, end=0.5, mapper=coarse)]",
+        f"undistorted = copy.deepcopy({MAPPER})",
+        f"{MAPPER}.augmentation = [",
+        *(f"    {step}," for step in DISTORTIONS),
+        "    *undistorted.augmentation,",
+        "]",
     ]
-    why = "the first half on smaller images: cheaper steps, and objects of more sizes"
+    why = "colours are changed and parts cut out: few images would be learned by heart"
     return [Setting("\n".join(lines), why)]
+
+
+def _stages(recipe: Recipe, size: int) -> list[Setting]:
+    """Parts of the training with other images: coarse ones at first, undistorted ones at last."""
+    lines, stages, reasons = [], [], []
+    if recipe.coarse is not None:
+        lines += [
+            f"coarse = copy.deepcopy({MAPPER})",
+            f"coarse.augmentation[-1].short_edge_length = {_lengths(recipe.coarse, size)}",
+        ]
+        stages.append("L(Stage)(start=0, end=0.5, mapper=coarse)")
+        reasons.append("the first half on smaller images: cheaper steps, and objects of more sizes")
+    if recipe.is_distorted:
+        stages.append("L(Stage)(start=0.9, end=1, mapper=undistorted)")
+        reasons.append("the last tenth on images as they are")
+    if not stages:
+        return []
+    lines += ["dataloader.train.stages = [", *(f"    {stage}," for stage in stages), "]"]
+    return [Setting("\n".join(lines), "; ".join(reasons))]
 
 
 def _lengths(parts: tuple[float, float], size: int) -> list[int]:

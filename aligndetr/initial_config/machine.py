@@ -33,6 +33,11 @@ class Machine:
         return self.device.type == "cuda"
 
     @property
+    def computes_bf16(self) -> bool:
+        """Whether bfloat16 is faster here than float32, not only smaller."""
+        return self.has_gpu or torch.cpu._is_avx512_bf16_supported()
+
+    @property
     def num_workers(self) -> int:
         """Loading processes: one core stays for the training itself."""
         return min(4, max(self.cores - 1, 0))

@@ -3,9 +3,11 @@
 import json
 
 import pytest
+import torch
 
 from aligndetr import cli
-from aligndetr.config import LazyConfig
+from aligndetr.config import LazyConfig, instantiate
+from aligndetr.data import augmentation as T
 from aligndetr.engine import planning
 from aligndetr.engine.loaders_from_config import load_dataset
 from aligndetr.engine.model import build_model
@@ -63,6 +65,36 @@ def test_values_follow_from_the_data(init, make_data):
     assert config.train.epochs == 2000  # 3000 steps of 8 of 12 images
     assert config.model.num_classes is None
     assert "balancing" not in config.dataloader.train
+
+
+def test_the_small_model_sees_distorted_images_up_to_the_last_tenth(init, make_data):
+    folder = make_data(train=3, val=2, boxes=[(10, 20, 40, 60, 0)])
+    config = init(folder, "--quick", "--model", "aligndetr_r18_small")
+    steps = instantiate(config.dataloader.train.mapper.augmentation)
+    assert [type(step) for step in steps] == [
+        T.RandomPhotometricDistort,
+        T.RandomIoUCrop,
+        T.RandomFlip,
+        T.ResizeShortestEdge,
+    ]
+    coarse, last = config.dataloader.train.stages
+    assert (coarse.start, coarse.end, last.start, last.end) == (0, 0.5, 0.9, 1)
+    assert len(coarse.mapper.augmentation) == 4
+    # 0.56 and 0.69 of 240 pixels are 134 and 166, and 0.88 and 1.13 are 211 and 271
+    assert coarse.mapper.augmentation[-1].short_edge_length == [128, 160]
+    assert len(last.mapper.augmentation) == 2
+    assert last.mapper.augmentation[-1].short_edge_length == [208, 272]
+    assert config.model.criterion.match_num == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("bf16", [True, False])
+def test_bf16_is_for_processors_that_compute_in_it(init, make_data, monkeypatch, bf16):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: bf16)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    config = init(make_data(train=3, val=2), "--quick", "--model", "aligndetr_r18_small")
+    assert config.train.amp.enabled is bf16
+    tiny = init(make_data("other", train=3, val=2), "--quick", output="tiny.py")
+    assert tiny.train.amp.enabled is False
 
 
 def test_small_objects_ask_for_larger_images(init, make_data, tmp_path):
