@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import re
@@ -83,9 +84,13 @@ def obey_only_main(worker: int) -> None:
     Ctrl-C and batch systems signal all processes of a training at once. What the main process
     still reads until it has saved its state, its workers must deliver.
 
+    Where processes are spawned, a worker ends at once, as forked ones do: the interpreter's own end
+    would abort while torch's thread still hands over a batch that nobody wants any more.
+
     Args:
         worker: index, as `DataLoader` gives it.
     """
+    atexit.register(os._exit, 0)
     if hasattr(signal, "sigtimedwait"):
         parent = multiprocessing.parent_process()
         main = os.getppid() if parent is None else parent.pid

@@ -1,3 +1,4 @@
+import atexit
 import logging
 import multiprocessing
 import os
@@ -15,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from aligndetr.data import DetrMapper, build_test_loader, build_train_loader, load_dataset
 from aligndetr.data import augmentation as T
-from aligndetr.data.worker_signals import dead_workers_named
+from aligndetr.data.worker_signals import dead_workers_named, obey_only_main
 from aligndetr.data.workers import BatchReader
 from aligndetr.errors import CheckpointError, DataError
 from tests.data.batches import STEPS, content, take, train_loader
@@ -282,3 +283,18 @@ def test_spawned_workers_read_the_same(dataset):
     )  # fmt: skip
     read = [content(items) for items, _, _ in loader]
     assert read == [content(reader[sample].items) for sample in samples]
+
+
+def _worker_with_an_end(file):
+    atexit.register(file.touch)  # stands for all that an interpreter does when it ends
+    obey_only_main(0)
+
+
+def test_a_spawned_worker_ends_at_once(tmp_path):
+    # else torch's thread that sends batches now and then aborts: "terminate called without ..."
+    ended = tmp_path / "ended"
+    worker = multiprocessing.get_context("spawn").Process(target=_worker_with_an_end, args=(ended,))
+    worker.start()
+    worker.join(60)
+    assert worker.exitcode == 0
+    assert not ended.exists()
