@@ -113,7 +113,7 @@ def _matching(recipe: Recipe, base: DictConfig) -> list[Setting]:
     layers = len(OmegaConf.select(base, "model.criterion.match_num") or [])
     if not recipe.one_query or not layers:
         return []
-    why = "queries an object in each layer: with one the trials found more (docs/study.md)"
+    why = "queries an object in each layer: one, as in the trial (docs/first_detector.md)"
     return [Setting(f"model.criterion.match_num = {[1] * layers}", why)]
 
 
