@@ -16,11 +16,13 @@ from torch import multiprocessing
 
 from aligndetr.distributed import backend_for, rank
 from aligndetr.engine.hang_watch import hang_watch
+from aligndetr.engine.meeting import store_of_torchrun
 from aligndetr.engine.watch import LOST_CONTACT, Watch
 from aligndetr.errors import ConfigError, UserError
 
 Main = Callable[..., int | None]
 TIMEOUT_S = 600.0
+_TORCHRUN = "env://"
 _LIBRARY_S = 60.0  # more, until the library that processes talk through gives up by itself
 
 
@@ -57,7 +59,7 @@ def launch(
         ConfigError: there are not so many GPUs, or no address for several machines.
     """
     if _under_torchrun():
-        return _joined(main, args, "env://", device, timeout)
+        return _joined(main, args, _TORCHRUN, device, timeout)
     world_size = num_gpus * num_machines
     if num_gpus < 1 or num_machines < 1 or not 0 <= machine_rank < num_machines:
         raise ConfigError("--num-gpus and --num-machines count from 1, --machine-rank from 0")
@@ -135,13 +137,16 @@ def _process(
 
 def _joined(main: Main, args: Sequence[Any], url: str, device: str, timeout: float) -> int:
     """Meet the other processes, run, part."""
+    patience = timedelta(seconds=timeout + _LIBRARY_S)
     try:
+        store = store_of_torchrun(patience) if url == _TORCHRUN else None
         dist.init_process_group(
             backend_for(resolve_device(device)),
-            init_method=url,
+            init_method=url if store is None else None,
+            store=store,
             rank=int(os.environ["RANK"]),
             world_size=int(os.environ["WORLD_SIZE"]),
-            timeout=timedelta(seconds=timeout + _LIBRARY_S),
+            timeout=patience,
         )
         with hang_watch(url, timeout):
             code = main(*args) or 0
