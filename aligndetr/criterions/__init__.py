@@ -1,5 +1,6 @@
 """Losses."""
 
+from aligndetr.criterions.box_weights import BoxWeights, EqualBoxWeights, GoalBoxWeights
 from aligndetr.criterions.classification import (
     Classification,
     Classified,
@@ -32,12 +33,15 @@ __all__ = [
     "AlignTarget",
     "AlignWeighting",
     "BestIoUTarget",
+    "BoxWeights",
     "Classification",
     "Classified",
     "Comparison",
     "DenoisedPredictions",
+    "EqualBoxWeights",
     "FocalWeighting",
     "GIoUTarget",
+    "GoalBoxWeights",
     "HybridCriterion",
     "IoUTarget",
     "MatchabilityWeighting",

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from aligndetr.criterions.box_weights import BoxWeights
 from aligndetr.criterions.comparison import Pairs
 from aligndetr.criterions.score_targets import (
     AlignTarget,
@@ -77,11 +78,13 @@ class SigmoidClassification:
         weighting: w+ and w-, see `Weighting`.
         rank_weights: lowers t and the box losses of an object's second, third, ... query; all of
             its queries count alike when None.
+        box_weights: of the box losses, in place of the rank weights, see `BoxWeights`.
     """
 
     target: Target
     weighting: Weighting
     rank_weights: RankWeights | None = None
+    box_weights: BoxWeights | None = None
 
     has_no_object = False
 
@@ -96,6 +99,8 @@ class SigmoidClassification:
             if self.rank_weights is not None:
                 weight = self.rank_weights(goal, pairs.assignment)
             goal = goal * weight
+            if self.box_weights is not None:
+                weight = self.box_weights(goal)
         entropy = -goal * F.logsigmoid(matched) - (1 - goal) * F.logsigmoid(-matched)
         positive = self.weighting.positive(matched, goal) * entropy
         negative = self.weighting.negative(logits) * -F.logsigmoid(-logits)
@@ -114,7 +119,7 @@ def varifocal_loss(alpha: float = 0.75, gamma: float = 2.0) -> SigmoidClassifica
 
 
 def align_loss(alpha: float = 0.25, gamma: float = 2.0, tau: float = 1.5) -> SigmoidClassification:
-    """IA-BCE with rank weights (AlignDETR, arXiv 2304.07527, eq. 4-8).
+    """IA-BCE with rank weights (AlignDETR, arXiv 2304.07527v1, eq. 4-8).
 
     Args:
         alpha: see `AlignTarget`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -47,6 +48,7 @@ class Comparison:
         goal: (M,) what the classification loss wants this probability to be.
         weight: (M,) of the pair's box losses.
         losses: "class", "bbox" and "giou" -> (I,) sums over images, before weights and division.
+        loss_weights: of these three.
         copies: how often an object occurs in `targets` or as a denoising query; losses are divided
             by so many times the number of objects.
     """
@@ -60,6 +62,7 @@ class Comparison:
     goal: Tensor
     weight: Tensor
     losses: dict[str, Tensor]
+    loss_weights: Mapping[str, float]
     copies: int = 1
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from aligndetr.criterions.comparison import Comparison, DenoisedPredictions
 from aligndetr.criterions.loss_weights import weighted_losses
 from aligndetr.criterions.set_criterion import SetCriterion
+from aligndetr.errors import ConfigError
 from aligndetr.structures import Predictions, Targets
 
 
@@ -20,9 +21,13 @@ class HybridCriterion(nn.Module):
     Args:
         one_to_one: for the first branch, the proposals and denoising queries.
         one_to_many: for the second branch.
-        num_queries: of the first branch; None: all queries are in both (MS-DETR, section 3.2).
+        num_queries: of the first branch; None where all queries are in both, and the decoder has
+            class heads for the second (`one2many_head`; MS-DETR, arXiv 2401.03989).
         copies: k; 1 where the second branch's matcher gives an object several queries by itself.
         weight: lambda.
+
+    Raises:
+        ConfigError: in training, `num_queries` is None and the decoder has no such heads.
     """
 
     def __init__(
@@ -71,8 +76,8 @@ class HybridCriterion(nn.Module):
             Weighted scalars; those of the second branch have the suffix `_one2many`.
         """
         one, many = self._branches(matching, targets, proposals, denoised)
-        losses = weighted_losses(one, self.one_to_one.weights, num_boxes)
-        second = weighted_losses(many, self.one_to_many.weights, num_boxes)
+        losses = weighted_losses(one, num_boxes)
+        second = weighted_losses(many, num_boxes)
         return losses | {name: self.weight * loss for name, loss in second.items()}
 
     def comparisons(
@@ -92,8 +97,9 @@ class HybridCriterion(nn.Module):
     def _branches(
         self, matching: Predictions, targets: Targets, *others
     ) -> tuple[list[Comparison], list[Comparison]]:
-        first = second = matching
-        if self.num_queries is not None:
+        if self.num_queries is None:
+            first, second = matching, self._of_other_heads(matching)
+        else:
             first, second = matching.split(self.num_queries)
         one = self.one_to_one.comparisons(first, targets, *others)
         if not self.training:
@@ -107,3 +113,13 @@ class HybridCriterion(nn.Module):
             replace(part, suffixes=[f"{s}_one2many" for s in part.suffixes], copies=self.copies)
             for part in many
         ]
+
+    def _of_other_heads(self, matching: Predictions) -> Predictions:
+        if matching.one2many is not None:
+            return Predictions(matching.one2many, matching.boxes)
+        if self.training:
+            raise ConfigError(
+                "both branches have all queries (model.criterion.num_queries is null), but there "
+                "are no class heads for the second: give model.decoder.one2many_head"
+            )
+        return matching  # evaluation has no second branch

@@ -34,13 +34,12 @@ def layer_suffixes(num_layers: int) -> list[str]:
 
 
 def weighted_losses(
-    comparisons: Iterable[Comparison], weights: Mapping[str, float], num_boxes: Tensor | float
+    comparisons: Iterable[Comparison], num_boxes: Tensor | float
 ) -> dict[str, Tensor]:
     """Losses of all layers by name, such as `loss_class_enc`, `loss_bbox_0` or `loss_giou_dn`.
 
     Args:
-        comparisons: with their sums.
-        weights: by term.
+        comparisons: with their sums and weights.
         num_boxes: objects to divide by; by `copies` times as many where objects occur so often.
     """
     found: dict[str, Tensor] = {}
@@ -48,7 +47,7 @@ def weighted_losses(
         divisor = num_boxes * comparison.copies
         for term, losses in comparison.losses.items():
             names = [f"loss_{term}{suffix}" for suffix in comparison.suffixes]
-            weighted = weights[term] * losses / divisor  # all layers at once
+            weighted = comparison.loss_weights[term] * losses / divisor  # all layers at once
             found |= zip(names, weighted.unbind(), strict=True)
     return found
 

@@ -28,6 +28,7 @@ class SetCriterion(nn.Module):
         matcher: see `Matcher`.
         classification: see `Classification`.
         weights: of the terms "class", "bbox" and "giou".
+        denoising_weights: the same for denoising queries, where they are others.
         match_num: queries an object may get, [proposals, layer 1, ..., last layer]; all 1 when
             None. Without proposals entry 0 is unused.
         class_agnostic_proposals: the proposals only tell object (class 0) from background.
@@ -35,7 +36,7 @@ class SetCriterion(nn.Module):
             `UnionOverLayers`. Denoising queries keep theirs.
 
     Raises:
-        ConfigError: `weights` or `match_num` cannot be meant.
+        ConfigError: weights or `match_num` cannot be meant.
     """
 
     def __init__(
@@ -46,11 +47,13 @@ class SetCriterion(nn.Module):
         match_num: Sequence[int] | None = None,
         class_agnostic_proposals: bool = False,
         box_assignment: BoxAssignment | None = None,
+        denoising_weights: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
         self.matcher = matcher
         self.classification = classification
         self.weights = check_weights(weights)
+        self.denoising_weights = check_weights(denoising_weights or weights)
         self.match_num = None if match_num is None else check_match_num(match_num)
         self.class_agnostic_proposals = class_agnostic_proposals
         self.box_assignment = box_assignment
@@ -89,7 +92,7 @@ class SetCriterion(nn.Module):
             ConfigError: see `comparisons`.
         """
         comparisons = self.comparisons(matching, targets, proposals, denoised)
-        return weighted_losses(comparisons, self.weights, num_boxes)
+        return weighted_losses(comparisons, num_boxes)
 
     def comparisons(
         self,
@@ -121,7 +124,8 @@ class SetCriterion(nn.Module):
                 suffixes = [f"_dn{s}" for s in layer_suffixes(len(predictions.logits))]
                 pairs = denoised.assignment(targets)
                 part = self._compare(predictions, targets, suffixes, pairs)
-                compared.append(replace(part, copies=denoised.num_groups))
+                weights = self.denoising_weights
+                compared.append(replace(part, copies=denoised.num_groups, loss_weights=weights))
         return compared
 
     def _matched(
@@ -191,6 +195,7 @@ class SetCriterion(nn.Module):
             goal=classified.goal,
             weight=classified.weight,
             losses={"class": classified.loss, **losses},
+            loss_weights=self.weights,
         )
 
 

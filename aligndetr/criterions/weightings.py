@@ -47,7 +47,7 @@ class FocalWeighting:
 
 
 class VarifocalWeighting:
-    """t and alpha p^gamma, without gradient (VarifocalNet, eq. 2; RT-DETR, section 4.3).
+    """t and alpha p^gamma (VarifocalNet, eq. 2), without gradient (RT-DETR's published code).
 
     Args:
         alpha: weight of entries that are not matched.
@@ -68,7 +68,7 @@ class VarifocalWeighting:
 
 
 class QualityFocalWeighting:
-    """Factors times |t - p|^gamma and p^gamma, with gradient (quality focal loss; GFL, eq. 5).
+    """Factors times |t - p|^gamma and p^gamma, with gradient (quality focal loss; GFL, 3.1).
 
     What is already as sure as it should be counts little, whatever t is. arXiv 2006.04388; with
     the factors 0.25 and 0.75 in Rank-DETR and Stable-DINO, where t = 1 makes it `FocalWeighting`.

@@ -32,8 +32,13 @@ COCO_SLOTS = 91  # heads indexed by category id: 0 and ten further ids are unuse
 
 HEAD = "decoder.class_heads.{i}.weight"
 EMBEDDING = "denoiser.label_embedding.weight"
-CLASS_ROWS = ("decoder.class_heads.{i}.{rest}", "query_source.class_head.{rest}", EMBEDDING)
 PROPOSAL_HEAD = "query_source.class_head.{rest}"
+CLASS_ROWS = (
+    "decoder.class_heads.{i}.{rest}",
+    "decoder.one2many_heads.{i}.{rest}",
+    PROPOSAL_HEAD,
+    EMBEDDING,
+)
 # A parameter of models whose proposals are rated by the first row of that head alone.
 RATED_BY_FIRST_ROW = "query_source.position_proj.weight"
 

@@ -119,6 +119,9 @@ class Decoder(nn.Module):
         first_layer: the first layer, where it differs from the others (DAB-DETR).
         first_size_bias: where the first box head's bias of width and height starts, in logit space;
             -2 makes boxes around points 0.12 of the image (Deformable-DETR).
+        one2many_head: another class head, for what `HybridCriterion` matches one-to-many in
+            training (MS-DETR, arXiv 2401.03989, implementation (a) of the authors); the boxes are
+            those of `box_head`.
 
     Raises:
         ValueError: there is no layer `eval_idx`.
@@ -137,6 +140,7 @@ class Decoder(nn.Module):
         eval_idx: int = -1,
         first_layer: nn.Module | None = None,
         first_size_bias: float = 0.0,
+        one2many_head: nn.Module | None = None,
     ) -> None:
         super().__init__()
         if not -num_layers <= eval_idx < num_layers:
@@ -146,6 +150,7 @@ class Decoder(nn.Module):
         self.refinement = refinement
         self.class_heads = heads(class_head, num_layers)
         self.box_heads = heads(box_head, num_layers)
+        self.one2many_heads = None if one2many_head is None else heads(one2many_head, num_layers)
         if first_size_bias:
             last = cast(nn.Linear, cast(MLP, self.box_heads[0]).layers[-1])
             nn.init.constant_(last.bias[2:], first_size_bias)
@@ -170,7 +175,7 @@ class Decoder(nn.Module):
         x, position = queries.content, queries.position
         anchors = queries.anchors.sigmoid()
         state = RefinementState(anchors, anchors)
-        logits, boxes = [], []
+        states, logits, boxes = [], [], []
         steps = list(zip(self.layers, self.class_heads, self.box_heads, strict=True))
         steps = steps if self.training else steps[: self.eval_idx + 1]
         for index, (layer, class_head, box_head) in enumerate(steps):
@@ -179,7 +184,14 @@ class Decoder(nn.Module):
                 position = self.position_mlp(reference[:, :, 0], x, index)
             x = layer(x, position, reference, memory, pyramid, blocked)
             normed = self.norm(x)
+            states.append(normed)
             logits.append(class_head(normed))
             state = self.refinement(box_head, x, normed, state)
             boxes.append(state.boxes)
-        return Predictions(torch.stack(logits), torch.stack(boxes))
+        return Predictions(torch.stack(logits), torch.stack(boxes), self._one2many(states))
+
+    def _one2many(self, states: list[Tensor]) -> Tensor | None:
+        if self.one2many_heads is None or not self.training:
+            return None
+        heads = zip(self.one2many_heads, states, strict=True)
+        return torch.stack([head(normed) for head, normed in heads])

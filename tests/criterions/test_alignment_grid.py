@@ -8,12 +8,15 @@ import torch
 from aligndetr.criterions import (
     AlignWeighting,
     BestIoUTarget,
+    EqualBoxWeights,
     FocalWeighting,
     GIoUTarget,
+    GoalBoxWeights,
     IoUTarget,
     MatchabilityWeighting,
     OneTarget,
     QualityFocalWeighting,
+    RankWeights,
     SigmoidClassification,
 )
 
@@ -110,3 +113,21 @@ def test_saturated_logits_stay_finite(make_pairs, value, target, weighting):
     loss.loss.sum().backward()
     assert torch.isfinite(loss.loss).all()
     assert torch.isfinite(logits.grad).all()
+
+
+@pytest.mark.parametrize(
+    ("box_weights", "expected"),
+    [
+        (None, [1, math.exp(-0.5)]),  # ranks 0 and 1, tau 2
+        (EqualBoxWeights(), [1, 1]),
+        (GoalBoxWeights(), [0.8, 0.4 * math.exp(-0.5)]),  # overlap times rank weight
+    ],
+)
+def test_weights_of_box_losses_are_a_choice_of_their_own(make_pairs, box_weights, expected):
+    pairs = make_pairs([[0, 0, 0, 0], [0, 0, 1, 0]], [0, 0], double(0.8, 0.4))
+    classification = SigmoidClassification(
+        IoUTarget(), FocalWeighting(), RankWeights(tau=2.0), box_weights
+    )
+    found = classification(logits_of([0.0], [0.0]), pairs)
+    assert found.weight.tolist() == pytest.approx(expected)
+    assert found.goal.tolist() == pytest.approx([0.8, 0.4 * math.exp(-0.5)])

@@ -4,7 +4,15 @@ import pytest
 import torch
 
 from aligndetr.criterions import HybridCriterion, SetCriterion, focal_loss
-from aligndetr.matchers import FocalCost, HungarianMatcher, MatchingCost, MixedMatcher
+from aligndetr.errors import ConfigError
+from aligndetr.matchers import (
+    FocalCost,
+    HungarianMatcher,
+    MatchingCost,
+    MixedMatcher,
+    QualityCost,
+    QualityMatcher,
+)
 from aligndetr.structures import Predictions, Targets
 
 WEIGHTS = {"class": 2.0, "bbox": 5.0, "giou": 2.0}
@@ -59,6 +67,30 @@ def test_repeated_objects_are_one_to_many_matching():
         torch.testing.assert_close(losses[f"{name}_one2many"], 0.7 * many[name])
     proposals = {"loss_class_enc", "loss_bbox_enc", "loss_giou_enc"}
     assert set(losses) == {*one, *(f"{name}_one2many" for name in one), *proposals}
+
+
+def test_all_queries_in_both_branches_and_other_heads_for_the_second():
+    """One object; the first query fits (L1 0), the second is 0.4 too high (L1 0.4, GIoU 0.5)."""
+    boxes = torch.tensor([[0.5, 0.5, 0.4, 0.4], [0.5, 0.5, 0.4, 0.8]]).view(1, 1, 2, 4)
+    logits = torch.tensor([5.0, -5.0]).view(1, 1, 2, 1)
+    predictions = Predictions(logits, boxes, one2many=torch.zeros(1, 1, 2, 1))
+    targets = Targets([torch.tensor([0])], [boxes[0, 0, :1]])
+    many = SetCriterion(QualityMatcher(QualityCost(0.7), 0.4), focal_loss(), WEIGHTS, [2, 2])
+    hybrid = HybridCriterion(make_criterion(), many, num_queries=None, copies=1)
+    losses = hybrid(predictions, targets, 1.0)
+    # qualities 0.7 + 0.3 / 2 = 0.85 and 0.35 + 0.15 = 0.5 are enough: both answer for the object
+    assert float(losses["loss_bbox_one2many"]) == pytest.approx(5 * 0.4, abs=1e-6)
+    focal = 0.25 * 0.25 * math.log(2)  # of p = 0.5, twice; the first branch's logits are others
+    assert float(losses["loss_class_one2many"]) == pytest.approx(2 * 2 * focal, abs=1e-6)
+    assert float(losses["loss_bbox"]) == 0
+    assert float(losses["loss_class"]) < 0.001
+
+
+def test_a_second_branch_of_the_same_queries_needs_heads():
+    hybrid = HybridCriterion(make_criterion(), make_criterion(), num_queries=None, copies=1)
+    with pytest.raises(ConfigError, match=r"give model\.decoder\.one2many_head"):
+        hybrid(random_predictions(4), some_targets(), 3.0)
+    assert len(hybrid.eval().comparisons(random_predictions(4), some_targets())) == 1
 
 
 @pytest.mark.parametrize("queries", [4, 3])

@@ -68,6 +68,17 @@ def test_rank_weights_scale_box_losses():
     assert losses["loss_bbox"].item() == pytest.approx(5 * weight * 0.1)
 
 
+def test_denoising_queries_have_weights_of_their_own():
+    denoised = DenoisedPredictions(predictions(1, 4), num_groups=2, slots_per_group=2)
+    others = {"class": 3.0, "bbox": 0.5, "giou": 2.0}
+    args = (predictions(1, 9), two_images(), 3.0, None, denoised)
+    first, second = make()(*args), make(denoising_weights=others)(*args)
+    for term, factor in (("class", 3 / 1), ("bbox", 0.5 / 5), ("giou", 2 / 2)):
+        dn = f"loss_{term}_dn"
+        assert second[dn].item() == pytest.approx(factor * first[dn].item())
+        assert second[f"loss_{term}"].item() == first[f"loss_{term}"].item()
+
+
 def test_layers_are_independent():
     stack, targets = predictions(3, 9), two_images()
     together = make([1, 2, 2, 1])(stack, targets, 3.0)

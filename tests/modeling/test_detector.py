@@ -1,3 +1,4 @@
+import copy
 from types import SimpleNamespace
 
 import pytest
@@ -143,3 +144,18 @@ def test_thin_strided_convolutions_do_not_run_channels_last(width, expected):
     # with channels last these crash PyTorch 2.13 on the CPU, so that this test cannot show it
     backbone = ResNet(18, norm="BN", width=width)
     assert convolution_format(backbone) == expected
+
+
+def test_other_heads_score_the_same_matching_queries_in_training(make_detector, make_item):
+    model = make_detector(num_layers=2)
+    model.decoder.one2many_heads = copy.deepcopy(model.decoder.class_heads)
+    for head in model.decoder.one2many_heads:
+        torch.nn.init.constant_(head.bias, 7.0)
+    items = [make_item(seed=1), make_item(seed=2)]
+    images, targets = model.preprocess(items), model.targets(items)
+    predictions = model.detect(images, targets).predictions
+    for layer, head in enumerate(model.decoder.class_heads):
+        expected = predictions.logits[layer] - head.bias + 7.0
+        torch.testing.assert_close(predictions.one2many[layer], expected)
+    assert predictions.one2many.shape == (2, 2, 12, 5)  # without denoising queries
+    assert model.eval().detect(images).predictions.one2many is None

@@ -35,7 +35,10 @@ ZERO_CONTENT = re.compile(
     r"decoder\.layers\.0\.self_attention\.(query_content|key_content|value)_proj\.weight"
 )
 # What no other toolbox has a name for.
-OURS_ALONE = {"dino_mr_tiny": r"no name in detrex .*: query_source\.instruction"}
+OURS_ALONE = {
+    "dino_mr_tiny": r"no name in detrex .*: query_source\.instruction",
+    "dino_ms_tiny": r"no name in detrex .*: decoder\.one2many_heads",
+}
 # A bias of all keys moves all logits of a softmax alike: its gradient is nothing but rounding.
 KEY_BIAS = re.compile(r".*\.key_\w+_proj\.bias")
 

@@ -1,4 +1,4 @@
-"""DINO-tiny with mixed supervision: all queries are also matched one-to-many (MS-DETR)."""
+"""DINO-tiny with mixed supervision: class heads of their own are matched one-to-many (MS-DETR)."""
 
 from aligndetr.config import LazyCall as L
 from aligndetr.criterions import HybridCriterion, SetCriterion
@@ -12,9 +12,10 @@ model.criterion = L(HybridCriterion)(
         matcher=L(QualityMatcher)(cost=L(QualityCost)(iou_weight=0.7), threshold=0.4),
         classification=model.criterion.classification,
         weights=model.criterion.weights,
-        match_num=[6, 6, 6, 6],  # queries that an object keeps, in proposals and decoder layers
+        match_num=[6, 6, 6, 6],  # queries that an object keeps in each layer; no proposals here
     ),
     num_queries=None,  # the same in both
     copies=1,
 )
+model.decoder.one2many_head = model.decoder.class_head
 train.output_dir = "./output/dino_ms_tiny"

@@ -11,5 +11,6 @@ model.criterion.classification = L(SigmoidClassification)(
     weighting=L(QualityFocalWeighting)(gamma=2.0, positive_factor=0.25, negative_factor=0.75),
 )
 model.criterion.matcher.cost = L(PositionModulatedCost)(class_cost=L(FocalCost)(), beta=0.5)
+model.criterion.denoising_weights = model.criterion.weights
 model.criterion.weights = {"class": 6.0, "bbox": 5.0, "giou": 2.0}
 train.output_dir = "./output/dino_stable_tiny"
