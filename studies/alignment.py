@@ -4,8 +4,9 @@
     python -m studies.alignment shapes --arms dino align-k2 --seeds 0 1
     python -m studies.alignment
 
-Rows of studies/results are not trained again, interrupted runs go on, and a run that another
-process trains is left to it. Without a study the page is rewritten from the committed rows.
+Rows of studies/results are not trained again unless their config has changed, interrupted runs go
+on, and a run that another process trains is left to it. Without a study the page is rewritten from
+the committed rows.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import torch
 from aligndetr.errors import UserError
 from studies import page
 from studies.page import Row
-from studies.plan import STUDIES, TUNING_SEED, Arm, Job, Study, best_rate, run_config
+from studies.plan import STUDIES, TUNING_SEED, Arm, Job, Study, best_rate, digest, run_config
 from studies.report import write_report
 from studies.training import exit_code, run
 
@@ -63,12 +64,14 @@ class Experiment:
         for job in jobs:
             folder = self.work / job.folder
             with page.held(folder, wait) as mine:
-                if mine and not page.has_row(self.results, **_head(job)):
-                    found = run(run_config(self.study, job, self.data), folder)
-                    page.note(self.results, row_of(job, found), with_row)
+                config = run_config(self.study, job, self.data)
+                head = _head(job, digest(config))
+                if mine and not page.has_row(self.results, **head):
+                    row = head | measured(run(config, folder))
+                    page.note(self.results, row, with_row)
 
 
-def row_of(job: Job, found: dict[str, Any]) -> Row:
+def measured(found: dict[str, Any]) -> Row:
     """`bbox/AP` and so on, without those of single classes and without the ones that are NaN."""
     metrics = {
         f"{task}/{name}": value
@@ -76,11 +79,12 @@ def row_of(job: Job, found: dict[str, Any]) -> Row:
         for name, value in found["results"][task].items()
         if "-" not in name and value == value
     }
-    return {**_head(job), "cpu_seconds": found["cpu_seconds"], "metrics": metrics}
+    return {"cpu_seconds": found["cpu_seconds"], "metrics": metrics}
 
 
-def _head(job: Job) -> Row:
-    return {"arm": job.arm.name, "tuning": job.tuning, "seed": job.seed, "rate": job.rate}
+def _head(job: Job, config: str) -> Row:
+    arm = job.arm.name
+    return {"arm": arm, "tuning": job.tuning, "seed": job.seed, "rate": job.rate, "config": config}
 
 
 def with_row(rows: list[Row], row: Row) -> list[Row]:

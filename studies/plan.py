@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +14,7 @@ from aligndetr.analysis.evaluator import AnalysisEvaluator
 from aligndetr.config import LazyCall as L
 from aligndetr.config import LazyConfig
 from aligndetr.config.find_file import resolve_config
+from aligndetr.config.nodes import to_plain
 from aligndetr.evaluation import AlignmentEvaluator, COCOEvaluator, DatasetEvaluators
 from studies.page import Row
 from studies.recipes import CHOSEN, QUERIES, SETTINGS, TRIALS, trial_config
@@ -156,6 +159,18 @@ def run_config(study: Study, job: Job, data: Path | None) -> DictConfig:
         f"{study.split_key}={study.tuning if job.tuning else study.reported}",
     )
     return LazyConfig.apply_overrides(config, [*SHARED, *job.arm.overrides, *words])
+
+
+def digest(config: DictConfig) -> str:
+    """Of all that a run learns by; where its data and its folder lie does not matter."""
+    plain = to_plain(config)
+    loaders, folder = plain["dataloader"], plain["train"]
+    loaders.pop("evaluator")
+    folder.pop("output_dir")
+    for split in ("train", "test"):
+        loaders[split]["dataset"].pop("path", None)
+    text = json.dumps(plain, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def best_rate(rows: Sequence[Row], arm: str) -> float:

@@ -114,6 +114,28 @@ def test_a_run_of_another_process_is_left_to_it(study, words, tmp_path, monkeypa
     assert trained == ["tuning/dino_0.001", "tuning/align-k2_0.001", "align-k2/seed0"]
 
 
+def test_a_row_of_another_config_is_trained_again(study, words, tmp_path, monkeypatch):
+    trained = []
+    monkeypatch.setattr(alignment, "write_report", lambda results, docs: None)
+
+    def stand_in(config, folder):
+        trained.append(folder.relative_to(tmp_path / "work/photographs").parts[0])
+        found = {"bbox": {"AP": float(len(trained))}, "alignment": {}, "analysis": {}}
+        return {"results": found, "cpu_seconds": 1.0}
+
+    monkeypatch.setattr(alignment, "run", stand_in)
+    assert alignment.main([*words, "--arms", "dino"]) == 0
+    assert trained == ["tuning", "dino"]
+    changed = [*words, "--arms", "dino", "--data", str(tmp_path)]  # elsewhere, but the same
+    assert alignment.main(changed) == 0
+    assert trained == ["tuning", "dino"]
+    dino = dataclasses.replace(study.arms[0], overrides=(*SHORT, "model.criterion.weights.class=2"))
+    monkeypatch.setitem(STUDIES, "photographs", dataclasses.replace(study, arms=(dino,)))
+    assert alignment.main(words) == 0
+    assert trained == ["tuning", "dino"] * 2
+    assert [row["metrics"]["bbox/AP"] for row in rows_of(tmp_path)] == [4.0, 3.0]
+
+
 def test_a_text_for_other_numbers_is_left_out(tmp_path, monkeypatch):
     monkeypatch.setattr(report, "TEXTS", tmp_path)
     rows = [{"arm": "dino"}]
