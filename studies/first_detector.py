@@ -1,4 +1,4 @@
-"""A first detector of own data in 16 minutes of one thread: which settings, by trials on val.
+"""A first detector of own data in minutes of one thread: which settings, by trials on val.
 
     python -m studies.first_detector DATA --trials [NAME ...]   # without names: all
     python -m studies.first_detector DATA --final [SEED ...]    # the chosen one, once on test
