@@ -1,5 +1,6 @@
 """What a config says of the training set: a part of it, always the same; stages of the loader."""
 
+import json
 import logging
 
 import pytest
@@ -12,8 +13,8 @@ from aligndetr.engine.loaders_from_config import (
     load_dataset,
 )
 from aligndetr.engine.plan import make_plan
-from aligndetr.engine.run import train
-from aligndetr.errors import ConfigError
+from aligndetr.engine.run import evaluate, train
+from aligndetr.errors import ConfigError, DataError
 
 
 def identities(dataset):
@@ -72,7 +73,8 @@ def test_stages_are_told_the_length_of_the_training(tiny_config):
 def test_a_run_is_resumed_within_a_stage_bit_by_bit(tiny_config, tmp_path):
     config = tiny_config("train.max_iter=6", "train.checkpointer.period=1", "train.max_images=7")
     node = config.dataloader.train
-    node.stages = stages(node, size=48, plain=[])  # from step 1 of 6 to step 3, and step 5.4
+    resize = {"_target_": "aligndetr.data.augmentation.ResizeShortestEdge", "short_edge_length": 48}
+    node.stages = stages(node, size=48, resize=resize)  # from step 1 of 6 to step 3, and step 5.4
     node.balancing = {"_target_": "aligndetr.data.ClassBalanced"}
     config.train.checkpointer.max_to_keep = None
     train(config)
@@ -109,3 +111,64 @@ def test_diagnoses_beside_those_that_are_there(tiny_config):
     config.train.diagnosis = ["aligment"]
     with pytest.raises(ConfigError, match="no 'aligment'; choose alignment, analysis"):
         build_evaluator(config, dataset)
+
+
+def other_test_data(coco_folder, tmp_path, change):
+    """An override to judge by the same images with changed annotations."""
+    content = json.loads((coco_folder / "boxes.json").read_text())
+    change(content)
+    (tmp_path / "other.json").write_text(json.dumps(content))
+    return f"dataloader.test.dataset.json_file={tmp_path}/other.json"
+
+
+def test_classes_that_mean_something_else_are_refused_at_the_start(
+    tiny_config, coco_folder, tmp_path
+):
+    def swap(content):
+        first, second, _ = content["categories"]
+        first["name"], second["name"] = second["name"], first["name"]
+
+    override = other_test_data(coco_folder, tmp_path, swap)
+    with pytest.raises(DataError, match=r"class 0 is 'red' in boxes, .*'green' in other"):
+        train(tiny_config(override))
+    assert not (tmp_path / "run" / "metrics.json").exists()
+
+
+def test_data_that_cannot_be_judged_are_refused_at_the_start(tiny_config, coco_folder, tmp_path):
+    def as_lvis(content):
+        for image in content["images"]:
+            image |= {"neg_category_ids": [], "not_exhaustive_category_ids": []}
+
+    override = other_test_data(coco_folder, tmp_path, as_lvis)
+    with pytest.raises(DataError, match="other lists negative .*LVISEvaluator"):
+        train(tiny_config(override))
+    lvis = "dataloader.evaluator._target_=aligndetr.evaluation.lvis.LVISEvaluator"
+    with pytest.raises(DataError, match="take COCOEvaluator"):
+        train(tiny_config(lvis))
+    with pytest.raises(DataError, match="must have a frequency"):
+        train(tiny_config(override, lvis))
+    assert not (tmp_path / "run" / "metrics.json").exists()
+
+
+def test_data_that_are_not_there_are_explained(tiny_config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    key = "dataloader.train.dataset.json_file"
+    message = rf"no\.json does not exist.*; {key}=no\.json is relative .*{tmp_path}: .*{key}=\.\.\."
+    with pytest.raises(DataError, match=message):
+        load_dataset(tiny_config(f"{key}=no.json"), "train")
+
+
+def test_a_place_in_the_config_of_a_checkpoint_is_said_to_be_its(
+    tiny_config, coco_folder, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(coco_folder)
+    key = "dataloader.test.dataset.json_file"
+    train(tiny_config("train.max_iter=1", f"{key}=boxes.json"))
+    checkpoint = str(tmp_path / "run" / "model_final.pth")
+    evaluate(tiny_config(f"{key}=boxes.json"), checkpoint)
+    monkeypatch.chdir(tmp_path)
+    message = rf"{key}=boxes\.json comes from the config in {checkpoint} and is relative"
+    with pytest.raises(DataError, match=message):
+        evaluate(tiny_config(f"{key}=boxes.json"), checkpoint)
+    with pytest.raises(DataError, match=rf"{key}=no\.json is relative"):  # the user's word
+        evaluate(tiny_config(f"{key}=no.json"), checkpoint)

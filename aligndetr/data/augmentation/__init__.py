@@ -10,7 +10,7 @@ from aligndetr.data.augmentation.augmentation import (
     augment,
 )
 from aligndetr.data.augmentation.flip_and_crop import RandomCrop, RandomFlip
-from aligndetr.data.augmentation.image_size import scale_to
+from aligndetr.data.augmentation.image_size import scale_to, scaled
 from aligndetr.data.augmentation.large_scale_jitter import LargeScaleJitter
 from aligndetr.data.augmentation.mixing import CopyPaste, Mixup, Mosaic
 from aligndetr.data.augmentation.photometric import RandomPhotometricDistort
@@ -44,4 +44,5 @@ __all__ = [
     "apply_augmentations",
     "augment",
     "scale_to",
+    "scaled",
 ]

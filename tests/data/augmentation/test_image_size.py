@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from fvcore.transforms.transform import NoOpTransform
+from PIL import Image
 
 from aligndetr.config import LazyConfig, instantiate
 from aligndetr.config.find_file import resolve_config, shipped_configs
 from aligndetr.data import augmentation as T
 from aligndetr.data.augmentation import apply_augmentations
+from aligndetr.data.workers import BatchReader
 from aligndetr.errors import ConfigError
 
 NAMES = [config.name for config in shipped_configs()]
@@ -41,17 +43,52 @@ def test_a_size_is_a_number_of_pixels(size):
         T.scale_to(size, 800)
 
 
+def load(name, *overrides):
+    return LazyConfig.apply_overrides(LazyConfig.load(resolve_config(name)), overrides)
+
+
 def mappers(name, *overrides):
-    config = LazyConfig.apply_overrides(LazyConfig.load(resolve_config(name)), overrides)
+    config = load(name, *overrides)
     return instantiate(config.dataloader.train.mapper), instantiate(config.dataloader.test.mapper)
 
 
+@pytest.fixture(scope="module")
+def photograph(tmp_path_factory):
+    """A record of 480 x 640 pixels, all of which are one object."""
+    path = tmp_path_factory.mktemp("photograph") / "photo.png"
+    Image.fromarray(np.zeros_like(PHOTO)).save(path)
+    thing = {"bbox": [0, 0, 640, 480], "category_id": 0, "iscrowd": 0}
+    return {"file_name": str(path), "height": 480, "width": 640, "annotations": [thing]}
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_every_config_has_the_knob(name):
-    _, test = mappers(name, "dataloader.image_size=96")
+def test_every_config_has_the_knob(name, photograph):
+    config = load(name, "dataloader.image_size=96")
+    test = instantiate(config.dataloader.test.mapper)
     image, _ = apply_augmentations(test.augmentation, PHOTO, np.random.default_rng(0))
     # 480 x 640: the shorter edge; or a square
     assert image.shape[:2] in ((96, 128), (96, 96))
+    train = config.dataloader.train
+    for number, way in enumerate([train, *train.get("stages", [])]):
+        for height, width in drawn_sizes(way, photograph):
+            # recipes draw 480 / 800 to 800 / 640 of the size; the longer edge is up to 5 / 3 of
+            # the shorter one
+            assert 57 <= min(height, width) <= 120, f"stage {number}: {height} x {width}"
+            assert max(height, width) <= 160, f"stage {number}: {height} x {width}"
+
+
+def drawn_sizes(way, photograph, count=12):
+    """(height, width) of what a way to make batches makes of photographs."""
+    reader = BatchReader(
+        dataset=[photograph],
+        mapper=instantiate(way.mapper),
+        seed=0,
+        replace_broken=False,
+        batch_transform=instantiate(way.get("batch_transform")),
+    )
+    batches = [reader[0, [(epoch, 0, 0)]] for epoch in range(count)]
+    assert not any(batch.error or batch.skipped for batch in batches)
+    return [tuple(item["image"].shape[1:]) for batch in batches for item in batch.items]
 
 
 def test_training_follows_it_too():
