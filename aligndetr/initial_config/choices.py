@@ -51,7 +51,7 @@ def choose(
     return [
         _data(survey, base),
         *image_settings(survey, recipe, base, wishes.upside_down),
-        [*_queries(survey, base), *_matching(recipe, base)],
+        [*_queries(survey, recipe, base), *_matching(recipe, base)],
         [] if length is None else length.settings(survey, base),
         _machine(machine, recipe, wishes),
     ]
@@ -89,16 +89,25 @@ def _names(survey: Survey) -> str:
     return printable(text)[:60]
 
 
-def _queries(survey: Survey, base: DictConfig) -> list[Setting]:
+def _queries(survey: Survey, recipe: Recipe, base: DictConfig) -> list[Setting]:
     usual = OmegaConf.select(base, "model.num_queries")
-    k = max(OmegaConf.select(base, "model.criterion.match_num") or [1])
     if usual is None:
         return []
-    crowds = sorted(2 * k * count for count in survey.counts)
+    each = 2 * max(OmegaConf.select(base, "model.criterion.match_num") or [1])
+    crowds = sorted(each * count for count in survey.counts)
     most, nearly = crowds[-1], crowds[math.ceil(0.95 * len(crowds)) - 1]
     wanted = most if most <= max(2 * nearly, usual) else nearly
     queries = max(usual, survey.most_objects, min(wanted, MOST_QUERIES))
-    why = f"{2 * k} for each of up to {max(survey.counts)} objects, and no fewer than {usual}"
+    if queries == usual:
+        why = f"as in {recipe.config}"
+    elif queries == survey.most_objects:
+        why = f"as many as an image has objects; most have no more than {nearly // each}"
+    elif queries < wanted:
+        why = f"no more than a published model has; {each} for each object would be {wanted}"
+    else:
+        why = f"{each} for each of up to {wanted // each} objects"
+        why += " (95 % of the images)" * (wanted < most)
+        why += ", as in the trial (docs/first_detector.md)" * recipe.one_query
     found = [Setting(f"model.num_queries = {queries}", why)]
     kept = OmegaConf.select(base, "model.postprocess.num_select")
     if kept and survey.most_objects * 2 > kept:

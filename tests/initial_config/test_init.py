@@ -1,6 +1,7 @@
 """`aligndetr init` writes a config that trains, for any data, or says why there is none."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -85,6 +86,39 @@ def test_the_small_model_sees_distorted_images_up_to_the_last_tenth(init, make_d
     assert len(last.mapper.augmentation) == 2
     assert last.mapper.augmentation[-1].short_edge_length == [208, 272]
     assert config.model.criterion.match_num == [1, 1, 1, 1]
+
+
+def crowd_of(count, of_the_first=None):
+    """Boxes of each image; the first one may have others."""
+    counts = {0: of_the_first or count}
+    return lambda number: [(10, 20, 40, 60, 0)] * counts.get(number, count)
+
+
+TRIAL = ", as in the trial (docs/first_detector.md)"
+
+
+@pytest.mark.parametrize(
+    ("model", "boxes", "line"),
+    [
+        ("aligndetr_tiny", crowd_of(13), "52  # 4 for each of up to 13 objects"),
+        ("aligndetr_tiny", crowd_of(3), "40  # as in aligndetr_tiny"),
+        ("aligndetr_r18_small", crowd_of(28), f"112  # 4 for each of up to 28 objects{TRIAL}"),
+        ("dino_r18", crowd_of(28), "900  # as in dino_r18"),
+        # 4 * 50 = 200 is more than twice 4 * 20
+        ("aligndetr_tiny", crowd_of(20, 50), "80  # 4 for each of up to 20 objects (95 % of the"),
+        # 4 * 5 = 20 is enough for most; 90 objects of one image need a query each
+        ("aligndetr_tiny", crowd_of(5, 90), "90  # as many as an image has objects; most have no"),
+        ("aligndetr_tiny", crowd_of(300), "900  # no more than a published model has; 4 for each"),
+    ],
+)
+def test_the_reason_for_the_queries_is_the_true_one(init, make_data, tmp_path, model, boxes, line):
+    init(make_data(train=20, val=1, boxes=boxes), "--quick", "--model", model)
+    assert f"\nmodel.num_queries = {line}" in with_reasons_behind(tmp_path / "my_data.py")
+
+
+def with_reasons_behind(path):
+    """The file with comments that stand above a line moved behind it."""
+    return re.sub(r"\n# (.*)\n(model\..*)", r"\n\2  # \1", path.read_text())
 
 
 @pytest.mark.parametrize("bf16", [True, False])
