@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aligndetr.errors import UserError
@@ -29,7 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json-file", metavar="JSON", help="COCO annotations of own data")
     parser.add_argument("--image-root", metavar="DIR", help="its image folder")
     parser.add_argument(
-        "--config-file", metavar="CONFIG", help="examine what this config trains and evaluates on"
+        "--config-file",
+        metavar="CONFIG",
+        help="examine what this config trains and evaluates on; or, if there are DATASETs, those "
+        "in its data's place",
     )
     parser.add_argument("--num-queries", type=int, help="compare with the boxes of an image")
     parser.add_argument(
@@ -69,8 +73,9 @@ def run(args: argparse.Namespace) -> int:
     view = _view(config)
     reports = []
     for (name, source), is_trained_on in _find_datasets(args, config).items():
-        copies = match_num if is_trained_on else None
-        report = doctor.examine(name, source, num_queries, copies, not args.quick, view)
+        report = doctor.examine(
+            name, source, num_queries, match_num, not args.quick, view, is_trained_on
+        )
         print(doctor.format_report(report, args.examples), end="\n\n", flush=True)
         reports.append(report)
         if args.pictures and report.reading is not None:
@@ -122,9 +127,11 @@ def _view(config: DictConfig) -> View | None:
 
 
 def _find_datasets(args: argparse.Namespace, config: DictConfig) -> dict[tuple[str, Source], bool]:
-    """Labels and sources of all that is named, each once, and whether it is trained on."""
-    from aligndetr.data.catalog import find_sources, label_of
-    from aligndetr.data.formats import sources_at
+    """Labels and sources of all that is named, each once, and whether it is trained on.
+
+    A config's own datasets count only where none is named.
+    """
+    from aligndetr.data.catalog import find_sources
     from aligndetr.data.shards import is_url
 
     if (args.json_file is None) != (args.image_root is None):
@@ -132,11 +139,13 @@ def _find_datasets(args: argparse.Namespace, config: DictConfig) -> dict[tuple[s
     found: dict[tuple[str, Source], bool] = {}
     for text in (text for text in args.datasets if "=" not in text):
         if os.path.exists(text) or is_url(text):
-            found |= {(label_of(source), source): True for source in sources_at(text)}
+            found |= _at_path(text)
         else:
-            found |= dict.fromkeys(find_sources(text), True)
-    found |= dict.fromkeys(find_sources(args.json_file, args.json_file, args.image_root), True)
-    for part in ("train", "test") if args.config_file is not None else ():
+            found |= dict.fromkeys(find_sources(text), _is_trained_on(text))
+    if args.json_file is not None:
+        named = find_sources(args.json_file, args.json_file, args.image_root)
+        found |= dict.fromkeys(named, _is_trained_on(Path(args.json_file).stem))
+    for part in ("train", "test") if args.config_file is not None and not found else ():
         for key in _of_config(config, part):
             found.setdefault(key, part == "train")
     if not found:
@@ -145,6 +154,28 @@ def _find_datasets(args: argparse.Namespace, config: DictConfig) -> dict[tuple[s
             "or --config-file"
         )
     return found
+
+
+def _is_trained_on(name: str | None) -> bool:
+    """Whether a split's name, or its file's, is none of those of splits to judge by."""
+    from aligndetr.data.formats.text_files import split_of
+
+    return split_of(name or "") not in ("val", "test")
+
+
+def _at_path(text: str) -> dict[tuple[str, Source], bool]:
+    """The splits of a path; what unites others is left out, and that is said."""
+    from aligndetr.data.catalog import label_of
+    from aligndetr.data.formats import sources_at
+    from aligndetr.doctor import find_unions
+
+    sources = sources_at(text)
+    unions = find_unions(sources)
+    for union, parts in unions.items():
+        names = " and ".join(label_of(part) for part in parts)
+        print(f"{label_of(union)} is left out: it is {names} together", end="\n\n")
+    kept = [source for source in sources if source not in unions]
+    return {(label_of(source), source): _is_trained_on(source.split) for source in kept}
 
 
 def _of_config(config: DictConfig, part: str) -> list[tuple[str, Source]]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from aligndetr.data.augmentation import Augmentation
+from aligndetr.data.augmentation import Augmentation, Resize, ResizeShortestEdge
 from aligndetr.data.coco_json import Content, box_defect
 from aligndetr.doctor.findings import Report
 
 _RARE_BOXES, _RARE_SHARE = 20, 0.02
 _SHARE = 0.05  # of the objects, that may be smaller than a cell
+_THINNEST = 1e-3  # pixels; what a resize leaves nothing of would have to grow without end
+_GRID, _LARGEST = 32, 4096  # pixels; an edge that is advised is a multiple, and never longer
 
 
 @dataclass(frozen=True)
@@ -29,20 +33,13 @@ class View:
     stride: int
 
     def sides(self, content: Content) -> np.ndarray:
-        """(N,) shorter sides of all objects in pixels of what the model sees."""
-        boxes: dict[int, list[list[float]]] = {}
-        for annotation in content["annotations"]:
-            if not annotation.get("iscrowd", 0) and box_defect(annotation["bbox"]) is None:
-                boxes.setdefault(annotation["image_id"], []).append(annotation["bbox"][2:])
-        scales: dict[tuple[int, int], np.ndarray] = {}
-        found = [np.zeros(0)]
-        for image in content["images"]:
-            if image["id"] in boxes:
-                size = image["height"], image["width"]
-                if size not in scales:
-                    scales[size] = self._scale(*size)
-                found.append((np.array(boxes[image["id"]]) * scales[size]).min(axis=1))
-        return np.concatenate(found)
+        """(N,) shorter sides of the `sized_objects` in pixels of what the model sees."""
+        objects, sizes = sized_objects(content), _image_sizes(content)
+        own_sizes = [sizes[a["image_id"]] for a in objects]
+        scales = {size: self._scale(*size) for size in set(own_sizes)}
+        factors = np.array([scales[size] for size in own_sizes]).reshape(-1, 2)
+        boxes = np.array([a["bbox"][2:] for a in objects], dtype=np.float64).reshape(-1, 2)
+        return (boxes * factors).min(axis=1)
 
     def _scale(self, height: int, width: int) -> np.ndarray:
         """(2,) factors of width and height."""
@@ -54,9 +51,19 @@ class View:
         return corner[0] / [width, height]
 
 
+def sized_objects(content: Content) -> list[dict[str, Any]]:
+    """The N annotations that are neither crowds nor without size, nor of an unknown image."""
+    known = _image_sizes(content)
+    return [
+        a
+        for a in content["annotations"]
+        if not a.get("iscrowd", 0) and box_defect(a["bbox"]) is None and a["image_id"] in known
+    ]
+
+
 def check_scale(content: Content, view: View, report: Report) -> None:
     """Note how large objects are in the finest level, and when many are smaller than its cells."""
-    sides = view.sides(content)
+    sides = np.maximum(view.sides(content), _THINNEST)
     if not len(sides):
         return
     low, middle = np.quantile(sides, [_SHARE, 0.5])
@@ -70,18 +77,19 @@ def check_scale(content: Content, view: View, report: Report) -> None:
     if low >= view.stride:
         return
     files = {image["id"]: image["file_name"] for image in content["images"]}
-    factor = view.stride / low
+    lines = [
+        f"{files[a['image_id']]}: {a['bbox']}, {side:.1f} pixels to the model"
+        for a, side in zip(sized_objects(content), sides, strict=True)
+        if side < view.stride
+    ]
     title = (
         f"objects are narrower than a cell of the model's finest level ({view.stride} pixels): "
-        f"{(sides < view.stride).mean():.0%} of them; images {factor:.1f} times larger would bring "
-        f"95 % above it{_override(view, factor)}"
+        f"{len(lines) / len(sides):.0%} of them; {_how_to_enlarge(content, view, sides)}"
     )
-    small = [a for a in content["annotations"] if min(a["bbox"][2:]) <= low]
-    lines = [f"{files.get(a['image_id'], a['image_id'])}: {a['bbox']}" for a in small]
     report.add("warning", title, lines)
 
 
-def check_balance(content: Content, report: Report) -> None:
+def check_balance(content: Content, report: Report, is_trained_on: bool = True) -> None:
     """Classes that are too rare to be learned as the others are."""
     names = {category["id"]: category["name"] for category in content["categories"]}
     counts = _class_counts(content)
@@ -91,7 +99,8 @@ def check_balance(content: Content, report: Report) -> None:
         for identity in _rare_classes(counts)
     ]
     title = "classes are rare (their AP will be low and vary)"
-    if threshold := repeat_threshold(content):
+    threshold = repeat_threshold(content)
+    if threshold and is_trained_on:
         target = f"{{_target_: aligndetr.data.RepeatFactor, threshold: {threshold:g}}}"
         title += f"; their images more often: '+dataloader.train.balancing={target}'"
     report.add("warning", title, lines)
@@ -131,12 +140,38 @@ def _rare_classes(counts: Counter[int]) -> list[int]:
     ]
 
 
-def _override(view: View, factor: float) -> str:
-    for place, step in enumerate(view.steps):
-        if lengths := getattr(step, "lengths", None):
-            wanted = round(max(lengths) * factor)
-            return (
-                f": dataloader.test.mapper.augmentation.{place}.short_edge_length={wanted}, "
-                "max_size beside it, and those of dataloader.train.mapper"
-            )
-    return ""
+def _image_sizes(content: Content) -> dict[int, tuple[int, int]]:
+    """Image id -> (height, width)."""
+    return {image["id"]: (image["height"], image["width"]) for image in content["images"]}
+
+
+def _how_to_enlarge(content: Content, view: View, sides: np.ndarray) -> str:
+    """What to type so that 95 % of the objects are as wide as a cell."""
+    factor = math.ceil(10 * view.stride / np.quantile(sides, _SHARE)) / 10
+    size = _enough_image_size(content, view, sides)
+    if size is None:
+        return (
+            f"95 % would be as wide as a cell in images {factor:g} times larger: give the mappers "
+            "of dataloader.train and dataloader.test a larger resize, or cut images into tiles"
+        )
+    return (
+        f"dataloader.image_size={size} makes 95 % as wide as a cell (in a config without it: all "
+        f"lengths of the resizes times {factor:g})"
+    )
+
+
+def _enough_image_size(content: Content, view: View, sides: np.ndarray) -> int | None:
+    """`dataloader.image_size`, the edge that the evaluation resizes to, which shows 95 %.
+
+    None where nothing is resized, or where no reasonable size is enough.
+    """
+    resizes = [step for step in view.steps if isinstance(step, Resize | ResizeShortestEdge)]
+    if not resizes:
+        return None
+    last = resizes[-1]
+    lengths = last.shape if isinstance(last, Resize) else last.lengths
+    sizes = _image_sizes(content)
+    edges = max(lengths) if lengths else [min(sizes[a["image_id"]]) for a in sized_objects(content)]
+    wanted = view.stride / np.quantile(sides / edges, _SHARE)
+    size = math.ceil(wanted / _GRID) * _GRID
+    return size if size <= _LARGEST else None

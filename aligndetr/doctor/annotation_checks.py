@@ -54,8 +54,8 @@ def check_boxes(content: Content, report: Report) -> None:
 
 def check_contents(content: Content, report: Report) -> None:
     """Classes without a box, images without one, and images that have only crowds."""
-    used = Counter(annotation["category_id"] for annotation in content["annotations"])
-    unused = [f"{c['name']} (id {c['id']})" for c in content["categories"] if not used[c["id"]]]
+    used = {a["category_id"] for a in content["annotations"] if not a.get("iscrowd", 0)}
+    unused = [f"{c['name']} (id {c['id']})" for c in content["categories"] if c["id"] not in used]
     report.add("warning", "classes have no box at all", unused)
     crowd_flags = defaultdict(list)
     for annotation in content["annotations"]:
@@ -70,27 +70,42 @@ def check_contents(content: Content, report: Report) -> None:
     report.add("warning", "images have only crowds (without objects in training)", crowds)
 
 
+def check_objects(content: Content, report: Report) -> None:
+    """That there is an object at all: labels in another folder than is looked in give none."""
+    images, num_crowds = content["images"], len(content["annotations"])
+    if images and all(annotation.get("iscrowd", 0) for annotation in content["annotations"]):
+        title = "split has no boxes to learn from or to judge by; are labels where they should be?"
+        text = f"{len(images)} images, such as {images[0]['file_name']}, and {num_crowds} crowds"
+        report.add("error", title, [text])
+
+
 def check_num_queries(
-    content: Content, num_queries: int | None, match_num: Sequence[int] | None, report: Report
+    content: Content,
+    num_queries: int | None,
+    match_num: Sequence[int] | None,
+    report: Report,
+    is_trained_on: bool = True,
 ) -> None:
     """Images with more boxes than the model has queries to match them with, or to copy them to."""
     if num_queries is None:
         return
     files = {image["id"]: image["file_name"] for image in content["images"]}
     counts = Counter(a["image_id"] for a in content["annotations"] if not a.get("iscrowd", 0))
-    lines: dict[bool, list[str]] = {True: [], False: []}
-    for image, count in counts.most_common():
-        if count > num_queries / 2:
-            lines[count > num_queries].append(f"{files.get(image, image)}: {count} boxes")
-    title = f"images have more boxes than the model has queries ({num_queries})"
-    report.add("error", title, lines[True])
+    lines = [f"{files.get(image, image)}: {n} boxes" for image, n in counts.most_common()]
+    num_beyond = sum(count > num_queries for count in counts.values())
+    num_crowded = sum(count > num_queries / 2 for count in counts.values())
+    remedy = _enough_queries(counts, match_num)
+    title = f"images have more boxes than the model has queries ({num_queries}); {remedy}"
+    report.add("error", title, lines[:num_beyond])
+    if not is_trained_on:
+        return
     if lost := lost_copies(counts.values(), match_num, num_queries):
-        crowded = counts.most_common(lost.num_lost)
-        lines[False] = [f"{files.get(image, image)}: {count} boxes" for image, count in crowded]
-        report.add("warning", f"images lose copies of their objects: {lost}", lines[False])
+        title = f"images lose copies of their objects: {lost}"
+        report.add("warning", title, lines[: lost.num_lost])
     else:
         title = f"images have more boxes than half of the queries ({num_queries})"
-        report.add("warning", f"{title}: fewer queries a box there", lines[False])
+        title += f": fewer queries a box there; {remedy}"
+        report.add("warning", title, lines[num_beyond:num_crowded])
 
 
 _BOX_DEFECTS = {
@@ -100,6 +115,12 @@ _BOX_DEFECTS = {
     "beyond": ("warning", "boxes reach over the image's edge (cut in training)"),
     "repeated": ("warning", "boxes are annotated twice (same image, class and numbers)"),
 }
+
+
+def _enough_queries(counts: Counter[int], match_num: Sequence[int] | None) -> str:
+    """The override with which half of the queries hold all copies of all boxes of any image."""
+    most = max(counts.values(), default=0)
+    return f"model.num_queries={2 * max(match_num or [1]) * most} is enough for all images"
 
 
 def _defect(box: list[float], image: dict[str, Any] | None) -> str | None:

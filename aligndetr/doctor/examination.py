@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import numpy as np
+from itertools import zip_longest
 
 from aligndetr.data.entries import EntriesError
 from aligndetr.data.formats import Source, read
-from aligndetr.data.near_duplicates import close_pairs
+from aligndetr.data.formats.text_files import split_of
 from aligndetr.doctor import annotation_checks
 from aligndetr.doctor.advice import View, check_balance, check_scale
+from aligndetr.doctor.division import check_division
 from aligndetr.doctor.facts import describe
 from aligndetr.doctor.findings import Finding, Report
 from aligndetr.doctor.image_checks import check_images
@@ -25,6 +25,7 @@ def examine(
     match_num: Sequence[int] | None = None,
     decode_images: bool = True,
     view: View | None = None,
+    is_trained_on: bool = True,
 ) -> Report:
     """Examine one dataset.
 
@@ -36,8 +37,9 @@ def examine(
         decode_images: read all pixels; False only reads each file's header, which is quick but
             misses truncated files and duplicates.
         view: how the model sees images; None: not compared.
+        is_trained_on: whether advice on how to learn from it helps.
     """
-    report = Report(name)
+    report = Report(name, source=source)
     try:
         reading = read(source)
     except EntriesError as error:
@@ -56,8 +58,11 @@ def examine(
     annotation_checks.check_ids(content, report)
     annotation_checks.check_boxes(content, report)
     annotation_checks.check_contents(content, report)
-    annotation_checks.check_num_queries(content, num_queries, match_num, report)
-    check_balance(content, report)
+    if split_of(source.split or "") != "test":  # whose labels are often kept back
+        annotation_checks.check_objects(content, report)
+    annotation_checks.check_num_queries(content, num_queries, match_num, report, is_trained_on)
+    check_division(source, report)
+    check_balance(content, report, is_trained_on)
     if view is not None:
         check_scale(content, view, report)
     if source.format == "shards" and decode_images:
@@ -69,45 +74,28 @@ def examine(
     return report
 
 
-def find_leaks(reports: list[Report]) -> list[Finding]:
-    """Images whose pixels are in two datasets, for example in training and validation."""
-    findings = []
-    for number, first in enumerate(reports):
-        for second in reports[number + 1 :]:
-            common = [digest for digest in second.fingerprints if digest in first.fingerprints]
-            if common:
-                lines = [f"{first.fingerprints[d]} = {second.fingerprints[d]}" for d in common]
-                title = f"images are in both {first.name} and {second.name}"
-                findings.append(Finding("warning", title, lines))
-            if lines := _lookalikes(first, second):
-                title = f"images of {first.name} look like images of {second.name}"
-                findings.append(Finding("warning", f"{title} (the split leaks)", lines))
-    return findings
-
-
-def _lookalikes(first: Report, second: Report) -> list[str]:
-    """Pairs that look alike without having the same pixels, which is reported anyway."""
-    files = list(first.looks), list(second.looks)
-    if not all(files):
-        return []
-    hashes = [np.array(list(report.looks.values())) for report in (first, second)]
-    digests = [{file: d for d, file in r.fingerprints.items()} for r in (first, second)]
-    pairs = [(files[0][i], files[1][j]) for i, j in close_pairs(*hashes)]
-    return [f"{a} ~ {b}" for a, b in pairs if digests[0].get(a) != digests[1].get(b)]
-
-
 def compare_classes(reports: list[Report], num_classes: int | None) -> list[Finding]:
     """Classes that differ between datasets, or from the model's number where that is known."""
     findings = []
     known = [report for report in reports if report.class_names]
     for report in known[1:]:
-        if report.class_names != known[0].class_names:
-            detail = f"{known[0].class_names} and {report.class_names}"
-            title = f"{known[0].name} and {report.name} have different classes"
-            findings.append(Finding("warning" if num_classes is None else "error", title, [detail]))
+        if difference := _first_difference(known[0], report):
+            title = (
+                f"{known[0].name} and {report.name} have different classes; give both the same "
+                "ones in the same order (categories by ascending id in COCO files, classes.txt)"
+            )
+            findings.append(Finding("error", title, [difference]))
     for report in known:
         if num_classes is not None and len(report.class_names) != num_classes:
             detail = f"{report.name}: add model.num_classes={len(report.class_names)}"
             title = f"model.num_classes={num_classes} does not fit the data"
             findings.append(Finding("error", title, [detail]))
     return findings
+
+
+def _first_difference(first: Report, second: Report) -> str | None:
+    for place, (name, other) in enumerate(zip_longest(first.class_names, second.class_names)):
+        if name != other:
+            texts = ["missing" if text is None else repr(text) for text in (name, other)]
+            return f"class index {place} is {texts[0]} in {first.name}, {texts[1]} in {second.name}"
+    return None

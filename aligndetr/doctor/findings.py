@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from aligndetr.data.formats import Reading
+from aligndetr.data.formats import Reading, Source
 
 
 @dataclass
@@ -37,6 +37,7 @@ class Report:
         fingerprints: digest of the pixels -> file name, for finding leaks between datasets.
         looks: file name -> (64,) bool perceptual hash, for finding images that are nearly equal.
         reading: the dataset; None when it cannot be read.
+        source: where the dataset is; None when nobody looked.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Report:
     fingerprints: dict[bytes, str] = field(default_factory=dict)
     looks: dict[str, np.ndarray] = field(default_factory=dict)
     reading: Reading | None = None
+    source: Source | None = None
 
     def count(self, level: str) -> int:
         """Kinds of defects of a level."""

@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 
-from aligndetr.config import LazyConfig, resolve_config
+from aligndetr.config import LazyConfig, instantiate, resolve_config
 from aligndetr.data.augmentation import Resize, ResizeShortestEdge
 from aligndetr.doctor.advice import View, check_balance, check_scale
 from aligndetr.doctor.findings import Report
@@ -46,13 +46,86 @@ def test_objects_below_a_cell_are_warned_of_with_the_override():
     report = Report("a")
     check_scale(data, View([ResizeShortestEdge(100, 1000)], 8), report)
     (finding,) = report.findings
-    assert "(8 pixels): 50% of them; images 2.0 times larger" in finding.title
-    assert "dataloader.test.mapper.augmentation.0.short_edge_length=200" in finding.title
-    assert len(finding.examples) == 10
+    assert "(8 pixels): 50% of them; dataloader.image_size=224 " in finding.title  # above 200
+    assert finding.title.endswith("(in a config without it: all lengths of the resizes times 2)")
+    assert finding.examples == ["a.png: [0, 0, 4, 4], 4.0 pixels to the model"] * 10
     larger = Report("a")
     check_scale(data, View([ResizeShortestEdge(200, 1000)], 8), larger)
     assert larger.findings == []
     assert "median 64 pixels, 5 % below 8" in dict(larger.facts)["to the model"]  # (8 + 120) / 2
+
+
+@pytest.mark.parametrize(
+    ("edge", "small", "large", "seen"),
+    [
+        (50, (12, 12), (20, 20), "6.0"),  # halved: 12 are 6 and 20 are 10
+        (200, (3, 3), (5, 5), "6.0"),  # doubled: 3 are 6 and 5 are 10
+    ],
+)
+def test_objects_are_listed_by_what_the_model_sees(edge, small, large, seen):
+    report = Report("a")
+    view = View([ResizeShortestEdge(edge, 1000)], 8)
+    check_scale(content([large] * 9 + [small] * 3), view, report)
+    (finding,) = report.findings
+    assert "(8 pixels): 25% of them" in finding.title
+    line = f"a.png: [0, 0, {small[0]}, {small[1]}], {seen} pixels to the model"
+    assert finding.examples == [line] * 3
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "aligndetr_tiny",
+        "detr_tiny",
+        "rtdetr_tiny",
+        "aligndetr_r18_small",
+        "rtdetr_r18_small",
+        "rtdetr_r50_6x",
+        "aligndetr_k2_r50_4scale_12ep",
+    ],
+)
+def test_the_override_enlarges_what_a_config_sees(name):
+    config = LazyConfig.load(resolve_config(name))
+    steps = config.dataloader.test.mapper.augmentation
+    data = content([(side, 40) for side in range(3, 13)] * 10, size=(480, 640))
+    report = Report("a")
+    check_scale(data, View(instantiate(steps), 16), report)
+    (finding,) = report.findings
+    (override,) = re.findall(r"dataloader\.image_size=\d+", finding.title)
+    config = LazyConfig.apply_overrides(config, [override])
+    after = View(instantiate(config.dataloader.test.mapper.augmentation), 16).sides(data)
+    assert np.quantile(after, 0.05) >= 16 * 0.999  # edges are whole pixels
+    assert np.quantile(after, 0.05) < 16 * 1.1  # nor larger than is needed
+
+
+def test_images_of_different_sizes_that_no_config_resizes():
+    data = content([(4, 4)] * 20, size=(100, 200))
+    data["images"].append({"id": 2, "file_name": "b.png", "height": 800, "width": 400})
+    data["annotations"] += [{"image_id": 2, "category_id": 0, "bbox": [0, 0, 8, 8]}] * 20
+    report = Report("a")
+    check_scale(data, View([ResizeShortestEdge(None)], 8), report)
+    # 4 of 100 pixels and 8 of 400: 2 % of an edge are 8 pixels where it has 400; 416 = 13 * 32
+    assert "dataloader.image_size=416 " in report.findings[0].title
+    assert len(report.findings[0].examples) == 20  # those of 8 pixels are as wide as a cell
+
+
+@pytest.mark.parametrize(
+    ("steps", "side"),
+    [([], 4), ([ResizeShortestEdge(100, 1000)], 0.1)],  # 8000 pixels would be needed
+)
+def test_where_no_size_helps_larger_resizes_or_tiles_do(steps, side):
+    report = Report("a")
+    check_scale(content([(side, side)] * 20), View(steps, 8), report)
+    assert "image_size" not in report.findings[0].title
+    assert f"in images {8 / side:g} times larger" in report.findings[0].title
+    assert "cut images into tiles" in report.findings[0].title
+
+
+def test_what_a_resize_leaves_nothing_of_has_advice_as_well():
+    data = content([(1, 1)] * 20, size=(1, 4000))  # 1000 / 4000 of a pixel is rounded to 0
+    report = Report("a")
+    check_scale(data, View([ResizeShortestEdge(100, 1000)], 8), report)
+    assert "100% of them" in report.findings[0].title
 
 
 @pytest.mark.parametrize(("bees", "is_rare"), [(1, True), (19, True), (20, False)])

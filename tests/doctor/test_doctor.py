@@ -9,7 +9,8 @@ from PIL import Image
 from aligndetr.commands import doctor as command
 from aligndetr.data import register_coco_instances
 from aligndetr.data.formats import Source
-from aligndetr.doctor import examine, find_leaks, format_report
+from aligndetr.doctor import compare_classes, examine, find_leaks, format_report
+from aligndetr.doctor.findings import Report
 from aligndetr.errors import UserError
 
 IMAGES = [(i, (30, 40)) for i in range(1, 7)]
@@ -159,6 +160,27 @@ def test_unused_classes_and_images_without_objects(dataset):
     assert all(level == "warning" for level, _ in found)
 
 
+def test_a_class_of_crowds_only_has_no_box(dataset):
+    crowd = box(2, [1, 1, 5, 5], 9, iscrowd=1)
+    found = findings(dataset([crowd], categories=[*CLASSES, (9, "cat")]))
+    assert the_one(found, "warning", "classes have no box") == ["cat (id 9)"]
+
+
+@pytest.mark.parametrize(("crowds", "split"), [(0, None), (2, "val"), (0, "test")])
+def test_a_split_without_any_object(dataset, crowds, split):
+    def strip(content):
+        content["annotations"] = [{**a, "iscrowd": 1} for a in content["annotations"][:crowds]]
+
+    report = examine("test", Source(*dataset(change=strip), split=split))
+    errors = [finding for finding in report.findings if finding.level == "error"]
+    if split == "test":  # labels of a test split are often kept back
+        assert not errors
+    else:
+        (error,) = errors
+        assert "has no boxes to learn from or to judge by" in error.title
+        assert error.examples == [f"6 images, such as 1.png, and {crowds} crowds"]
+
+
 def test_duplicate_pixels_within_and_between_datasets(dataset, tmp_path):
     path, folder = dataset()
     # The same pixels in another file: other compression, other bytes.
@@ -175,18 +197,28 @@ def test_duplicate_pixels_within_and_between_datasets(dataset, tmp_path):
     assert find_leaks([first, second]) == []
     (other / "5.png").write_bytes((folder / "3.png").read_bytes())
     (leak,) = find_leaks([first, examine("val", Source(path, other))])
-    assert leak.title == "images are in both train and val"
+    assert leak.title == "images are in both train and val; leave those of train out"
     assert leak.examples == ["3.png = 5.png"]
 
 
 def test_boxes_against_queries(dataset):
     paths = dataset([box(2, [i, 1, 5, 5]) for i in range(9)])  # ten boxes in image 2
     assert findings(paths, num_queries=20) == {}
-    assert the_one(findings(paths, num_queries=19), "warning", "half") == ["2.png: 10 boxes"]
+    enough = "model.num_queries=20 is enough for all images"
+    found = findings(paths, num_queries=19)
+    assert the_one(found, "warning", f"fewer queries a box there; {enough}") == ["2.png: 10 boxes"]
     found = findings(paths, num_queries=9)
-    assert the_one(found, "error", "more boxes than the model has queries (9)") == [
-        "2.png: 10 boxes"
-    ]
+    title = f"more boxes than the model has queries (9); {enough}"
+    assert the_one(found, "error", title) == ["2.png: 10 boxes"]
+
+
+def test_queries_that_are_enough_are_enough_for_all_copies(dataset):
+    paths = dataset([box(2, [i, 1, 5, 5]) for i in range(9)])  # ten boxes in image 2
+    found = findings(paths, num_queries=9, match_num=[3, 2, 1])
+    titles = dict(found.keys())
+    assert titles["error"].endswith("; model.num_queries=60 is enough for all images")  # 2 * 3 * 10
+    assert "model.num_queries=60 keeps k = 3 in all images" in titles["warning"]
+    assert findings(paths, num_queries=60, match_num=[3, 2, 1]) == {}
 
 
 def test_files_that_cannot_be_examined(dataset, tmp_path):
@@ -223,9 +255,9 @@ def test_facts_describe_the_data(dataset):
     assert facts["size"] == "6 images, 6 boxes, 1 crowds, 2 classes"
     assert facts["boxes/image"] == "median 1, mean 1.0, max 1"
     assert facts["width"] == "40 to 40 pixels, median 40"
-    # 6 of 7 boxes have 72 square pixels, one 1200.
-    assert facts["box area"].startswith("86% small (< 32^2 pixels), 14% medium, 0% large")
-    assert facts["classes"] == "person 4, car 3"
+    # The boxes have 72 square pixels; the crowd, 1200, is none of them.
+    assert facts["box area"].startswith("100% small (< 32^2 pixels), 0% medium, 0% large")
+    assert facts["classes"] == "person 3, car 3"
 
 
 def test_the_text_fits_80_columns_and_names_some_examples(dataset):
@@ -292,6 +324,38 @@ def test_the_datasets_of_a_config(dataset, tmp_path, capsys):
     assert run_command("--config-file", config, "model.num_classes=80") == 1
     assert "add model.num_classes=2" in capsys.readouterr().out
     assert run_command("--config-file", config, "model.num_queries=0") == 1
+
+
+@pytest.mark.parametrize(
+    ("judged", "difference"),
+    [
+        (["ant", "cat", "bee"], "class index 1 is 'bee' in train, 'cat' in val"),
+        (["ant", "bee"], "class index 2 is 'cat' in train, missing in val"),
+        (["ant", "bee", "cat", "dog"], "class index 3 is missing in train, 'dog' in val"),
+    ],
+)
+@pytest.mark.parametrize("num_classes", [None, 3])
+def test_other_classes_in_another_split_are_an_error(judged, difference, num_classes):
+    reports = [Report("train", class_names=["ant", "bee", "cat"]), Report("val")]
+    reports[1].class_names = judged
+    finding = compare_classes(reports, num_classes)[0]
+    assert finding.level == "error"
+    assert finding.title.startswith("train and val have different classes; give both the same")
+    assert finding.examples == [difference]
+    assert compare_classes([reports[0], reports[0]], num_classes) == []
+
+
+def test_swapped_names_are_not_ready_for_training(dataset, tmp_path, capsys):
+    path, folder = dataset()
+    content = json.loads(path.read_text())
+    content["categories"] = [{"id": 1, "name": "car"}, {"id": 3, "name": "person"}]
+    (tmp_path / "swapped.json").write_text(json.dumps(content))
+    register_coco_instances("right_train", path, folder)
+    register_coco_instances("swapped_val", tmp_path / "swapped.json", folder)
+    assert run_command("right_train", "swapped_val", "--quick") == 1
+    output = capsys.readouterr().out
+    assert "class index 0 is 'person' in right_train, 'car' in swapped_val" in output
+    assert "found errors" in output
 
 
 def test_images_that_lose_copies(dataset):
