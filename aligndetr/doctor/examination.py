@@ -7,6 +7,7 @@ from itertools import zip_longest
 
 from aligndetr.data.entries import EntriesError
 from aligndetr.data.formats import Source, read
+from aligndetr.data.formats.named_images import MISSING
 from aligndetr.data.formats.text_files import split_of
 from aligndetr.doctor import annotation_checks
 from aligndetr.doctor.advice import View, check_balance, check_scale
@@ -54,7 +55,8 @@ def examine(
     report.facts = [("annotations", str(source.path)), ("images", str(image_root))]
     report.facts += describe(content)
     for title, examples in reading.remarks.items():
-        report.add("warning", title, examples)
+        if title != MISSING:  # the images are looked at one by one below
+            report.add("warning", title, examples)
     annotation_checks.check_ids(content, report)
     annotation_checks.check_boxes(content, report)
     annotation_checks.check_contents(content, report)

@@ -17,7 +17,7 @@ from aligndetr.data.conversion.splitting import divide
 from aligndetr.data.conversion.writing import Part
 from aligndetr.data.formats import Reading, read, sources_at
 from aligndetr.data.formats.text_files import split_of
-from aligndetr.errors import DataError
+from aligndetr.errors import DataError, some
 from aligndetr.files import UNFINISHED, writing
 
 WRITERS = {
@@ -69,9 +69,9 @@ def convert(
         raise DataError(f"{output} exists: choose another output folder")
     sources = sources_at(path)
     readings = {source.split: read(source) for source in sources}
-    remarks = Counter(
-        {words: len(lines) for r in readings.values() for words, lines in r.remarks.items()}
-    )
+    remarks: Counter[str] = Counter()
+    for reading in readings.values():
+        remarks.update({words: len(lines) for words, lines in reading.remarks.items()})
     if shares:
         readings = _with_shares(path, readings, shares)
     parts = [Part(split, reading) for split, reading in readings.items()]
@@ -100,9 +100,24 @@ def _size(part: Part) -> tuple[int, int]:
 
 def _check_classes(parts: list[Part]) -> None:
     names = {part.split: [c["name"] for c in part.reading.content["categories"]] for part in parts}
+    first = parts[0].split
     for split, found in names.items():
-        if found != names[parts[0].split]:
-            raise DataError(f"{parts[0].split} and {split} have different classes")
+        if found != names[first]:
+            raise DataError(
+                f"{first} and {split} have different classes: "
+                f"{_difference(str(first), names[first], str(split), found)}; give all splits the "
+                "same list (categories of COCO files, or classes.txt)"
+            )
+
+
+def _difference(first: str, names: list[str], second: str, others: list[str]) -> str:
+    more = {
+        first: [name for name in names if name not in others],
+        second: [name for name in others if name not in names],
+    }
+    found = [f"only {split} has {some(only)}" for split, only in more.items() if only]
+    in_order = f"{first} has {some(names)}, {second} in another order {some(others)}"
+    return " and ".join(found) or in_order
 
 
 def _write_whole(parts: list[Part], output: Path, write: Callable) -> None:

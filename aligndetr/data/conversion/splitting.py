@@ -18,8 +18,8 @@ class TooFewGroupsError(DataError):
 def divide(reading: Reading, shares: dict[str, float]) -> dict[str, Reading]:
     """Parts of a dataset with equal shares of each class; images that look alike stay together.
 
-    Groups are taken in the order of a digest of their first file name, which has nothing to do
-    with the order of the files and is the same on every machine.
+    Groups are taken in the order of a digest of their least file name, which depends neither on the
+    order of the images nor on the machine.
 
     Args:
         reading: all of it.
@@ -36,7 +36,7 @@ def divide(reading: Reading, shares: dict[str, float]) -> dict[str, Reading]:
         near_duplicates.group(near_duplicates.hash_files(paths)), images, strict=True
     ):
         groups.setdefault(int(number), []).append(image)
-    ordered = sorted(groups.values(), key=lambda group: _digest(group[0]["file_name"]))
+    ordered = sorted(groups.values(), key=_digest)
     shares = {"train": 1 - sum(shares.values()), **shares}
     parts = _deal(ordered, _classes(reading), shares)
     if empty := [part for part, chosen in parts.items() if not chosen]:
@@ -81,8 +81,8 @@ def _classes(reading: Reading) -> dict[int, set[int]]:
     return found
 
 
-def _digest(file_name: str) -> bytes:
-    return hashlib.blake2b(file_name.encode()).digest()
+def _digest(group: list[dict]) -> bytes:
+    return hashlib.blake2b(min(image["file_name"] for image in group).encode()).digest()
 
 
 def _only(reading: Reading, images: list[dict]) -> Reading:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from aligndetr.data.coco_json import read_coco_json
 from aligndetr.data.formats.image_files import find_root, folders_near
+from aligndetr.data.formats.named_images import MISSING, UNNAMED, NamedImages
 from aligndetr.data.formats.reading import Reading
 from aligndetr.data.formats.source import Source
-from aligndetr.data.formats.text_files import find_files
+from aligndetr.data.formats.text_files import files_of_other_splits, find_files
+from aligndetr.errors import DataError
 
 _FOLDERS = ("annotations", "coco", ".")
 _MAIN = "instances_*.json"  # beside captions_, person_keypoints_ and the like
@@ -33,11 +35,11 @@ def read(source: Source) -> Reading:
         EntriesError: entries are wrong.
     """
     content = read_coco_json(source.path)
-    if source.image_root is not None:
-        return Reading(content, source.image_root)
-    first = content["images"][0]["file_name"]
-    root = find_root(folders_near(source.path, source.split), first, source.path)
-    return Reading(content, root)
+    names = [image["file_name"] for image in content["images"]]
+    root = source.image_root or find_root(
+        folders_near(source.path, source.split), names[0], source.path
+    )
+    return Reading(content, root, _remarks(source, root, names))
 
 
 def read_objects365(source: Source) -> Reading:
@@ -45,7 +47,33 @@ def read_objects365(source: Source) -> Reading:
 
     `images/v2/patch16/a.jpg` in the file is `patch16/a.jpg` on disk.
     """
-    reading = read(dataclasses.replace(source, image_root=source.image_root or Path()))
-    for image in reading.content["images"]:
+    content, root = read_coco_json(source.path), source.image_root or Path()
+    for image in content["images"]:
         image["file_name"] = "/".join(image["file_name"].split("/")[-2:])
-    return reading
+    names = [image["file_name"] for image in content["images"]]
+    return Reading(content, root, _remarks(source, root, names))
+
+
+def _remarks(source: Source, root: Path, names: list[str]) -> dict[str, list[str]]:
+    """What the file and its folders say differently.
+
+    Images that are missing are no reason to refuse the file: evaluation and the doctor read it,
+    too, and a training may be told to skip them. A folder that was given for a single file may
+    belong to other files as well, which are not known here.
+    """
+    if not os.path.isdir(root):
+        return {}
+    images = NamedImages(root, names)
+    remarks = {MISSING: images.missing()}
+    if source.image_root is None or source.split is not None:
+        remarks[UNNAMED] = images.unnamed(_other_splits(source.path))
+    return {words: found for words, found in remarks.items() if found}
+
+
+def _other_splits(path: Path) -> Iterator[tuple[Path, list[str]]]:
+    for other in files_of_other_splits(path, _MAIN if path.match(_MAIN) else "*.json"):
+        try:
+            content = read_coco_json(other)
+        except DataError:
+            continue  # captions, or of another split, whose reading will name it
+        yield other, [image["file_name"] for image in content["images"]]

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
+from aligndetr.data.formats.percent import percent_boxes
 from aligndetr.data.formats.reading import Reading
 from aligndetr.errors import DataError
 
+_PERCENT = (
+    "boxes are of larger images in which no box ends beyond 100: percent, not pixels? Then all x "
+    "and widths must be multiplied by width / 100 of the image, all y and heights by height / 100"
+)
 _FIRST_PIXEL = 1.001  # where fractions end
-_LARGE = 200  # pixels; boxes of larger images do not all lie within the first hundred by chance
-_ENOUGH = 20  # boxes
 
 
 def check_conventions(reading: Reading, path: Path) -> None:
@@ -36,7 +39,7 @@ def check_conventions(reading: Reading, path: Path) -> None:
         )
     for text, flags in (
         ("boxes lie within the first pixel: fractions of the image, not pixels?", fractions),
-        ("boxes reach 100 at most in larger images: percent, not pixels?", _percent(ends, sizes)),
+        (_PERCENT, percent_boxes(boxes, sizes, np.array([a["image_id"] for a in known]))),
         (
             "boxes fit in their image only as corners x0, y0, x1, y1: are all of them corners?",
             _corners(boxes, sizes),
@@ -45,13 +48,6 @@ def check_conventions(reading: Reading, path: Path) -> None:
         where = np.flatnonzero(flags)
         if len(where):
             reading.remarks[text] = [f"{hosts[i]['file_name']}: {known[i]['bbox']}" for i in where]
-
-
-def _percent(ends: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """(N,) bool: all or none."""
-    reach = ends.max(axis=0)
-    is_percent = len(ends) >= _ENOUGH and sizes.min() >= _LARGE and 80 < reach.min() <= reach.max()
-    return np.full(len(ends), is_percent and reach.max() <= 100)
 
 
 def _corners(boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:

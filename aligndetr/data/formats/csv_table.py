@@ -15,11 +15,10 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from aligndetr.data.formats.image_files import find_root, folders_near
 from aligndetr.data.formats.reading import Reading
-from aligndetr.data.formats.rows import Row, Rows
+from aligndetr.data.formats.rows import Row, Rows, read_split
 from aligndetr.data.formats.source import Source
-from aligndetr.data.formats.text_files import find_files, read_text, split_of, to_numbers
+from aligndetr.data.formats.text_files import find_files, read_text, to_numbers
 from aligndetr.errors import DataError
 
 _NAMES = {
@@ -37,20 +36,14 @@ def find(path: Path) -> list[Source]:
 
 
 def read(source: Source) -> Reading:
-    """Read a split; classes are those of `classes.txt`, else all names in it and beside it, sorted.
+    """Read a split; classes are those of `classes.txt`, else all names in any split, sorted.
 
     Raises:
-        DataError: the header lacks a column, or no folder has the images.
+        DataError: the header lacks a column, cells are not separated by commas, or no folder has
+            the images.
         EntriesError: rows that cannot be used, by line.
     """
-    rows = _read_rows(source.path)
-    beside = source.path.parent
-    others = [path for path in sorted(beside.glob("*.csv")) if path != source.path]
-    names = {row.label for path in others if split_of(path.stem) for row in _read_rows(path).rows}
-    root = source.image_root or find_root(
-        folders_near(source.path, source.split), rows.first_file(), source.path
-    )
-    return rows.reading(root, names)
+    return read_split(source, "*.csv", _read_rows)
 
 
 def _read_rows(path: Path) -> Rows:
@@ -61,7 +54,7 @@ def _read_rows(path: Path) -> Rows:
     if not {"file_name", "class"} <= columns.keys() or box is None:
         raise DataError(
             f"{path}:1 must name the columns file_name, class, xmin, ymin, xmax, ymax, "
-            f"got {', '.join(header)[:200]!r}"
+            f"got {', '.join(header)[:200]!r}{_other_separator(header)}"
         )
     rows = Rows(path)
     try:
@@ -71,6 +64,12 @@ def _read_rows(path: Path) -> Rows:
     except csv.Error as error:
         raise DataError(f"{path}:{table.line_num} is broken: {error}") from error
     return rows
+
+
+def _other_separator(header: list[str]) -> str:
+    """What a message adds where a header is a single cell with something else than commas."""
+    found = next((sign for sign in ";\t|" if len(header) == 1 and sign in header[0]), None)
+    return f"; the separator must be a comma, not {found!r}" if found else ""
 
 
 def _columns(header: list[str]) -> dict[str, int]:

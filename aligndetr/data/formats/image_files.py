@@ -15,12 +15,18 @@ SUFFIXES = {
 }
 
 
+def is_image(name: str) -> bool:
+    """Whether a file is an image that can be read, by its name; hidden files are none."""
+    name = os.path.basename(name)
+    return os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith(".")
+
+
 def list_images(folder: Path) -> list[str]:
     """Paths of the images in a folder and those below it, relative to it with "/", sorted."""
     found = []
     for parent, _, names in os.walk(folder):
         for name in names:
-            if os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith("."):
+            if is_image(name):
                 found.append(Path(parent, name).relative_to(folder).as_posix())
     return sorted(found)
 

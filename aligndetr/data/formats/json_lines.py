@@ -10,17 +10,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from aligndetr.data.formats.image_files import find_root, folders_near
 from aligndetr.data.formats.reading import Reading
-from aligndetr.data.formats.rows import Row, Rows
+from aligndetr.data.formats.rows import Row, Rows, read_split
 from aligndetr.data.formats.source import Source
-from aligndetr.data.formats.text_files import (
-    find_files,
-    numbered_lines,
-    read_class_names,
-    split_of,
-    split_of_folder,
-)
+from aligndetr.data.formats.text_files import find_files, numbered_lines, read_class_names
 
 _LABELS = ("categories", "category", "label", "labels")
 
@@ -37,16 +30,7 @@ def read(source: Source) -> Reading:
         DataError: no folder has the images.
         EntriesError: lines that cannot be used.
     """
-    rows = _read_rows(source.path)
-    folder = source.path.parent
-    above = folder.parent if split_of_folder(folder.name) else folder
-    others = {*above.glob("*/*.jsonl"), *folder.glob("*.jsonl")} - {source.path}
-    splits = [p for p in sorted(others) if split_of(p.stem) or split_of_folder(p.parent.name)]
-    names = {row.label for path in splits for row in _read_rows(path).rows}
-    root = source.image_root or find_root(
-        folders_near(source.path, source.split), rows.first_file(), source.path
-    )
-    return rows.reading(root, names)
+    return read_split(source, "*.jsonl", _read_rows)
 
 
 def _read_rows(path: Path) -> Rows:

@@ -22,7 +22,7 @@ from aligndetr.data.formats.reading import Reading
 from aligndetr.data.formats.source import Source
 from aligndetr.data.formats.text_files import split_of
 from aligndetr.data.shards import is_url, mirror
-from aligndetr.errors import DataError
+from aligndetr.errors import DataError, some
 
 
 class Format(NamedTuple):
@@ -75,11 +75,29 @@ def sources_at(path: str | os.PathLike) -> list[Source]:
     found = {name: form.find(path) for name, form in FORMATS.items() if form.find}
     found = {name: sources for name, sources in found.items() if sources}
     if not found:
-        raise DataError(f"{path} is no dataset that can be read; looked for {_LOOKED_FOR}")
+        raise DataError(_nothing_at(path))
     if len(found) > 1:
         files = ", ".join(f"{sources[0].path} ({name})" for name, sources in found.items())
         raise DataError(f"{path} has several forms: give the path of one, {files}")
     return next(iter(found.values()))
+
+
+def _nothing_at(path: Path) -> str:
+    inside = [child for child in sorted(_folders(path)) if _is_dataset(child)]
+    if inside:
+        return f"{path} is no dataset itself; give the folder of one in it: {some(inside)}"
+    return f"{path} is no dataset that can be read; looked for {_LOOKED_FOR}"
+
+
+def _folders(path: Path) -> list[Path]:
+    return [child for child in path.iterdir() if child.is_dir()] if path.is_dir() else []
+
+
+def _is_dataset(path: Path) -> bool:
+    try:
+        return any(form.find(path) for form in FORMATS.values() if form.find)
+    except (DataError, OSError):
+        return False
 
 
 def recognise(path: str | os.PathLike, split: str | None = None) -> Source:

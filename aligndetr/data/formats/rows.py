@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aligndetr.data.formats.image_files import read_sizes
+from aligndetr.data.formats.image_files import find_root, folders_near, read_sizes
+from aligndetr.data.formats.named_images import UNNAMED, NamedImages
 from aligndetr.data.formats.reading import Assembly, Reading
-from aligndetr.data.formats.text_files import read_class_names
+from aligndetr.data.formats.source import Source
+from aligndetr.data.formats.text_files import files_of_other_splits, read_class_names
 from aligndetr.errors import DataError
 
 
@@ -49,35 +52,28 @@ class Rows:
         """Take a row."""
         self.rows.append(row)
 
-    def first_file(self) -> str:
-        """The first image that is named.
+    def files(self) -> list[str]:
+        """The images that are named, in the order of the rows."""
+        return list(dict.fromkeys(row.file_name for row in self.rows if row.file_name))
 
-        Raises:
-            DataError: there is none.
-        """
-        for row in self.rows:
-            if row.file_name:
-                return row.file_name
-        raise DataError(f"{self.path} names no images")
-
-    def reading(self, root: Path, more_names: Collection[str | None] = ()) -> Reading:
+    def reading(self, root: Path, others: Sequence[Rows] = ()) -> Reading:
         """Images in the order of their names, boxes in that of the rows.
 
         Args:
             root: the folder that file names are relative to.
-            more_names: classes that occur elsewhere.
+            others: the other splits, whose classes count and whose images are not left over.
 
         Raises:
             EntriesError: rows that cannot be used, images that are missing, by file and line.
         """
-        labels = {row.label for row in self.rows} | set(more_names)
+        labels = {row.label for table in (self, *others) for row in table.rows}
         names = read_class_names(self.path.parent) or sorted(label for label in labels if label)
         assembly = Assembly(self.path, names)
         assembly.defects += [f"{row.where} {row.defect}" for row in self.rows if row.defect]
         by_image: dict[str, list[Row]] = {}
         for row in self.rows:
             by_image.setdefault(row.file_name, []).append(row)
-        files = sorted(name for name in by_image if name)
+        files = sorted(self.files())
         sizes = read_sizes([root / name for name in files])
         for name, size in zip(files, sizes, strict=True):
             if isinstance(size, DataError):
@@ -86,7 +82,35 @@ class Rows:
             image_id = assembly.add_image(name, size)
             for row in by_image[name]:
                 _add(row, image_id, assembly)
+        elsewhere = ((other.path, other.files()) for other in others)
+        assembly.remarks[UNNAMED] += NamedImages(root, files).unnamed(elsewhere)
         return assembly.reading(root)
+
+
+def read_split(source: Source, pattern: str, read_rows: Callable[[Path], Rows]) -> Reading:
+    """Read a split; classes are those of `classes.txt`, else all names in any split, sorted.
+
+    Args:
+        source: where it is.
+        pattern: of the files of all splits, such as "*.csv".
+        read_rows: reads such a file.
+
+    Raises:
+        DataError: the file cannot be read or names no images, or no folder has them.
+        EntriesError: rows that cannot be used, images that are missing, by file and line.
+    """
+    rows = read_rows(source.path)
+    files = rows.files()
+    if not files:
+        raise DataError(f"{source.path} names no images")
+    others = []
+    for path in files_of_other_splits(source.path, pattern):
+        with suppress(DataError):  # of another split, whose reading will name it
+            others.append(read_rows(path))
+    root = source.image_root or find_root(
+        folders_near(source.path, source.split), files[0], source.path
+    )
+    return rows.reading(root, others)
 
 
 def _add(row: Row, image_id: int, assembly: Assembly) -> None:

@@ -70,6 +70,11 @@ def split_of_folder(name: str) -> str | None:
     return split_of(name) if re.fullmatch(r"[A-Za-z]+\d*", name) else None
 
 
+def split_of_file(path: Path) -> str | None:
+    """The split of an annotation file: its name says so, or the folder that it lies in."""
+    return split_of(path.stem) or split_of_folder(path.parent.name)
+
+
 def split_folders(folder: Path) -> list[Path]:
     """Folders in a folder that are called after a split, by name."""
     return [
@@ -93,8 +98,7 @@ def find_files(path: Path, form: str, pattern: str) -> list[Source]:
         DataError: two files are of the same split.
     """
     if os.path.isfile(path):
-        split = split_of(path.stem) or split_of_folder(path.parent.name)
-        return [Source(path, None, form, split)] if path.match(pattern) else []
+        return [Source(path, None, form, split_of_file(path))] if path.match(pattern) else []
     files = sorted(path.glob(pattern))
     named = [(split_of(file.stem), file) for file in files]
     for child in split_folders(path):
@@ -111,3 +115,17 @@ def find_files(path: Path, form: str, pattern: str) -> list[Source]:
     if not found and len(files) == 1:
         found = {split_of_folder(path.name): files[0]}
     return [Source(file, None, form, split) for split, file in found.items()]
+
+
+def files_of_other_splits(path: Path, pattern: str) -> list[Path]:
+    """Annotation files of the same dataset: beside one, and in folders for each split; sorted.
+
+    Args:
+        path: the annotation file of a split.
+        pattern: of the files' names, such as "*.csv".
+    """
+    here = path.parent
+    above = here.parent if split_of_folder(here.name) else here
+    files = [file for file in above.glob(pattern) if split_of(file.stem)]
+    files += [file for file in above.glob(f"*/{pattern}") if split_of_folder(file.parent.name)]
+    return sorted(file for file in files if file != path)

@@ -22,9 +22,11 @@ from aligndetr.data.formats.text_files import (
     read_text,
     to_numbers,
 )
-from aligndetr.errors import DataError
+from aligndetr.data.images import MissingImageError
+from aligndetr.errors import DataError, some
 
 _SPLITS = ("train", "val", "test")
+_UNLABELLED = "images have no label file (they count as images without objects)"
 _ROUNDING = 1e-3  # of a side: exported numbers are rounded
 
 
@@ -53,20 +55,24 @@ def read(source: Source) -> Reading:
     """Read a split.
 
     Raises:
-        DataError: the yaml or a folder is missing or wrong.
+        DataError: the yaml or a folder is missing or wrong, or no image of a split other than
+            test has a label file.
         EntriesError: lines of label files, or images, that cannot be used, by file and line.
     """
-    class_names, paths = _layout(source)
+    class_names, places = _layout(source)
+    paths = sorted(places)
     if not paths:
         raise DataError(f"{source.path}: there are no images of {source.split or 'the dataset'}")
     root = Path(os.path.commonpath([path.parent for path in paths]))
     assembly = Assembly(source.path, class_names)
     for path, size in zip(paths, read_sizes(paths), strict=True):
         if isinstance(size, DataError):
-            assembly.defects.append(str(size))
+            assembly.defects.append(_image_defect(path, size, places[path]))
             continue
         image_id = assembly.add_image(path.relative_to(root).as_posix(), size)
         _read_labels(label_file(path), image_id, size, assembly)
+    if len(assembly.remarks[_UNLABELLED]) == len(paths) and source.split != "test":
+        raise DataError(_no_labels(source, paths))
     _remark_on_labels_without_image(paths, assembly)
     return assembly.reading(root)
 
@@ -81,19 +87,21 @@ def label_file(image: Path) -> Path:
     return Path(*parts)
 
 
-def _layout(source: Source) -> tuple[list[str], list[Path]]:
-    """Class names and images of a split, in order of their paths."""
+def _layout(source: Source) -> tuple[list[str], dict[Path, str | None]]:
+    """Class names and images of a split; file and line for those that a list names."""
     here = source.path.parent
     if source.path.name == CLASSES_FILE:
         folder = here / "images" if os.path.isdir(here / "images") else here
-        return read_class_names(here) or [], [folder / name for name in list_images(folder)]
+        return read_class_names(here) or [], _images_in(folder)
     config = _read_yaml(source.path)
     names = _class_names(config, source.path)
     root = _root(config, source.path)
     places = config.get(source.split)
     places = places if isinstance(places, list) else [places]
-    paths = [path for place in places for path in _images_at(place, root, source.path)]
-    return names, sorted(dict.fromkeys(paths))
+    found: dict[Path, str | None] = {}
+    for place in places:
+        found |= _images_at(place, root, source.path)
+    return names, found
 
 
 def _read_yaml(path: Path) -> Any:
@@ -135,7 +143,11 @@ def _root(config: dict[str, Any], path: Path) -> Path:
     return root
 
 
-def _images_at(place: Any, root: Path, path: Path) -> list[Path]:
+def _images_in(folder: Path) -> dict[Path, str | None]:
+    return {folder / name: None for name in list_images(folder)}
+
+
+def _images_at(place: Any, root: Path, path: Path) -> dict[Path, str | None]:
     """Images of an entry of data.yaml: a folder, or a text file with a path a line."""
     if not isinstance(place, str):
         raise DataError(f"{path}: a split must be a folder or a list of folders")
@@ -143,16 +155,34 @@ def _images_at(place: Any, root: Path, path: Path) -> list[Path]:
     beside = root / place.removeprefix("../")  # exporters write ../train for train
     target = beside if not os.path.exists(target) and os.path.exists(beside) else target
     if os.path.isdir(target):
-        return [target / name for name in list_images(target)]
+        return _images_in(target)
     if os.path.isfile(target) and target.suffix == ".txt":
-        return [target.parent / line for _, line in numbered_lines(target)]
+        return {target.parent / line: f"{target}:{n}" for n, line in numbered_lines(target)}
     raise DataError(f"{path}: {place} is no folder of images below {root}, and no list of them")
+
+
+def _image_defect(path: Path, error: DataError, where: str | None) -> str:
+    """What is wrong with an image; where: file and line of the list that names it."""
+    if where is None:
+        return str(error)
+    if isinstance(error, MissingImageError):
+        return f"{where} names {path}, which does not exist (lines are relative to the list)"
+    return f"{where}: {error}"
+
+
+def _no_labels(source: Source, paths: list[Path]) -> str:
+    folders = sorted({str(label_file(path).parent) for path in paths})
+    return (
+        f"{source.path}: none of the {len(paths)} images of {source.split or 'the dataset'} has a "
+        f"label file; looked in {some(folders)} for {label_file(paths[0]).name} and so on (labels "
+        "lie beside the images, or in labels/ for images/; an image without objects may have an "
+        "empty file)"
+    )
 
 
 def _read_labels(path: Path, image_id: int, size: tuple[int, int], assembly: Assembly) -> None:
     if not os.path.isfile(path):
-        text = "images have no label file (they count as images without objects)"
-        assembly.remarks[text].append(str(path))
+        assembly.remarks[_UNLABELLED].append(str(path))
         return
     for number, line in numbered_lines(path):
         parsed = _parse(line.split(), len(assembly.class_names))

@@ -130,6 +130,23 @@ def test_near_duplicates_stay_together_and_the_split_is_always_the_same(tmp_path
     assert names(tmp_path / "two", "val") == val
 
 
+def test_the_split_does_not_depend_on_the_order_of_the_images(tmp_path):
+    pytest.importorskip("imagehash")
+    pictures(tmp_path / "in", 20)
+    convert(tmp_path / "in", tmp_path / "first", "coco")
+    path = tmp_path / "first" / "annotations.json"
+    content = json.loads(path.read_text())
+    parts = []
+    for number in range(3):
+        order = np.random.default_rng(number).permutation(40)
+        images = [content["images"][place] for place in order]
+        path.write_text(json.dumps({**content, "images": images}))
+        convert(path, tmp_path / f"{number}", "coco", {"val": 0.3, "test": 0.2})
+        parts.append([names(tmp_path / f"{number}", split) for split in ("train", "val", "test")])
+    assert [len(part) for part in parts[0]] == [20, 12, 8]
+    assert parts[0] == parts[1] == parts[2]
+
+
 @pytest.mark.parametrize("name", ["a", "b", "c", "d"])
 def test_classes_are_divided_as_the_images_are(coco_folder, tmp_path, name):
     pytest.importorskip("imagehash")
@@ -190,6 +207,36 @@ def test_refusals_leave_nothing_behind(write_form, tmp_path):
     with pytest.raises(DataError, match="exists: choose another"):
         convert(folder, folder, "yolo")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["my_coco"]
+
+
+@pytest.mark.parametrize(
+    ("categories", "words"),
+    [
+        ([(0, "cat"), (1, "dog")], "only train has eel and only val has dog"),
+        ([(0, "cat")], "different classes: only train has eel;"),
+        ([(0, "eel"), (1, "cat")], "train has cat, eel, val in another order eel, cat"),
+    ],
+)
+def test_classes_that_differ_are_named(tmp_path, categories, words):
+    for split, own in (("train", [(0, "cat"), (1, "eel")]), ("val", categories)):
+        Image.new("RGB", (9, 9)).save(tmp_path / f"{split}.png")
+        content = {
+            "images": [{"id": 1, "file_name": f"{split}.png", "height": 9, "width": 9}],
+            "categories": [{"id": identity, "name": name} for identity, name in own],
+        }
+        (tmp_path / f"{split}.json").write_text(json.dumps(content))
+    with pytest.raises(DataError) as caught:
+        convert(tmp_path, tmp_path / "out", "yolo")
+    assert "train and val have different classes: " in str(caught.value)
+    assert words in str(caught.value)
+
+
+def test_remarks_on_all_splits_are_counted(write_form, tmp_path):
+    folder = write_form("yolo")
+    for name in ("train/train_000001", "train/train_000002", "val/val_000001"):
+        (folder / "labels" / f"{name}.txt").unlink()
+    remarks = convert(folder, tmp_path / "out", "coco").remarks
+    assert remarks == {"images have no label file (they count as images without objects)": 3}
 
 
 def test_names_that_clash_without_their_suffix(coco_folder, tmp_path):

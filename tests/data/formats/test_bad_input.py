@@ -1,5 +1,7 @@
 """Each broken file is named, with its line; nothing else than a DataError comes out."""
 
+import shutil
+
 import pytest
 
 from aligndetr.data.dataset import load_dataset
@@ -72,6 +74,46 @@ def test_labels_without_image_and_images_without_label(yolo):
         ],
         "label files have no image (left out)": [str(labels / "stray.txt")],
     }
+
+
+def test_an_image_that_a_list_names_but_is_not_there(yolo):
+    images = sorted((yolo / "images" / "train").iterdir())
+    lines = [f"./images/train/{path.name}" for path in images]
+    (yolo / "train.txt").write_text("\n".join([*lines[:2], "", "images/ghost.png", *lines[2:]]))
+    config = (yolo / "data.yaml").read_text().replace("train: images/train", "train: train.txt")
+    (yolo / "data.yaml").write_text(config)
+    message = refused(yolo)
+    assert f"{yolo}/train.txt:4 names {yolo}/images/ghost.png, which does not exist" in message
+    assert "image_root" not in message
+    (yolo / "images" / "ghost.png").write_bytes(b"none")
+    assert f"{yolo}/train.txt:4: " in refused(yolo)
+
+
+def test_images_of_which_none_has_a_label_file(yolo):
+    shutil.move(yolo / "labels", yolo / "texts")
+    message = refused(yolo)
+    assert "data.yaml: none of the 12 images of train has a label file; looked in " in message
+    assert f"{yolo}/labels/train for train_000001.txt" in message
+    label = yolo / "labels" / "train" / "train_000002.txt"
+    label.parent.mkdir(parents=True)
+    label.write_text("")  # an image without objects
+    assert len(load_dataset(None, path=yolo, split="train")) == 12
+    (yolo / "classes.txt").write_text("cat\n")
+    (yolo / "data.yaml").unlink()
+    label.unlink()
+    assert f"none of the 16 images of the dataset has a label file; looked in {yolo}" in refused(
+        yolo, None
+    )
+
+
+def test_a_test_split_may_come_without_labels(yolo):
+    with open(yolo / "data.yaml", "a") as file:
+        file.write("test: images/test\n")
+    shutil.copytree(yolo / "images" / "val", yolo / "images" / "test")
+    reading = read(recognise(yolo, "test"))
+    assert len(reading.content["images"]) == 4
+    words = "images have no label file (they count as images without objects)"
+    assert len(reading.remarks[words]) == 4
 
 
 def test_boxes_without_area_are_left_out_and_counted(yolo, caplog):
@@ -195,6 +237,15 @@ def test_a_csv_without_header(write_form):
     path = write_form("csv") / "train.csv"
     path.write_text(path.read_text().split("\n", 1)[1])
     assert "train.csv:1 must name the columns" in refused(path.parent)
+
+
+@pytest.mark.parametrize(("sign", "shown"), [(";", "';'"), ("\t", r"'\t'")])
+def test_a_csv_with_other_separators(write_form, sign, shown):
+    path = write_form("csv") / "train.csv"
+    path.write_text(path.read_text().replace(",", sign))
+    message = refused(path.parent)
+    assert f"{path}:1 must name the columns file_name" in message
+    assert message.endswith(f"; the separator must be a comma, not {shown}")
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,19 @@ def test_what_is_no_dataset(tmp_path):
         recognise(tmp_path)
 
 
+def test_the_folder_above_a_dataset(write_form, tmp_path):
+    folder = write_form("voc")
+    above = tmp_path / "VOCdevkit"
+    shutil.move(folder, above / "VOC2012")
+    (above / "empty").mkdir()
+    words = "is no dataset itself; give the folder of one in it: "
+    with pytest.raises(DataError, match=rf"VOCdevkit {words}{above}/VOC2012$"):
+        recognise(above, "train")
+    shutil.copytree(above / "VOC2012", above / "VOC2007")
+    with pytest.raises(DataError, match=rf"{words}{above}/VOC2007, {above}/VOC2012$"):
+        recognise(above, "train")
+
+
 def test_path_and_json_file_contradict_each_other(write_form, tmp_path):
     with pytest.raises(DataError, match="leave one out"):
         load_dataset(None, "a.json", tmp_path, path=write_form("csv"))
