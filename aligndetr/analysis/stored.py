@@ -17,6 +17,8 @@ from aligndetr.data.coco_json import parse_json
 from aligndetr.data.records import Record
 from aligndetr.errors import DataError
 from aligndetr.evaluation.coco import PREDICTIONS_FILE
+from aligndetr.evaluation.data_places import missing_place
+from aligndetr.evaluation.data_record import check_record, data_record
 from aligndetr.evaluation.ground_truth import load_ground_truth
 from aligndetr.evaluation.run_files import CONFIG_FILE
 
@@ -38,7 +40,7 @@ def find_predictions(path: str | os.PathLike) -> Path:
             return path / place
     raise DataError(
         f"{path} has no {PREDICTIONS_FILE}: was it evaluated? `aligndetr eval --checkpoint` of one "
-        "of its checkpoints writes it"
+        "of its checkpoints writes it, to a folder that it names"
     )
 
 
@@ -52,18 +54,25 @@ def dataset_of_run(folder: str | os.PathLike) -> DetectionDataset:
     path = Path(folder) / CONFIG_FILE
     if not path.exists():
         raise DataError(f"there is no {path}: name the ground truth by --json-file")
-    node = OmegaConf.select(LazyConfig.read(path), "dataloader.test.dataset")
+    config, key = LazyConfig.read(path), "dataloader.test.dataset"
+    node = OmegaConf.select(config, key)
     if node is None:
-        raise DataError(
-            f"{path} has no dataloader.test.dataset: name the ground truth by --json-file"
-        )
+        raise DataError(f"{path} has no {key}: name the ground truth by --json-file")
     check_trust(node, path)
-    return instantiate(node)
+    try:
+        return instantiate(node)
+    except DataError as error:
+        place = missing_place(config, key)
+        if place is None:
+            raise
+        remedy = "go to where it was trained, or name the ground truth by --json-file"
+        raise DataError(f"{error}{place.explain(str(path), remedy)}") from error
 
 
-def objects_of(dataset: DetectionDataset) -> dict[str, list[dict]]:
-    """All objects of a dataset, see `evaluation.ground_truth`."""
-    return load_ground_truth(dataset, {record["image_id"] for record in dataset})
+def objects_of(dataset: DetectionDataset) -> dict[str, Any]:
+    """All objects of a dataset, see `evaluation.ground_truth`; `info` says whose they are."""
+    truth = load_ground_truth(dataset, {record["image_id"] for record in dataset})
+    return {**truth, "info": data_record(dataset, truth)}
 
 
 def records_of(dataset: DetectionDataset, matches: Matches) -> list[Record]:
@@ -82,20 +91,22 @@ def matches_of_run(folder: str | os.PathLike, dataset: DetectionDataset) -> Matc
     return match(truth, read_predictions(find_predictions(folder), truth))
 
 
-def read_predictions(
-    path: str | os.PathLike, ground_truth: dict[str, list[dict]]
-) -> list[dict[str, Any]]:
+def read_predictions(path: str | os.PathLike, ground_truth: dict[str, Any]) -> list[dict[str, Any]]:
     """Detections in COCO's results format, checked.
 
     Args:
         path: a list, as COCO's tools write it, or a dict with the list `annotations`, as
             `aligndetr predict` does.
-        ground_truth: the objects that they are about, see `evaluation.ground_truth`.
+        ground_truth: the objects that they are about, see `evaluation.ground_truth`; if it has
+            `info`, as that of `objects_of` does, the detections must be of the same data, as far
+            as they say what they are of (`evaluation.data_record`).
 
     Raises:
         DataError: the file is missing or broken, an entry lacks something or is not finite, or
-            the detections are of other images or classes.
+            the detections are of other data, images or classes.
     """
+    if "info" in ground_truth:
+        check_record(Path(path), ground_truth["info"])
     content = parse_json(path)
     if isinstance(content, dict):
         content = content.get("annotations")

@@ -74,6 +74,8 @@ def run(args: argparse.Namespace) -> int:
     else:
         dataset = dataset_of_run(args.predictions)
     truth = objects_of(dataset)
+    if args.json_file:
+        truth["info"].pop("objects")  # whoever names a file may have corrected them since
     annotations = read_predictions(path, truth)
     sizes = {record["image_id"]: (record["width"], record["height"]) for record in dataset}
     of_images = np.array([sizes[image["id"]] for image in truth["images"]])

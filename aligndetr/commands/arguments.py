@@ -192,6 +192,20 @@ def load_config(args: argparse.Namespace) -> DictConfig:
     return LazyConfig.apply_overrides(config, choice.overrides)
 
 
+def overrides_key(args: argparse.Namespace, key: str) -> bool:
+    """Whether an override of the command line gives a key a value, alone or with its section's."""
+    from aligndetr.config.overrides import parse_override
+
+    section, _, name = key.rpartition(".")
+    for override in map(parse_override, split_words(args).overrides):
+        value = override.value
+        if override.path == key:
+            return True
+        if override.path == section and isinstance(value, dict) and name in value:
+            return True
+    return False
+
+
 def config_path(choice: ConfigChoice) -> Path:
     """The file of the chosen config; configs of other toolboxes become readable.
 

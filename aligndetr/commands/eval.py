@@ -2,8 +2,11 @@
 
     aligndetr eval --checkpoint model_final.pth
 
-Prints COCO's numbers, and those of each class; writes predictions and results
-to train.output_dir.
+Prints COCO's numbers, and those of each class. Predictions, results, log and
+config go to a folder of their own, which the first lines and the last one name:
+eval-DATASET beside the checkpoint, or in train.output_dir where the checkpoint
+is no file here. train.output_dir=DIR names another one. Nothing is overwritten:
+where the folder holds results, NAME-2 beside it is taken.
 """
 
 from __future__ import annotations

@@ -56,12 +56,21 @@ def format_outcome(outcome: Any, steps: int) -> str:
     lines = [what, "", *_table(outcome), "", verdict]
     if not outcome.passed:
         lines.append(f"losses above the floor, the largest first: {_some(outcome.stuck())}")
-    for kind, names in (("no", outcome.still), ("a vanishing", outcome.vanishing)):
-        if names:
-            lines.append(f"{kind} gradient in any step: {_some(names)}")
-    if not outcome.passed and not outcome.still and not outcome.vanishing:
+    return "\n".join([*lines, *_causes(outcome)])
+
+
+def _causes(outcome: Any) -> list[str]:
+    """Why the losses are as they are, as far as it shows; nothing else does at a rate of 0."""
+    if outcome.rate == 0:
+        return ["the learning rate was 0 in every step, so that nothing could learn: optimizer.lr"]
+    lines = [
+        f"{kind} gradient in any step: {_some(names)}"
+        for kind, names in (("no", outcome.still), ("a vanishing", outcome.vanishing))
+        if names
+    ]
+    if not outcome.passed and not lines:
         lines.append("every trained part has a gradient: try more --steps or another optimizer.lr")
-    return "\n".join(lines)
+    return lines
 
 
 def _table(outcome: Any) -> list[str]:

@@ -16,6 +16,7 @@ from aligndetr.commands.arguments import (
     add_launch_arguments,
     add_trust_argument,
     load_config,
+    overrides_key,
 )
 
 
@@ -77,8 +78,15 @@ def train_here(args: argparse.Namespace) -> int:
 
 
 def evaluate_here(args: argparse.Namespace) -> int:
-    """Evaluate in this process."""
+    """Evaluate in this process; only a `train.output_dir` of the command line says where to."""
+    from aligndetr.engine.earlier_runs import KEY
+    from aligndetr.engine.evaluation_folder import folder_of_checkpoint
     from aligndetr.engine.run import evaluate
 
-    evaluate(load_config(args), args.checkpoint, args.weights)
+    config = load_config(args)
+    inside = None
+    if not overrides_key(args, KEY):
+        checkpoint = args.checkpoint or config.train.get("init_checkpoint") or ""
+        inside = folder_of_checkpoint(checkpoint) or config.train.get("output_dir")
+    evaluate(config, args.checkpoint, args.weights, inside)
     return 0

@@ -243,11 +243,13 @@ def _fitted_items(old: list, new: list, path: str) -> list:
 
 
 def _refuse(path: str, old: object, new: object) -> NoReturn:
-    expected = _kind(old)
+    expected, example = _kind(old), _short(old)
+    if expected == "an integer" and _counts_epochs(path):
+        expected, example = "a number", f"{example} or {old}.5"
     remedy = _REMEDIES.get(expected, "")
     if expected == "text" and not (is_mapping(new) or is_sequence(new)):
         remedy = f"; quote it: {path}='\"{new}\"'"
-    raise ConfigError(f"{path}: needs {expected} like {_short(old)}, got {_short(new)}{remedy}")
+    raise ConfigError(f"{path}: needs {expected} like {example}, got {_short(new)}{remedy}")
 
 
 def _short(value: object) -> str:

@@ -1,4 +1,4 @@
-"""What earlier runs left where a training is to write: never destroyed unless it is said."""
+"""What earlier runs left where another is to write: never destroyed unless it is said."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from aligndetr.engine.run_folder import (
     make_run_folder,
 )
 from aligndetr.errors import UserError
+from aligndetr.evaluation.coco import PREDICTIONS_FILE
+from aligndetr.evaluation.data_record import record_path
 from aligndetr.evaluation.run_files import (
     ENVIRONMENT_FILE,
     FINAL_WEIGHTS,
@@ -35,10 +37,10 @@ logger = logging.getLogger(__name__)
 
 KEY = "train.output_dir"
 # a folder with one of them is used
-_KEPT = (METRICS_FILE, "model_*.pth", "model_*.dcp/rest.pth", RESULTS_FILE)
+_KEPT = (METRICS_FILE, "model_*.pth", "model_*.dcp/rest.pth", RESULTS_FILE, PREDICTIONS_FILE)
 _WRITTEN = (  # what --overwrite removes; config.yaml and log.txt are written anew
     *_KEPT,
-    "coco_instances_results.json",
+    str(record_path(Path(PREDICTIONS_FILE))),
     "curves.png",
     ENVIRONMENT_FILE,
     "events.out.tfevents.*",
@@ -89,11 +91,16 @@ def choose_run_folder(
     if resume or overwrite:
         folder, note = stated, on_main(lambda: _later_runs(stated)) if resume else None
     else:
-        folder = on_main(lambda: next(path for path in _names(stated) if not _is_used(path)))
+        folder = on_main(lambda: first_unused(stated))
         note = None if folder == stated else _elsewhere(stated, folder)
     if folder != stated:
         OmegaConf.update(config, KEY, str(folder))
     return make_run_folder(folder), note
+
+
+def first_unused(stated: Path) -> Path:
+    """That folder, or NAME-2, NAME-3, ... if it holds results or a training uses it."""
+    return next(path for path in _names(stated) if not _is_used(path))
 
 
 def with_restarts(config: DictConfig, resume: bool, overwrite: bool) -> tuple[bool, bool]:

@@ -18,6 +18,7 @@ from aligndetr.engine.augmented_detector import ONE_LOOK, Looks, augmented, read
 from aligndetr.engine.finite import describe_nonfinite_model
 from aligndetr.engine.hooks import ModelEMA
 from aligndetr.engine.loaders_from_config import build_evaluator, build_test_loader, load_dataset
+from aligndetr.engine.num_classes import check_same_classes
 from aligndetr.engine.plan import FAST_DEV_ITERS
 from aligndetr.errors import ConfigError, TrainingError
 from aligndetr.evaluation import Results, inference_on_dataset
@@ -152,12 +153,30 @@ def build_evaluation(
 
 
 def evaluation_of_training(
-    config: DictConfig, model: nn.Module, ema: ModelEMA | None, sharding: Sharding | None = None
+    config: DictConfig,
+    dataset: Any,
+    model: nn.Module,
+    ema: ModelEMA | None,
+    sharding: Sharding | None = None,
 ) -> Evaluation | None:
-    """The evaluation of what is trained, be it sharded or not."""
+    """The evaluation of what is trained, be it sharded or not.
+
+    Args:
+        config: of the experiment.
+        dataset: that is trained on.
+        model, ema, sharding: what is trained.
+
+    Raises:
+        DataError: classes mean something else in the data that it is judged by.
+    """
     if sharding is not None:
-        return build_evaluation(config, sharding.whole, gathered=sharding.gathered)
-    return build_evaluation(config, {"model": model} | ({"ema": ema.module} if ema else {}))
+        evaluation = build_evaluation(config, sharding.whole, gathered=sharding.gathered)
+    else:
+        models = {"model": model} | ({"ema": ema.module} if ema else {})
+        evaluation = build_evaluation(config, models)
+    if evaluation is not None:
+        check_same_classes(dataset, evaluation.dataset)
+    return evaluation
 
 
 def _chosen(config: DictConfig, models: Mapping[str, nn.Module]) -> str:

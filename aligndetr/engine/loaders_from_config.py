@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from aligndetr.analysis import AnalysisEvaluator
 from aligndetr.config import instantiate
-from aligndetr.distributed import main_first
+from aligndetr.distributed import main_first, on_main
 from aligndetr.engine.listed_parts import check_part
 from aligndetr.engine.plan import Plan, whole_number
-from aligndetr.errors import ConfigError, some
-from aligndetr.evaluation import AlignmentEvaluator, DatasetEvaluator
+from aligndetr.engine.stored_config import stored_value
+from aligndetr.errors import ConfigError, DataError, some
+from aligndetr.evaluation import AlignmentEvaluator, COCOEvaluator, DatasetEvaluator
+from aligndetr.evaluation.data_places import MissingPlace, missing_place
 
 logger = logging.getLogger(__name__)
 
@@ -21,17 +24,34 @@ MAX_IMAGES, DIAGNOSIS = "train.max_images", "train.diagnosis"
 DIAGNOSES = {kind.task: kind for kind in (AlignmentEvaluator, AnalysisEvaluator)}
 
 
-def load_dataset(config: DictConfig, split: str) -> Any:
+def load_dataset(
+    config: DictConfig, split: str, checkpoint: str | os.PathLike | None = None
+) -> Any:
     """What `dataloader.<split>.dataset` describes, or None; one process goes first, to prepare it.
 
     The number of classes and the length of a training follow from its `class_names` and
     `epoch_size`, where it has them. `train.max_images` leaves only so many to train on.
 
+    Args:
+        config: of the experiment.
+        split: "train" or "test".
+        checkpoint: whose config this may be, named in the error.
+
     Raises:
         ConfigError: the dataset cannot be limited so.
+        DataError: it is not there, or broken.
     """
+    key = f"dataloader.{split}.dataset"
     with main_first():
-        dataset = instantiate(OmegaConf.select(config, f"dataloader.{split}.dataset"))
+        try:
+            dataset = instantiate(OmegaConf.select(config, key))
+        except DataError as error:
+            place = missing_place(config, key)
+            if place is None:
+                raise
+            remedy = f"say where it is, {place.key}=..."
+            told = place.explain(_source(place, checkpoint), remedy)
+            raise DataError(f"{error}{told}") from error
     most = whole_number(config, MAX_IMAGES, None)
     return dataset if split != "train" or most is None else _limited(dataset, most)
 
@@ -79,6 +99,7 @@ def build_evaluator(config: DictConfig, dataset: Any) -> Any:
 
     Raises:
         ConfigError: there is no such diagnosis.
+        DataError: one of them cannot judge the dataset.
     """
     node, tested = config.dataloader.evaluator, config.dataloader.test.get("dataset")
     key = "dataloader.evaluator"
@@ -92,7 +113,16 @@ def build_evaluator(config: DictConfig, dataset: Any) -> Any:
             raise ConfigError(f"{DIAGNOSIS}: there is no {name!r}; choose {some(DIAGNOSES)}")
         if name not in tasks:
             own.append(DIAGNOSES[name](dataset))
+    for evaluator in own:
+        if isinstance(evaluator, COCOEvaluator):
+            on_main(evaluator.check_data)
     return own if len(own) > 1 else own[0]
+
+
+def _source(place: MissingPlace, checkpoint: str | os.PathLike | None) -> str | None:
+    """The config in a checkpoint, if it is that which says where data lie."""
+    stored = stored_value(checkpoint, place.key) if checkpoint else None
+    return f"the config in {checkpoint}" if stored == place.value else None
 
 
 def _limited(dataset: Any, count: int) -> Any:

@@ -12,7 +12,7 @@ import torch
 from aligndetr.errors import UserError
 from aligndetr.runtime.prediction.affordable import available_memory
 
-_UNITS = {"MB": 10**6, "GB": 10**9, "MIB": 2**20, "GIB": 2**30}
+_UNITS = {"M": 10**6, "G": 10**9, "MI": 2**20, "GI": 2**30}
 _STATUS = Path("/proc/self/status")
 
 
@@ -51,12 +51,12 @@ def free_memory(device: torch.device) -> int:
 
 
 def read_memory(text: str) -> int:
-    """Bytes of a text such as 8GB (8e9) or 7.5 GiB (7.5 * 2^30).
+    """Bytes of a text such as 8GB or 8G (8e9), or 7.5 GiB (7.5 * 2^30).
 
     Raises:
         UserError: it is none.
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([MG]I?B)", text.strip().upper())
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([MG]I?)B?", text.strip().upper())
     if found is None or not float(found[1]):
         raise UserError(f"{text!r} is no amount of memory; write one like 8GB or 500MB")
     return int(float(found[1]) * _UNITS[found[2]])

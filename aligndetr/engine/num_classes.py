@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from aligndetr.config import instantiate
-from aligndetr.errors import CheckpointError, ConfigError, UserError, some
+from aligndetr.errors import CheckpointError, ConfigError, DataError, UserError, some
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +79,37 @@ def _names_of_test_data(config: DictConfig) -> list[str] | None:
         return getattr(instantiate(node), "class_names", None)
     except UserError:
         return None
+
+
+def check_same_classes(trained: Any, tested: Any) -> None:
+    """See that a class of the model means the same in the data that it is judged by.
+
+    Further classes of those data are no mistake, if they come last: they count as not found.
+
+    Args:
+        trained, tested: datasets; one that does not name its classes is not compared.
+
+    Raises:
+        DataError: they name another class, or lack one.
+    """
+    mine, theirs = (getattr(dataset, "class_names", None) for dataset in (trained, tested))
+    if mine is None or theirs is None or mine == theirs:
+        return
+    here, there = (getattr(data, "name", "the data") for data in (trained, tested))
+    remedy = "both need the same categories, in the order of their ids; one may have no objects"
+    for number, (name, other) in enumerate(zip(mine, theirs, strict=False)):
+        if name != other:
+            raise DataError(
+                f"class {number} is {name!r} in {here}, which is trained on, and {other!r} in "
+                f"{there}, which it is judged by, so that AP would be wrong: {remedy}"
+            )
+    if len(theirs) < len(mine):
+        raise DataError(
+            f"{there} does not have class {len(theirs)} of {here}, {mine[len(theirs)]!r}: what is "
+            f"found of it could not be judged; {remedy}"
+        )
+    further = some(theirs[len(mine) :])
+    logger.warning("%s has classes that %s lacks: %s; they count as missed", there, here, further)
 
 
 def check_class_names(

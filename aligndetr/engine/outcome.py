@@ -25,7 +25,7 @@ def write_training(
     folder: Path, results: Results, evaluation: Evaluation | None, config: DictConfig
 ) -> None:
     """Write what is left to write of a training, and print where everything is."""
-    _write_numbers(folder, results)
+    write_numbers(folder, results)
     places = {
         "checkpoint": last_checkpoint(folder),
         "log": folder / LOG_FILE,
@@ -37,28 +37,23 @@ def write_training(
     for name, path in places.items():
         if path is not None and path.exists():
             print(f"{name + ':':<17}{path}")
-    print(last_line(results, folder), flush=True)
+    print_last_line(results, folder)
 
 
-def write_results(folder: Path, results: Results) -> None:
-    """All numbers as `results.json`, the most important ones as the last line of the output."""
-    _write_numbers(folder, results)
-    print(last_line(results, folder), flush=True)
-
-
-def _write_numbers(folder: Path, results: Results) -> None:
+def write_numbers(folder: Path, results: Results) -> None:
+    """All of them, as `results.json`."""
     with atomic_write(folder / RESULTS_FILE) as file:
         json.dump(results, file, indent=1)
 
 
-def last_line(results: Results, folder: Path) -> str:
-    """`bbox AP 71.3 AP50 88.0 -> output/run`."""
+def print_last_line(results: Results, folder: Path) -> None:
+    """The most important numbers and where all are: `bbox AP 71.3 AP50 88.0 -> output/run`."""
     parts = [
         f"{task} " + " ".join(f"{n} {metrics[n]:.1f}" for n in ("AP", "AP50") if n in metrics)
         for task, metrics in results.items()
         if "AP" in metrics and "/" not in task  # other weights than the chosen ones have a "/"
     ]
-    return f"{' '.join(parts) or 'nothing was evaluated'} -> {folder}"
+    print(f"{' '.join(parts) or 'nothing was evaluated'} -> {folder}", flush=True)
 
 
 def _draw_curves(folder: Path) -> Path | None:

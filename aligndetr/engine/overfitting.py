@@ -38,6 +38,7 @@ class Overfitting:
         num_images, num_objects: of the batches.
         still: the largest parts of the model that got no gradient in any step.
         vanishing: those whose gradients stayed below `VANISHING` of the largest.
+        rate: the highest learning rate of any parameter in any step.
     """
 
     floor: float
@@ -47,6 +48,7 @@ class Overfitting:
     num_objects: int
     still: list[str]
     vanishing: list[str]
+    rate: float
 
     @property
     def fallen_to(self) -> float:
@@ -107,21 +109,22 @@ def overfit(
     watch = _Watch()
     trainer.register_hooks([hooks.LRScheduler(schedule), watch])
     trainer.train(0, steps)
-    return Overfitting(
-        floor, watch.first, watch.last, len(items), num_objects, *watch.silent_parts()
-    )
+    silent = watch.silent_parts()
+    return Overfitting(floor, watch.first, watch.last, len(items), num_objects, *silent, watch.rate)
 
 
 class _Watch(hooks.Hook):
-    """Remembers losses of the first and the last steps, and the largest gradients."""
+    """Remembers losses of the first and the last steps, the largest gradients and rate."""
 
     def __init__(self) -> None:
         self.first: dict[str, float] = {}
         self.last: dict[str, float] = {}
+        self.rate = 0.0
         self._largest: Tensor | None = None
 
     def after_backward(self) -> None:
         sizes = [_size(p) for p in self._trained().values()]
+        self.rate = max(self.rate, *(group["lr"] for group in self.trainer.optimizer.param_groups))
         now = torch.stack(sizes)
         self._largest = now if self._largest is None else torch.maximum(self._largest, now)
 

@@ -166,13 +166,19 @@ def _lost(config: DictConfig, object_counts: Iterable[int]) -> list[str]:
 
 
 def _few_steps(config: DictConfig, max_iter: int, epoch_iters: float | None) -> list[str]:
-    """For lengths that come from a number of epochs, chosen for a larger dataset."""
+    """For lengths that come from a number of epochs, chosen for a larger dataset.
+
+    What is fine-tuned needs fewer, nobody knows how many; of addresses, most are of backbones.
+    """
     stated = (OmegaConf.select(config, f"train.{k}") for k in ("max_iter", "fast_dev_run.enabled"))
-    if epoch_iters is None or max_iter >= FEW_ITERS or any(stated):
+    start = OmegaConf.select(config, "train.init_checkpoint")
+    is_detector = bool(start) and "://" not in f"{start}"
+    if epoch_iters is None or max_iter >= FEW_ITERS or any(stated) or is_detector:
         return []
     epochs = math.ceil(ENOUGH_ITERS / epoch_iters)
+    case = f"unless {start} is a whole detector" if start else "to learn from scratch"
     return [
-        f"few steps to learn from scratch: train.epochs={epochs} would be {ENOUGH_ITERS}, as many "
+        f"few steps {case}: train.epochs={epochs} would be {ENOUGH_ITERS}, as many "
         "as the shortest shipped training has"
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from aligndetr.engine.checkpoint import Checkpointer, build_checkpointer
 from aligndetr.engine.desync import check_data
 from aligndetr.engine.earlier_runs import folder_of_run, remove_earlier_run, with_restarts
 from aligndetr.engine.evaluating import build_evaluation, evaluation_of_training
+from aligndetr.engine.evaluation_folder import folder_of_evaluation
 from aligndetr.engine.initial_weights import load_start
 from aligndetr.engine.listed_parts import listed_parts
 from aligndetr.engine.loaders_from_config import (
@@ -31,12 +33,12 @@ from aligndetr.engine.machine import write_environment
 from aligndetr.engine.model import build_model, load_model
 from aligndetr.engine.observers import build_observers
 from aligndetr.engine.optimizer import build_optimizer, settings_kept
-from aligndetr.engine.outcome import write_results, write_training
+from aligndetr.engine.outcome import print_last_line, write_numbers, write_training
 from aligndetr.engine.plan import Plan, settled_plan, whole_number
 from aligndetr.engine.process import prepare_process
 from aligndetr.engine.random_state import seed_everything
 from aligndetr.engine.resume_point import ResumePoint, find_resume_point
-from aligndetr.engine.run_folder import logging_to, make_run_folder
+from aligndetr.engine.run_folder import logging_later
 from aligndetr.engine.sections import EVALUATED, TRAINED, checked_copy
 from aligndetr.engine.several_processes import watching_each_other
 from aligndetr.engine.sharding import KEY as SHARDED
@@ -94,7 +96,7 @@ def train(config: DictConfig, resume: bool = False, overwrite: bool = False) -> 
         scheduler = LRMultiplier(optimizer, instantiate(config.lr_multiplier), plan.max_iter)
         loader = build_train_loader(config, dataset, plan)
         trainer = build_trainer(config, model, loader, optimizer, plan, folder)
-        evaluation = evaluation_of_training(config, model, ema, sharding)
+        evaluation = evaluation_of_training(config, dataset, model, ema, sharding)
         if overwrite:
             on_main(lambda: remove_earlier_run(folder))
         checkpointer = build_checkpointer(config, folder, trainer, scheduler, ema, sharding)
@@ -134,14 +136,19 @@ def train(config: DictConfig, resume: bool = False, overwrite: bool = False) -> 
 
 
 def evaluate(
-    config: DictConfig, checkpoint: str | None = None, weights: str | None = None
+    config: DictConfig,
+    checkpoint: str | None = None,
+    weights: str | None = None,
+    inside: str | os.PathLike | None = None,
 ) -> Results:
-    """Evaluate weights on `dataloader.test`; predictions and results land in `train.output_dir`.
+    """Evaluate weights on `dataloader.test`; predictions and results get a folder of their own.
 
     Args:
-        config: not changed.
+        config: not changed. `train.output_dir` is the folder, or NAME-2 beside it if that is used;
+            if the checkpoint lies there, `eval-<dataset>` in it.
         checkpoint: file; None takes `train.init_checkpoint`.
         weights: "ema" or "model"; None follows `train.best.weights`, see `load_model`.
+        inside: make `eval-<dataset>` there, whatever `train.output_dir` is.
 
     Returns:
         Results by task and metric, in the main process.
@@ -151,20 +158,30 @@ def evaluate(
     """
     config = checked_copy(config, EVALUATED)
     prepare_process(config)
-    folder = make_run_folder(config.train.output_dir)
     checkpoint = checkpoint or OmegaConf.select(config, "train.init_checkpoint")
     if not checkpoint:
         raise ConfigError("nothing to evaluate: give a checkpoint (train.init_checkpoint=FILE)")
-    with logging_to(folder):
-        dataset = load_dataset(config, "test")
+    with logging_later() as log_to:
+        dataset = load_dataset(config, "test", checkpoint)
         names = getattr(dataset, "class_names", None)
         model = load_model(config, checkpoint, names, weights)
-        evaluation = build_evaluation(config, {"model": model}, dataset)
-        if not evaluation:
-            raise ConfigError("evaluation needs dataloader.test and dataloader.evaluator")
-        results = evaluation.of("model")  # finite: see `load_model`
-        on_main(lambda: write_results(folder, results))
-        return results
+        data = getattr(dataset, "name", "test")
+        with folder_of_evaluation(config, checkpoint, data, inside) as folder:
+            evaluation = build_evaluation(config, {"model": model}, dataset)
+            if not evaluation:
+                raise ConfigError("evaluation needs dataloader.test and dataloader.evaluator")
+            log_to(folder)
+            results = evaluation.of("model")  # finite: see `load_model`
+            on_main(lambda: _write_evaluation(folder, results, config, checkpoint))
+            return results
+
+
+def _write_evaluation(folder: Path, results: Results, config: DictConfig, checkpoint: str) -> None:
+    """What is left to write, the config so that it repeats this; and the last line."""
+    write_numbers(folder, results)
+    OmegaConf.update(config, "train.init_checkpoint", str(checkpoint), force_add=True)
+    _save(config, folder)
+    print_last_line(results, folder)
 
 
 def _settle(config: DictConfig, dataset: Any, folder: Path) -> Plan:
@@ -178,7 +195,7 @@ def _settle(config: DictConfig, dataset: Any, folder: Path) -> Plan:
 
 
 def _save(config: DictConfig, folder: Path) -> None:
-    """Keep what is trained; whoever trains it may read it again without being asked."""
+    """Keep what is trained or evaluated; whoever did it may read it again without being asked."""
     LazyConfig.save(config, folder / CONFIG_FILE)
     if needs_trust(config):
         try:

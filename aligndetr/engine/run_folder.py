@@ -8,7 +8,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TextIO
@@ -141,16 +141,45 @@ def logging_to(folder: Path, fresh: bool = False) -> Generator[None]:
         UserError: `log.txt` cannot be opened; or, when the block has ended without an error, some
             of it could not be written.
     """
-    package = logging.getLogger("aligndetr")
+    log = _open(folder, fresh)
+    with _logging(log):
+        yield
+    log.raise_failure()
+
+
+@contextmanager
+def logging_later() -> Generator[Callable[[Path], None]]:
+    """`logging_to` a folder that is made later, or never: until then the lines of the file wait.
+
+    Yields:
+        What to call with the folder as soon as it is there.
+
+    Raises:
+        UserError: see `logging_to`.
+    """
+    log = _WaitingLog()
+    with _logging(log):
+        yield log.begin
+    log.raise_failure()
+
+
+def _open(folder: Path, fresh: bool = False) -> _LogFile:
     name = LOG_FILE if is_main() else LOG_OF_PROCESS.format(rank())
-    log = _LogFile(folder / name, "w" if fresh else "a", delay=not is_main())
+    return _LogFile(folder / name, "w" if fresh else "a", delay=not is_main())
+
+
+@contextmanager
+def _logging(log: logging.Handler) -> Generator[None]:
+    """Messages of the package go to stderr and to `log`."""
+    package = logging.getLogger("aligndetr")
     handlers: list[logging.Handler] = [_CurrentStderr(), log]
     if not is_main():
         for handler in handlers:
             handler.setLevel(logging.WARNING)
     prefix = "" if is_main() else f"[process {rank()}] "
-    handlers[0].setFormatter(_Formatter(f"[%(asctime)s] {prefix}%(kind)s%(message)s", "%H:%M:%S"))
-    log.setFormatter(handlers[0].formatter)
+    for handler in handlers:
+        words = f"[%(asctime)s] {prefix}%(kind)s%(message)s"
+        handler.setFormatter(_Formatter(words, "%H:%M:%S"))
     level = package.level
     package.setLevel(logging.INFO)
     for handler in handlers:
@@ -162,7 +191,6 @@ def logging_to(folder: Path, fresh: bool = False) -> Generator[None]:
         for handler in handlers:
             package.removeHandler(handler)
             handler.close()
-    log.raise_failure()
 
 
 class _Formatter(logging.Formatter):
@@ -208,6 +236,39 @@ class _LogFile(logging.FileHandler):
     def _sentence(self, failure: OSError) -> str:
         reason = reason_and_remedy(failure)
         return f"cannot write {self.baseFilename}: {reason}. The log is complete on stderr only"
+
+
+class _WaitingLog(logging.Handler):
+    """Keeps what is logged until it is told the folder of `log.txt`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._file: _LogFile | None = None
+        self._waiting: list[logging.LogRecord] = []
+
+    def begin(self, folder: Path) -> None:
+        """Write there what has waited, and everything from now on."""
+        self._file = _open(folder)
+        self._file.setFormatter(self.formatter)
+        for record in self._waiting:
+            self._file.emit(record)
+        self._waiting.clear()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._file is None:
+            self._waiting.append(record)
+        else:
+            self._file.emit(record)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        super().close()
+
+    def raise_failure(self) -> None:
+        """Raise a UserError if the file is not complete."""
+        if self._file is not None:
+            self._file.raise_failure()
 
 
 class _CurrentStderr(logging.StreamHandler):

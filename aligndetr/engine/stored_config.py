@@ -45,6 +45,15 @@ def stored_config(path: str | os.PathLike, trust_config: bool = False) -> DictCo
     return LazyConfig.from_text(text, f"the config in {path}", trust_config)
 
 
+def stored_value(path: str | os.PathLike, key: str) -> Any:
+    """What the config in a checkpoint has at a key; None if there is nothing."""
+    try:
+        config = parse_yaml(read_stored(path)["config"], path)
+        return OmegaConf.select(config, key, throw_on_resolution_failure=False)
+    except (KeyError, TypeError, AttributeError, CheckpointError, ConfigError):
+        return None
+
+
 def warn_of_differences(
     config: DictConfig, stored: Mapping[str, Any], path: str | os.PathLike | None
 ) -> None:

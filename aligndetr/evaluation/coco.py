@@ -13,6 +13,7 @@ from typing import Any, cast
 import numpy as np
 
 from aligndetr.errors import DataError
+from aligndetr.evaluation.data_record import data_record, write_record
 from aligndetr.evaluation.detections import DetectionEvaluator, Detections
 from aligndetr.evaluation.ground_truth import load_federation, load_ground_truth
 from aligndetr.files import atomic_write
@@ -34,7 +35,7 @@ class COCOEvaluator(DetectionEvaluator):
         dataset: a `DetectionDataset`: `source`, `class_names`, `category_ids` and records
             with `image_id`.
         output_dir: folder for `coco_instances_results.json`, the predictions with the json's own
-            category ids; None writes nothing.
+            category ids, and a file that says which data they are about; None writes nothing.
         max_dets: detections that count per image and class, best scores first.
 
     Raises:
@@ -65,6 +66,7 @@ class COCOEvaluator(DetectionEvaluator):
             path = Path(self.output_dir) / PREDICTIONS_FILE
             with atomic_write(path) as file:
                 file.write(json.dumps(annotations))  # json.dump is ten times slower
+            write_record(path, data_record(self.dataset, self._ground_truth))
             logger.info("predictions written to %s", path)
         return self.compare(annotations)
 
@@ -72,7 +74,17 @@ class COCOEvaluator(DetectionEvaluator):
         """Numbers of detections in COCO's results format.
 
         Raises:
-            DataError: the dataset is annotated in parts only, as LVIS is.
+            DataError: see `check_data`.
+        """
+        self.check_data()
+        names = self.dataset.class_names
+        return coco_metrics(self._ground_truth, annotations, names, self.max_dets)
+
+    def check_data(self) -> None:
+        """Refuse a dataset that is annotated in parts only, as LVIS is.
+
+        Raises:
+            DataError: it is.
         """
         if self._federation is not None:
             raise DataError(
@@ -80,8 +92,6 @@ class COCOEvaluator(DetectionEvaluator):
                 "COCO's AP would count as mistakes: set dataloader.evaluator._target_="
                 "aligndetr.evaluation.lvis.LVISEvaluator"
             )
-        names = self.dataset.class_names
-        return coco_metrics(self._ground_truth, annotations, names, self.max_dets)
 
     @cached_property
     def _ground_truth(self) -> dict[str, list[dict]]:

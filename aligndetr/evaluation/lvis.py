@@ -33,15 +33,11 @@ class LVISEvaluator(COCOEvaluator):
         """AP, AP50, AP75, by size (s, m, l), and by how frequent classes are (r, c, f).
 
         Raises:
-            DataError: the dataset is not of this kind.
+            DataError: see `check_data`.
         """
         import hotcoco
 
-        federation = self._federation
-        if federation is None:
-            raise DataError(f"{self.dataset.name} has no neg_category_ids: take COCOEvaluator")
-        if any(c["frequency"] not in ("r", "c", "f") for c in federation["categories"]):
-            raise DataError(f"{self.dataset.name}: categories must have a frequency, r, c or f")
+        federation = self._checked_federation()
         kept = {"images": [i for i in federation["images"] if i["id"] in self._index_of]}
         names = {category["id"]: category for category in self._ground_truth["categories"]}
         kept["categories"] = [{**c, **names[c["id"]]} for c in federation["categories"]]
@@ -56,3 +52,19 @@ class LVISEvaluator(COCOEvaluator):
         frequency = np.array([category["frequency"] for category in by_id])
         rarities = {f"AP{r}": percent(precision[:, :, frequency == r, ALL, -1]) for r in "rcf"}
         return averages(precision) | rarities
+
+    def check_data(self) -> None:
+        """Refuse a dataset that is not annotated like LVIS.
+
+        Raises:
+            DataError: it is not.
+        """
+        self._checked_federation()
+
+    def _checked_federation(self) -> dict[str, list[dict]]:
+        federation = self._federation
+        if federation is None:
+            raise DataError(f"{self.dataset.name} has no neg_category_ids: take COCOEvaluator")
+        if any(c["frequency"] not in ("r", "c", "f") for c in federation["categories"]):
+            raise DataError(f"{self.dataset.name}: categories must have a frequency, r, c or f")
+        return federation

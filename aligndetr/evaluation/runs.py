@@ -95,9 +95,11 @@ def find_runs(folder: str | os.PathLike) -> list[ListedRun]:
 
 
 def _folders(root: Path) -> Iterator[Path]:
-    """One that has not recorded anything yet has a config and a log."""
+    """One that has not recorded anything yet has a config and a log; evaluations are no runs."""
     for path, _, files in os.walk(root):
-        if METRICS_FILE in files or {CONFIG_FILE, LOG_FILE} <= set(files):
+        is_evaluation = RESULTS_FILE in files and FINAL_WEIGHTS not in files
+        begun = {CONFIG_FILE, LOG_FILE} <= set(files) and not is_evaluation
+        if METRICS_FILE in files or begun:
             yield Path(path)
 
 

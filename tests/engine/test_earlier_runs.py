@@ -32,7 +32,9 @@ def test_a_new_folder_is_made_and_nothing_is_said(tmp_path):
     assert (tmp_path / "deep" / "run").is_dir()
 
 
-@pytest.mark.parametrize("name", ["metrics.json", "model_final.pth", "results.json"])
+@pytest.mark.parametrize(
+    "name", ["metrics.json", "model_final.pth", "results.json", "coco_instances_results.json"]
+)
 def test_a_used_folder_gives_the_next_name(tmp_path, name):
     used(tmp_path / "run")
     (tmp_path / "run-2").mkdir()
@@ -96,6 +98,7 @@ def test_what_is_removed_is_the_run_and_nothing_else(tmp_path):
     folder = used(tmp_path / "run")
     mine = ["photo.png", "pictures/holiday.png", "data.json", "weights.pth", "log.txt"]
     theirs = ["model_0000003.pth", "results.json", "pictures/image_1.png", "last_checkpoint"]
+    theirs += ["coco_instances_results.json", "coco_instances_results.data.json"]
     (folder / "pictures").mkdir()
     for name in [*mine, *theirs]:
         (folder / name).write_text("")

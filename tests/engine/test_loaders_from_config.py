@@ -140,7 +140,7 @@ def test_data_that_cannot_be_judged_are_refused_at_the_start(tiny_config, coco_f
             image |= {"neg_category_ids": [], "not_exhaustive_category_ids": []}
 
     override = other_test_data(coco_folder, tmp_path, as_lvis)
-    with pytest.raises(DataError, match="other lists negative .*LVISEvaluator"):
+    with pytest.raises(DataError, match=r"other lists negative .*LVISEvaluator"):
         train(tiny_config(override))
     lvis = "dataloader.evaluator._target_=aligndetr.evaluation.lvis.LVISEvaluator"
     with pytest.raises(DataError, match="take COCOEvaluator"):

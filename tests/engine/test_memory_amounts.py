@@ -13,7 +13,8 @@ def test_units():
     assert read_memory("8GB") == 8_000_000_000
     assert read_memory("7.5 GiB") == 8_053_063_680  # 7.5 * 1073741824
     assert read_memory(" 500mb ") == 500_000_000
-    for text in ("8", "GB", "0GB", "-1GB", "8 TB", "8.GB"):
+    assert (read_memory("8G"), read_memory("1.5 Mi")) == (read_memory("8GB"), 3 * 2**19)
+    for text in ("8", "GB", "0GB", "-1GB", "8 TB", "8.GB", "8B", "8I"):
         with pytest.raises(UserError, match="write one like 8GB"):
             read_memory(text)
 

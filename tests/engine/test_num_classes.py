@@ -1,16 +1,18 @@
 """Where the number of classes meets the data."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from omegaconf import OmegaConf
 
 from aligndetr.engine.num_classes import (
     check_class_names,
+    check_same_classes,
     settle_by_checkpoint,
     settle_num_classes,
 )
-from aligndetr.errors import CheckpointError, ConfigError
+from aligndetr.errors import CheckpointError, ConfigError, DataError
 
 
 def stating(num_classes, **others):
@@ -78,3 +80,31 @@ def test_classes_of_checkpoint_and_data_are_compared(caplog):
         check_class_names(["a", "b"], ["b", "a"], "x.pth")
     check_class_names(["a", "b"], ["a", "c"], "x.pth")
     assert "b / c" in caplog.text
+
+
+def named(name, *classes):
+    return SimpleNamespace(name=name, class_names=list(classes) or None)
+
+
+def test_data_to_train_on_and_to_judge_by_have_the_same_classes(caplog):
+    train = named("mine_train", "cat", "dog")
+    check_same_classes(train, named("mine_val", "cat", "dog"))
+    for unnamed in (named("x"), object(), None):
+        check_same_classes(train, unnamed)
+        check_same_classes(unnamed, train)
+    assert not caplog.records
+    check_same_classes(train, named("mine_val", "cat", "dog", "cow"))  # as in larger data
+    assert "mine_val has classes that mine_train lacks: cow" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        (("dog", "cat"), r"class 0 is 'cat' in mine_train, .*'dog' in mine_val, .*AP would be"),
+        (("cat", "cow", "dog"), r"class 1 is 'dog' in mine_train, .*'cow' in mine_val"),
+        (("cat",), r"mine_val does not have class 1 of mine_train, 'dog': .*same categories"),
+    ],
+)
+def test_another_class_is_named(classes, message):
+    with pytest.raises(DataError, match=message):
+        check_same_classes(named("mine_train", "cat", "dog"), named("mine_val", *classes))

@@ -56,6 +56,7 @@ def test_a_model_that_learns_passes(config):
     assert outcome.first["total_loss"] == pytest.approx(first)
     assert outcome.still == ["unused"]  # said even so
     assert outcome.vanishing == []
+    assert outcome.rate == pytest.approx(0.05)  # the peak of the schedule
 
 
 def test_a_part_that_gets_no_gradient_is_named(config):
@@ -78,7 +79,10 @@ def test_a_vanishing_gradient_is_named(config):
 def test_a_rate_of_zero_learns_nothing(config):
     outcome = overfit(config("optimizer.lr=0.0"), steps=5)
     assert outcome.fallen_to == pytest.approx(1)
-    assert "every trained part" not in format_outcome(outcome, 5)  # `unused` is the finding
+    assert outcome.rate == 0
+    *_, told = format_outcome(outcome, 5).splitlines()
+    assert told.startswith("the learning rate was 0 in every step")
+    assert "gradient" not in format_outcome(outcome, 5)  # `unused` may only seem so
 
 
 def test_the_same_images_come_again(config, monkeypatch):
@@ -147,7 +151,7 @@ def test_the_largest_parts_are_named():
 def test_a_table_of_layers_and_kinds():
     first = {"loss_class": 1.0, "loss_bbox": 2.0, "loss_class_dn_0": 4.0, "total_loss": 7.0}
     last = {"loss_class": 0.1, "loss_bbox": 0.25, "loss_class_dn_0": 3.0, "total_loss": 3.35}
-    outcome = Overfitting(0.3, first, last, 2, 5, [], [])
+    outcome = Overfitting(0.3, first, last, 2, 5, [], [], 0.01)
     # above 0.3 of the first: only the third, 3 > 1.2
     assert outcome.stuck() == ["loss_class_dn_0"]
     assert format_outcome(outcome, 9).splitlines() == [

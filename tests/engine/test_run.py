@@ -87,6 +87,16 @@ def test_a_training_says_that_copies_are_lost(tiny_config, tmp_path):
     assert "k = 2 is lowered to 1 in 2 of" in (tmp_path / "run" / "log.txt").read_text()
 
 
+def test_few_steps_are_advised_against_where_they_are_few():
+    [advice] = plan(epochs=12, epoch_size=160).advice  # 120 steps of 16
+    assert advice.startswith("few steps to learn from scratch: train.epochs=300 would be 3000")
+    assert plan(epochs=12, epoch_size=160, init_checkpoint="run/model_final.pth").advice == ()
+    backbone = "detectron2://ImageNetPretrained/torchvision/R-50.pkl"
+    [advice] = plan(epochs=12, epoch_size=160, init_checkpoint=backbone).advice
+    assert advice.startswith(f"few steps unless {backbone} is a whole detector: train.epochs=300")
+    assert plan(max_iter=120, epoch_size=160).advice == ()
+
+
 def test_the_shorter_period_of_evaluations_counts():
     published = plan(epochs=12, epoch_size=120_000, eval_period=5000, eval_epochs=1)
     assert (published.eval_period, published.num_evaluations) == (5000, 18)
@@ -159,7 +169,7 @@ def test_a_run_leaves_everything_in_its_folder(tiny_config, tmp_path, capsys):
 
     again = evaluate(saved, str(folder / "model_final.pth"))
     assert again["bbox"]["AP"] == pytest.approx(results["bbox"]["AP"], nan_ok=True)
-    assert capsys.readouterr().out.splitlines()[-1] == lines[-1]
+    assert capsys.readouterr().out.splitlines()[-1] == f"{lines[-1]}/eval-boxes"
 
 
 def test_a_saved_config_fine_tunes_on_other_classes(tiny_config, tmp_path, coco_folder):

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from aligndetr.engine.run_folder import held, logging_to
+from aligndetr.engine.run_folder import held, logging_later, logging_to
 from aligndetr.errors import UserError
 
 logger = logging.getLogger("aligndetr.test")
@@ -116,3 +116,36 @@ def test_a_log_that_cannot_be_opened(tmp_path):
     message = r"cannot write .*log\.txt: Is a directory"
     with pytest.raises(UserError, match=message), logging_to(tmp_path):
         pytest.fail("went in")
+    with pytest.raises(UserError, match=message), logging_later() as log_to:
+        log_to(tmp_path)
+
+
+def test_a_log_waits_for_its_folder(tmp_path, capsys):
+    with logging_later() as log_to:
+        logger.info("one")
+        logger.warning("two %d", 2)
+        assert "one" in capsys.readouterr().err
+        assert list(tmp_path.iterdir()) == []
+        log_to(tmp_path)
+        logger.info("three")
+    lines = (tmp_path / "log.txt").read_text().splitlines()
+    assert [line.partition("] ")[2] for line in lines] == ["one", "warning: two 2", "three"]
+    assert not logging.getLogger("aligndetr").handlers
+
+
+def test_what_waits_for_a_folder_that_is_never_made_is_dropped(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with logging_later():
+        logger.info("one")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no such device")
+def test_a_log_that_waited_for_a_full_disk_is_an_error_at_the_end(tmp_path):
+    (tmp_path / "log.txt").symlink_to("/dev/full")
+    context = logging_later()
+    log_to = context.__enter__()
+    logger.info("one")
+    log_to(tmp_path)
+    with pytest.raises(UserError, match="No space left on device"):
+        context.__exit__(None, None, None)

@@ -52,9 +52,8 @@ def test_an_interrupted_run_is_resumed(run_folder):
 
 def test_a_checkpoint_is_evaluated(run_folder):
     expected = json.loads((run_folder / DETECTIONS).read_text())
-    (run_folder / DETECTIONS).unlink()
     evaluate(load(run_folder), str(run_folder / "model_final.pth"))
-    found = json.loads((run_folder / DETECTIONS).read_text())
+    found = json.loads((run_folder / "eval-shapes_mini_val" / DETECTIONS).read_text())
     assert [d["image_id"] for d in found] == [d["image_id"] for d in expected]
     scores = torch.tensor([d["score"] for d in found])
     torch.testing.assert_close(

@@ -13,6 +13,7 @@ from pycocotools.cocoeval import COCOeval
 
 from aligndetr.errors import DataError
 from aligndetr.evaluation import COCOEvaluator
+from aligndetr.files import sha256_of
 
 SUMMARY = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
 
@@ -149,7 +150,11 @@ def test_crowd_absorbs_detections(tmp_path, make_dataset, make_instances):
 
 def test_file_has_original_ids_and_evaluates_to_the_same(random_coco, tmp_path):
     results = evaluate(random_coco.dataset, random_coco.outputs, output_dir=tmp_path / "out")
-    predictions = json.loads((tmp_path / "out" / "coco_instances_results.json").read_text())
+    path = tmp_path / "out" / "coco_instances_results.json"
+    predictions = json.loads(path.read_text())
+    record = json.loads(path.with_name("coco_instances_results.data.json").read_text())
+    assert (record["name"], record["count"], record["split"]) == ("toy", 12, None)
+    assert record["predictions"] == sha256_of(path)
     assert len(predictions) == sum(len(found) for found in random_coco.outputs.values())
     assert {p["category_id"] for p in predictions} == {9, 2, 30, 5}
     expected = pycocotools_numbers(random_coco.path, predictions)

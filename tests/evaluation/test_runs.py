@@ -115,6 +115,16 @@ def test_damaged_and_just_begun_runs_are_shown_with_what_there_is(write_run, tmp
     assert found == [("begun", 0, 9, 1, None), ("deep/er/broken", 0, 7, None, None)]
 
 
+def test_evaluations_are_no_runs(write_run, tmp_path):
+    folder = write_run("a", [(39, 1.0)], log=PLAN.format(40))
+    for name in ("eval-val", "begun"):
+        (folder / name).mkdir()
+        for file in ("config.yaml", "log.txt"):
+            (folder / name / file).touch()
+    (folder / "eval-val" / "results.json").touch()
+    assert [run.name for run in find_runs(tmp_path)] == ["a", "a/begun"]
+
+
 def test_where_there_is_nothing(tmp_path):
     with pytest.raises(UserError, match="no run there"):
         find_runs(tmp_path)

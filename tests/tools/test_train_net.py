@@ -27,8 +27,11 @@ def train_net(monkeypatch):
     experiment.train = lambda config, resume, overwrite: calls.append(
         (config.train.max_iter, resume, overwrite)
     )
-    experiment.evaluate = lambda config, checkpoint, weights: calls.append(("eval", checkpoint))
+    experiment.evaluate = lambda config, checkpoint, weights, inside: calls.append(
+        ("eval", checkpoint, inside)
+    )
     launch = types.ModuleType("launch")
+    launch.TIMEOUT_S = 600.0
 
     def run_here(main, args, **settings):
         calls.append(settings)
@@ -56,7 +59,7 @@ def test_train_net_takes_the_arguments_of_detectron2(config_file, train_net):
     assert calls[1:] == [(4, True, False)]
     calls.clear()
     assert main(["--eval-only", "--config-file", "run_k=2.py"]) == 0
-    assert calls[1:] == [("eval", None)]
+    assert calls[1:] == [("eval", None, "out")]
 
 
 def test_train_net_reports_mistakes_before_it_launches(config_file, train_net, capsys):
