@@ -256,8 +256,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--steps", type=int, default=600, help="of the control")
-    parser.add_argument("--early", type=int, default=200, help="steps of each config")
+    parser.add_argument("--steps", type=int, default=300, help="of the control")
+    parser.add_argument("--early", type=int, default=100, help="steps of each config")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--page", type=Path, default=PAGE)
     args = parser.parse_args(arguments)
