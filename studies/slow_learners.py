@@ -129,7 +129,6 @@ class Learning:
         loss = sum(self.model(next(self.batches)).values(), torch.zeros(()))
         self.optimizer.zero_grad()
         loss.backward()
-        self.share = _share_of_first_layer(self.model)
         nn.utils.clip_grad_norm_(self.model.parameters(), self.max_norm)
         self.optimizer.step()
         return loss.item()
@@ -186,7 +185,7 @@ def first_steps(name: str, steps: int) -> dict[str, Any]:
     losses, shares = [], []
     for _ in range(steps):
         losses.append(learning.step())
-        shares.append(learning.share)
+        shares.append(_share_of_first_layer(learning.model))  # clipping leaves it as it is
     images = list(itertools.chain.from_iterable(itertools.islice(learning.batches, 2)))
     model = learning.model.eval()
     with torch.no_grad():
