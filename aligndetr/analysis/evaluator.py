@@ -12,7 +12,7 @@ from aligndetr.analysis.errors import tide
 from aligndetr.analysis.matches import match
 from aligndetr.evaluation.coco import coco_annotations
 from aligndetr.evaluation.detections import DetectionEvaluator, Detections
-from aligndetr.evaluation.ground_truth import load_ground_truth
+from aligndetr.evaluation.ground_truth import check_annotated_in_full, load_ground_truth
 
 
 class AnalysisEvaluator(DetectionEvaluator):
@@ -43,6 +43,10 @@ class AnalysisEvaluator(DetectionEvaluator):
             "OCE": 100 * errors.oce,
             **tide(self._ground_truth, annotations).cost,
         }
+
+    def check_data(self) -> None:
+        """Refuse a dataset that is annotated in parts only, see `check_annotated_in_full`."""
+        check_annotated_in_full(self.dataset)
 
     @cached_property
     def _ground_truth(self) -> dict[str, list[dict]]:

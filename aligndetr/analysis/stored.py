@@ -19,7 +19,7 @@ from aligndetr.errors import DataError
 from aligndetr.evaluation.coco import PREDICTIONS_FILE
 from aligndetr.evaluation.data_places import missing_place
 from aligndetr.evaluation.data_record import check_record, data_record
-from aligndetr.evaluation.ground_truth import load_ground_truth
+from aligndetr.evaluation.ground_truth import check_annotated_in_full, load_ground_truth
 from aligndetr.evaluation.run_files import CONFIG_FILE
 
 PREDICTIONS_PLACES = (PREDICTIONS_FILE, f"inference/{PREDICTIONS_FILE}")  # ours, detectron2's
@@ -70,7 +70,12 @@ def dataset_of_run(folder: str | os.PathLike) -> DetectionDataset:
 
 
 def objects_of(dataset: DetectionDataset) -> dict[str, Any]:
-    """All objects of a dataset, see `evaluation.ground_truth`; `info` says whose they are."""
+    """All objects of a dataset, see `evaluation.ground_truth`; `info` says whose they are.
+
+    Raises:
+        DataError: it cannot be read, or is annotated in parts only.
+    """
+    check_annotated_in_full(dataset)
     truth = load_ground_truth(dataset, {record["image_id"] for record in dataset})
     return {**truth, "info": data_record(dataset, truth)}
 

@@ -15,7 +15,7 @@ from aligndetr.engine.listed_parts import check_part
 from aligndetr.engine.plan import Plan, whole_number
 from aligndetr.engine.stored_config import stored_value
 from aligndetr.errors import ConfigError, DataError, some
-from aligndetr.evaluation import AlignmentEvaluator, COCOEvaluator, DatasetEvaluator
+from aligndetr.evaluation import AlignmentEvaluator, DatasetEvaluator
 from aligndetr.evaluation.data_places import MissingPlace, missing_place
 
 logger = logging.getLogger(__name__)
@@ -114,7 +114,7 @@ def build_evaluator(config: DictConfig, dataset: Any) -> Any:
         if name not in tasks:
             own.append(DIAGNOSES[name](dataset))
     for evaluator in own:
-        if isinstance(evaluator, COCOEvaluator):
+        if isinstance(evaluator, DatasetEvaluator):
             on_main(evaluator.check_data)
     return own if len(own) > 1 else own[0]
 

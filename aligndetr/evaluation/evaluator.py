@@ -12,8 +12,12 @@ Results = dict[str, dict[str, float]]
 class DatasetEvaluator(ABC):
     """Collects the outputs of a model over a dataset and turns them into numbers.
 
-    The same three methods as in detectron2, whose evaluators therefore work in our loop.
+    `reset`, `process` and `evaluate` are those of detectron2, whose evaluators therefore work in
+    our loop.
     """
+
+    def check_data(self) -> None:  # noqa: B027 - may be left out
+        """Raise `DataError` for data that it cannot judge; called before anything is computed."""
 
     @abstractmethod
     def reset(self) -> None:
@@ -45,6 +49,12 @@ class DatasetEvaluators(DatasetEvaluator):
 
     def __init__(self, evaluators: Sequence[DatasetEvaluator]) -> None:
         self.evaluators = list(evaluators)
+
+    def check_data(self) -> None:
+        """Ask all but those of other packages."""
+        for evaluator in self.evaluators:
+            if isinstance(evaluator, DatasetEvaluator):
+                evaluator.check_data()
 
     def reset(self) -> None:
         """Reset all."""

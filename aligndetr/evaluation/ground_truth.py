@@ -58,6 +58,19 @@ def load_federation(dataset) -> dict[str, list[dict]] | None:
     }
 
 
+def check_annotated_in_full(dataset) -> None:
+    """Refuse a dataset that is annotated in parts only, as LVIS is.
+
+    Raises:
+        DataError: it is.
+    """
+    if load_federation(dataset) is not None:
+        raise DataError(
+            f"{dataset.name} is annotated in parts only, as LVIS is: its analysis would count "
+            "objects that nobody marked as mistakes; LVISEvaluator computes its AP"
+        )
+
+
 def _annotations(dataset) -> Iterator[dict]:
     """Annotations with `image_id` and the file's own category ids."""
     if dataset.source is not None:

@@ -24,7 +24,6 @@ from aligndetr.analysis.stored import (
 from aligndetr.data import DetectionDataset
 from aligndetr.data.records import Record
 from aligndetr.errors import DataError, UserError
-from aligndetr.evaluation.ground_truth import load_federation
 from aligndetr.evaluation.history import count_not_finite
 from aligndetr.evaluation.run_files import (
     CONFIG_FILE,
@@ -142,11 +141,6 @@ def judged(predictions: Path, dataset: DetectionDataset, rounds: int = ROUNDS) -
     Raises:
         UserError: they are broken or of other data, or the data cannot be judged like this.
     """
-    if load_federation(dataset) is not None:
-        raise DataError(
-            f"{dataset.name} is annotated in parts only, as LVIS is: its analysis would count "
-            "objects that nobody marked as mistakes"
-        )
     objects = objects_of(dataset)
     annotations = read_predictions(predictions, objects)
     sizes = {record["image_id"]: (record["width"], record["height"]) for record in dataset}

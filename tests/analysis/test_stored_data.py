@@ -7,9 +7,11 @@ import pytest
 from PIL import Image
 
 from aligndetr import cli
+from aligndetr.analysis import AnalysisEvaluator
 from aligndetr.analysis.stored import dataset_of_run, matches_of_run, objects_of
 from aligndetr.data import load_dataset
 from aligndetr.errors import DataError
+from aligndetr.evaluation import DatasetEvaluators
 from aligndetr.evaluation.data_record import record_path, write_record
 
 CONFIG = """
@@ -138,3 +140,14 @@ def test_data_that_are_not_there_are_explained(run, val, tmp_path, monkeypatch):
     )
     with pytest.raises(DataError, match=message):
         dataset_of_run(run)
+
+
+def test_data_that_are_annotated_in_parts_are_refused(run, val, capsys):
+    content = json.loads((val / "val.json").read_text())
+    for image in content["images"]:
+        image |= {"neg_category_ids": [], "not_exhaustive_category_ids": [1]}
+    (val / "val.json").write_text(json.dumps(content))
+    assert cli.main(["analyze", str(run), "--rounds", "2"]) == 2
+    assert "annotated in parts only" in capsys.readouterr().err
+    with pytest.raises(DataError, match="annotated in parts only"):
+        DatasetEvaluators([AnalysisEvaluator(dataset_of_run(run))]).check_data()
