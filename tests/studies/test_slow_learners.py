@@ -31,9 +31,9 @@ def test_both_detrs_learn_alike(small, tmp_path):
     assert slow_learners.main(words) == 0
     rows = json.loads(results.read_text())["results"]
     losses = [(row["ours"], row["Hugging Face"]) for row in rows["control"]]
-    assert losses[0][0] == pytest.approx(losses[0][1], rel=1e-5)
-    # Adam's first steps follow signs, also of gradients that are nothing but rounding
-    assert all(ours == pytest.approx(theirs, rel=1e-2) for ours, theirs in losses)
+    # their position embedding has 32 bits, in which it differs from ours by 1e-8 or so
+    assert all(row["apart"]["Hugging Face"] < 1e-6 for row in rows["control"])
+    assert all(0 < row["apart"]["ours, disturbed"] < 1e-5 for row in rows["control"])
     assert losses[0] != losses[-1]
     text = page.read_text()
     assert f"| 6 | {losses[-1][0]:.2f} | {losses[-1][1]:.2f} |" in text
