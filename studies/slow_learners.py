@@ -8,7 +8,6 @@ Writes studies/results/slow_learners.json and the tables of docs/tiny.md. Needs 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import itertools
 import statistics
 import sys
@@ -31,6 +30,7 @@ from aligndetr.structures import Predictions
 from benchmarks.measure import write_json
 from studies.huggingface_detr import NOTHING_DRAWN, HuggingFaceDetr, take_common_backbone
 from studies.page import table, write_between
+from studies.precision import double_precision
 from studies.training import ONE_PROCESS, exit_code
 
 ROOT = Path(__file__).parent.parent
@@ -89,17 +89,6 @@ def config_of(name: str, overrides: Sequence[str] = ()) -> DictConfig:
     """A shipped config, as one process on one thread trains it."""
     config = LazyConfig.load(resolve_config(name))
     return LazyConfig.apply_overrides(config, [*ONE_PROCESS, "train.seed=0", *overrides])
-
-
-@contextlib.contextmanager
-def double_precision() -> Iterator[None]:
-    """What is built within has numbers of 64 bits."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
 
 
 def control(steps: int, every: int) -> list[dict[str, Any]]:

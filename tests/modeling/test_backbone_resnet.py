@@ -9,16 +9,16 @@ from torch import nn
 
 from aligndetr.layers.norm import FrozenBatchNorm2d, freeze_batch_norm, make_norm
 from aligndetr.modeling.backbone import BACKBONES, ResNet, build_backbone
+from studies.precision import double_precision
 
 ALL_STAGES = ("stem", "res2", "res3", "res4", "res5")
 
 
 @pytest.fixture(autouse=True)
-def double_precision():
+def in_double_precision():
     torch.manual_seed(0)
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+    with double_precision():
+        yield
 
 
 def randomise_norms(module):

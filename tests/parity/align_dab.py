@@ -31,7 +31,8 @@ from aligndetr.modeling.necks import MapProjection
 from aligndetr.modeling.postprocess import TopKPostprocess
 from aligndetr.modeling.pyramid import FeatureMap
 from aligndetr.modeling.refinement import LookForwardTwice
-from tests.parity.detectors import Config, criterion, double_precision
+from studies.precision import double_precision
+from tests.parity.detectors import Config, criterion
 from tests.parity.golden import Golden, filled
 from tests.parity.weights import first_alias, published_shapes
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 
-import torch
 from torch import nn
 
 from aligndetr.criterions import SetCriterion, align_loss, focal_loss
@@ -33,20 +30,10 @@ from aligndetr.modeling.postprocess import TopKPostprocess
 from aligndetr.modeling.pyramid import PyramidBuilder
 from aligndetr.modeling.refinement import FixedAnchors, IterativeRefinement, LookForwardTwice
 from aligndetr.structures import Boxes, Instances
+from studies.precision import double_precision
 from tests.parity.golden import Golden
 from tests.parity.test_matcher import CLASS_COSTS
 from tests.parity.weights import load_published
-
-
-@contextmanager
-def double_precision() -> Iterator[None]:
-    """Modules made in this block have float64 parameters and constants."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
 
 
 def is_deformable(golden: Golden) -> bool:

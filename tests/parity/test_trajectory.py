@@ -10,7 +10,8 @@ import torch
 from aligndetr.engine.hooks.base import Hook
 from aligndetr.engine.optimizer import parameter_groups
 from aligndetr.engine.trainer import Trainer
-from tests.parity.detectors import Config, build, double_precision, inputs
+from studies.precision import double_precision
+from tests.parity.detectors import Config, build, inputs
 from tests.parity.golden import Golden, for_each
 from tests.parity.weights import canonical, load_published, published_names
 
